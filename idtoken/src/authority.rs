@@ -1,0 +1,195 @@
+//! Whether a token is what it claims to be: issuer, times, signature.
+
+use std::sync::Arc;
+
+use crate::claims::Claims;
+use crate::keys::KeySet;
+use crate::policy::{Issuer, Policy};
+use crate::refusal::{Expected, Reason, Refusal};
+use crate::signature::{SignatureError, SignatureScheme};
+use crate::time::{Timing, UnixTime};
+use crate::token::{AuthenticToken, UnverifiedToken};
+
+/// The issuers that are believed, each with the keys it has now.
+///
+/// A clone is cheap and independent: a gateway swaps whole authorities, a
+/// filter changes its own in place.
+pub struct Authority<S: SignatureScheme> {
+    scheme: S,
+    timing: Timing,
+    issuers: Vec<IssuerState<S::Key>>,
+    /// All spellings of all issuers, for messages.
+    spellings: Arc<[String]>,
+}
+
+/// An issuer and its keys, if it has any yet.
+pub struct IssuerState<K> {
+    issuer: Issuer,
+    keys: Option<Arc<KeySet<K>>>,
+}
+
+impl<S: SignatureScheme + Clone> Clone for Authority<S> {
+    fn clone(&self) -> Self {
+        let state = |state: &IssuerState<S::Key>| IssuerState {
+            issuer: state.issuer.clone(),
+            keys: state.keys.clone(),
+        };
+        Self {
+            scheme: self.scheme.clone(),
+            timing: self.timing,
+            issuers: self.issuers.iter().map(state).collect(),
+            spellings: Arc::clone(&self.spellings),
+        }
+    }
+}
+
+impl<S: SignatureScheme> Authority<S> {
+    /// The issuers of a policy, none of which has keys yet.
+    #[must_use]
+    pub fn new(policy: &Policy, scheme: S) -> Self {
+        let state = |issuer: &Issuer| IssuerState {
+            issuer: issuer.clone(),
+            keys: None,
+        };
+        Self {
+            scheme,
+            timing: policy.timing(),
+            issuers: policy.issuers().iter().map(state).collect(),
+            spellings: policy
+                .issuers()
+                .iter()
+                .flat_map(Issuer::spellings)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Who checks the signatures.
+    #[must_use]
+    pub fn scheme(&self) -> &S {
+        &self.scheme
+    }
+
+    /// Gives the issuer of that name other keys, or none.
+    pub fn set_keys(&mut self, issuer: &str, keys: Option<Arc<KeySet<S::Key>>>) {
+        let named = |state: &&mut IssuerState<S::Key>| state.issuer.name() == issuer;
+        if let Some(state) = self.issuers.iter_mut().find(named) {
+            state.keys = keys;
+        }
+    }
+
+    /// Whether each issuer has keys.
+    #[must_use]
+    pub fn has_all_keys(&self) -> bool {
+        self.issuers.iter().all(|state| state.keys.is_some())
+    }
+
+    /// The issuer whose tokens carry this `iss`.
+    #[must_use]
+    pub fn issuer_of(&self, claims: &Claims) -> Option<&Issuer> {
+        self.state_of(claims).map(|state| &state.issuer)
+    }
+
+    fn state_of(&self, claims: &Claims) -> Option<&IssuerState<S::Key>> {
+        let is_its =
+            |state: &&IssuerState<S::Key>| state.issuer.spellings().contains(&claims.issuer);
+        self.issuers.iter().find(is_its)
+    }
+
+    /// Checks where a token comes from and whether its time is now. The
+    /// issuer picks the keys, the key fixes the algorithm; the token's own
+    /// `alg` has only to agree. Cheap checks come before the signature.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the first check that failed.
+    pub fn authenticate(
+        &self,
+        token: &UnverifiedToken<'_>,
+        now: UnixTime,
+    ) -> Result<AuthenticToken, Refusal> {
+        match self.check(token, now) {
+            Ok(issuer) => Ok(AuthenticToken {
+                claims: token.claims.clone(),
+                issuer: issuer.shared_name(),
+                key_id: token.key_id.clone(),
+                fingerprint: token.fingerprint(),
+            }),
+            Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),
+        }
+    }
+
+    fn check(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> Result<&Issuer, Refusal> {
+        let state = self.state_of(&token.claims).ok_or_else(|| {
+            Refusal::from(Reason::IssuerUnknown)
+                .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
+                .received(token.claims.issuer.clone())
+        })?;
+        check_algorithm(
+            state.issuer.algorithms().iter().map(|alg| alg.name()),
+            token,
+        )?;
+        check_times(&token.claims, self.timing, now)?;
+        let keys = state.keys.as_ref().ok_or_else(|| {
+            Refusal::from(Reason::KeysUnavailable)
+                .expected_text(format!("a key set at {}", state.issuer.keys()))
+        })?;
+        let key = keys.find(token.key_id.as_deref()).ok_or_else(|| {
+            Refusal::from(Reason::KeyUnknown)
+                .expected_text(format!("one of {}", keys.ids().join(", ")))
+                .received(token.key_id.as_deref().unwrap_or("no key id"))
+        })?;
+        check_algorithm(std::iter::once(key.algorithm.name()), token)?;
+        match self.scheme.verify(&key.key, token.signed, &token.signature) {
+            Ok(()) => Ok(&state.issuer),
+            Err(SignatureError::Invalid) => Err(Reason::SignatureBad.into()),
+            Err(SignatureError::Unavailable(why)) => {
+                Err(Refusal::from(Reason::CheckUnavailable).received(why))
+            }
+        }
+    }
+}
+
+fn check_algorithm<'a>(
+    mut accepted: impl Iterator<Item = &'a str> + Clone,
+    token: &UnverifiedToken<'_>,
+) -> Result<(), Refusal> {
+    let names = accepted.clone();
+    if accepted.any(|name| name == token.algorithm) {
+        return Ok(());
+    }
+    Err(Refusal::from(Reason::AlgorithmNotAllowed)
+        .expected_text(names.collect::<Vec<_>>().join(" or "))
+        .received(token.algorithm.clone()))
+}
+
+fn check_times(claims: &Claims, timing: Timing, now: UnixTime) -> Result<(), Refusal> {
+    let Timing {
+        clock_skew,
+        max_lifetime,
+    } = timing;
+    let latest_start = now.plus(clock_skew);
+    let skew = clock_skew.as_secs();
+    if claims.expires_at.plus(clock_skew) <= now {
+        return Err(Refusal::from(Reason::Expired)
+            .expected_text(format!("exp after {now}, give or take {skew} s"))
+            .received(format!("exp {}", claims.expires_at)));
+    }
+    for (name, date) in [("nbf", claims.not_before), ("iat", claims.issued_at)] {
+        if let Some(date) = date.filter(|date| *date > latest_start) {
+            return Err(Refusal::from(Reason::NotYetValid)
+                .expected_text(format!("{name} before {now}, give or take {skew} s"))
+                .received(format!("{name} {date}")));
+        }
+    }
+    // Without `iat` the lifetime is counted from now: nothing shorter is sure.
+    let lifetime = claims.expires_at.since(claims.issued_at.unwrap_or(now));
+    if lifetime > max_lifetime {
+        return Err(Refusal::from(Reason::LifetimeTooLong)
+            .expected_text(format!(
+                "at most {}",
+                humantime::format_duration(max_lifetime)
+            ))
+            .received(humantime::format_duration(lifetime).to_string()));
+    }
+    Ok(())
+}

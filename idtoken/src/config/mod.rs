@@ -1,0 +1,11 @@
+//! Reading configuration so that every mistake in it is reported at once.
+//!
+//! A document is first read as a tree of [`Node`]s, from JSON or YAML; then
+//! [`Reader`]s walk the tree, take what they know, and write down each
+//! [`Problem`] with its path. Names that nobody asked for are problems too.
+
+mod node;
+mod reader;
+
+pub use node::{Kind, Node, Position};
+pub use reader::{Object, Problem, Problems, Reader};

@@ -1,0 +1,246 @@
+//! When to fetch a key set: pure bookkeeping, with the time from outside.
+
+use std::time::Duration;
+
+use crate::time::UnixTime;
+
+/// The bounds between which key sets are refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyTimes {
+    /// A `max-age` below this counts as this.
+    pub min_refresh: Duration,
+    /// A `max-age` above this counts as this; it is also the default.
+    pub max_refresh: Duration,
+    /// How long the last good keys are used while no new ones can be had,
+    /// counted from when they were fetched.
+    pub keep_stale: Duration,
+    /// The shortest time between two fetches for the sake of an unknown key.
+    pub unknown_key_interval: Duration,
+}
+
+impl Default for KeyTimes {
+    fn default() -> Self {
+        Self {
+            min_refresh: Duration::from_secs(60),
+            max_refresh: Duration::from_secs(6 * 3600),
+            keep_stale: Duration::from_secs(24 * 3600),
+            unknown_key_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// What is known of one key set's fetches.
+#[derive(Clone, Debug)]
+pub struct KeySchedule {
+    times: KeyTimes,
+    /// Nothing is due before this moment.
+    next_at: UnixTime,
+    fetched_at: Option<UnixTime>,
+    asked_at: Option<UnixTime>,
+    failures: u32,
+    in_flight: bool,
+}
+
+impl KeySchedule {
+    /// A key set that was never fetched: the first fetch is due at once.
+    #[must_use]
+    pub fn new(times: KeyTimes) -> Self {
+        Self {
+            times,
+            next_at: UnixTime(0),
+            fetched_at: None,
+            asked_at: None,
+            failures: 0,
+            in_flight: false,
+        }
+    }
+
+    /// Whether a fetch should start now.
+    #[must_use]
+    pub fn is_due(&self, now: UnixTime) -> bool {
+        !self.in_flight && now >= self.next_at
+    }
+
+    /// Whether a fetch is under way.
+    #[must_use]
+    pub fn is_in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// The earliest moment at which a fetch is due.
+    #[must_use]
+    pub fn next_at(&self) -> UnixTime {
+        self.next_at
+    }
+
+    /// A fetch has begun.
+    pub fn started(&mut self, now: UnixTime) {
+        self.in_flight = true;
+        self.asked_at = Some(now);
+    }
+
+    /// Keys arrived, to be kept for `max_age` if the server said how long.
+    pub fn succeeded(&mut self, now: UnixTime, max_age: Option<Duration>) {
+        let KeyTimes {
+            min_refresh,
+            max_refresh,
+            ..
+        } = self.times;
+        let fresh_for = max_age
+            .unwrap_or(max_refresh)
+            .min(max_refresh)
+            .max(min_refresh);
+        // A tenth early: the new keys are there before the old ones run out.
+        self.next_at = now.plus(fresh_for.mul_f64(0.9));
+        self.fetched_at = Some(now);
+        self.failures = 0;
+        self.in_flight = false;
+    }
+
+    /// No keys arrived. `jitter` between 0 and 1 spreads the next attempts of
+    /// many instances.
+    pub fn failed(&mut self, now: UnixTime, jitter: f64) {
+        let doubled = FIRST_RETRY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(0));
+        let wait = if doubled.is_zero() {
+            LONGEST_RETRY
+        } else {
+            doubled.min(LONGEST_RETRY)
+        };
+        let spread = wait.mul_f64(jitter.clamp(0.0, 1.0) / 2.0);
+        self.next_at = now.plus(wait.saturating_add(spread));
+        self.failures = self.failures.saturating_add(1);
+        self.in_flight = false;
+    }
+
+    /// Whether the keys at hand may still be used.
+    #[must_use]
+    pub fn is_usable(&self, now: UnixTime) -> bool {
+        self.fetched_at
+            .is_some_and(|at| now.since(at) <= self.times.keep_stale)
+    }
+
+    /// How old the keys at hand are.
+    #[must_use]
+    pub fn age(&self, now: UnixTime) -> Option<Duration> {
+        self.fetched_at.map(|at| now.since(at))
+    }
+
+    /// A token named a key that is not in the set. Returns whether new keys
+    /// may be on their way: a fetch is under way, or was made due now. Who
+    /// invents key ids gets at most one fetch per interval out of this.
+    pub fn unknown_key(&mut self, now: UnixTime) -> bool {
+        if self.in_flight {
+            return true;
+        }
+        let wait = self.times.unknown_key_interval;
+        if self.asked_at.is_some_and(|at| now.since(at) < wait) {
+            return false;
+        }
+        self.next_at = now;
+        true
+    }
+}
+
+/// The `max-age` of a `Cache-Control` value (RFC 9111, section 5.2.2.1);
+/// `no-store` and `no-cache` count as zero.
+#[must_use]
+pub fn max_age(cache_control: &str) -> Option<Duration> {
+    cache_control
+        .split(',')
+        .map(str::trim)
+        .find_map(|directive| {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            match name.trim().to_ascii_lowercase().as_str() {
+                "no-store" | "no-cache" => Some(Duration::ZERO),
+                "max-age" => value
+                    .trim()
+                    .trim_matches('"')
+                    .parse()
+                    .ok()
+                    .map(Duration::from_secs),
+                _ => None,
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    fn later(seconds: u64) -> UnixTime {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn fetched() -> KeySchedule {
+        let mut schedule = KeySchedule::new(KeyTimes::default());
+        schedule.started(NOW);
+        schedule.succeeded(NOW, Some(Duration::from_secs(1000)));
+        schedule
+    }
+
+    #[test]
+    fn the_first_fetch_is_due_at_once_and_only_once() {
+        let mut schedule = KeySchedule::new(KeyTimes::default());
+        assert!(schedule.is_due(NOW) && !schedule.is_usable(NOW));
+        schedule.started(NOW);
+        assert!(!schedule.is_due(later(100)));
+    }
+
+    #[test]
+    fn keys_are_refreshed_ahead_of_their_max_age_within_bounds() {
+        assert!(!fetched().is_due(later(899)) && fetched().is_due(later(900)));
+        let mut schedule = fetched();
+        schedule.succeeded(NOW, Some(Duration::ZERO));
+        assert_eq!(schedule.next_at(), later(54));
+        schedule.succeeded(NOW, Some(Duration::from_secs(1 << 40)));
+        assert_eq!(schedule.next_at(), later(6 * 3600 / 10 * 9));
+    }
+
+    #[test]
+    fn failures_back_off_and_keep_the_last_good_keys_for_a_bounded_time() {
+        let mut schedule = fetched();
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            schedule.failed(NOW, 0.0);
+            waits.push(schedule.next_at().since(NOW).as_secs());
+        }
+        assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(waits[39], 60);
+        assert!(schedule.is_usable(later(24 * 3600)));
+        assert!(!schedule.is_usable(later(24 * 3600 + 1)));
+    }
+
+    #[test]
+    fn unknown_keys_cause_at_most_one_fetch_per_interval() {
+        let mut schedule = fetched();
+        assert!(!schedule.unknown_key(later(29)));
+        assert!(!schedule.is_due(later(29)));
+        assert!(schedule.unknown_key(later(30)));
+        assert!(schedule.is_due(later(30)));
+        schedule.started(later(30));
+        assert!(
+            schedule.unknown_key(later(31)),
+            "the fetch under way may bring it"
+        );
+        schedule.failed(later(31), 0.0);
+        assert!(!schedule.unknown_key(later(32)));
+    }
+
+    #[test]
+    fn max_age_is_found_among_other_directives() {
+        let seconds = |text| max_age(text).map(|age| age.as_secs());
+        assert_eq!(
+            seconds("public, max-age=24442, must-revalidate"),
+            Some(24442)
+        );
+        assert_eq!(seconds("Max-Age = \"60\""), Some(60));
+        assert_eq!(seconds("no-store"), Some(0));
+        assert_eq!(seconds("public"), None);
+        assert_eq!(seconds("max-age=-1"), None);
+    }
+}

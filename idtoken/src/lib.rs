@@ -1,0 +1,50 @@
+//! Verifies Google ID tokens by policy, without I/O and without a clock.
+//!
+//! The way of a request is a way through types, and each is made only by the
+//! step before it:
+//!
+//! ```text
+//! header bytes -> UnverifiedToken -> AuthenticToken -> VerifiedToken
+//!                 (well formed)      (issuer, time,    (audience and caller
+//!                                     signature)        of one rule)
+//! ```
+//!
+//! A [`Policy`] says which [`Rule`] governs a request and what it asks for; an
+//! [`Authority`] holds the issuers with their keys; a [`SignatureScheme`] does
+//! the arithmetic, in this process or in a proxy's host function. Whatever
+//! stops a request on its way is a [`Refusal`], which names the rule, what was
+//! expected and what came.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+mod authority;
+mod claims;
+pub mod config;
+mod fingerprint;
+mod json;
+pub mod keys;
+#[cfg(feature = "native")]
+mod native;
+pub mod policy;
+mod refusal;
+mod remedy;
+mod request;
+mod sender;
+mod signature;
+mod time;
+mod token;
+
+pub use authority::{Authority, IssuerState};
+pub use claims::{Claims, ClaimsError};
+pub use fingerprint::Fingerprint;
+#[cfg(feature = "native")]
+pub use native::AwsLc;
+pub use policy::{Policy, Rule};
+pub use refusal::{Answer, Expected, Reason, Refusal};
+pub use remedy::Remedy;
+pub use request::{Headers, Target, TargetError, bearer_token};
+pub use sender::Sender;
+pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};
+pub use time::{Timing, UnixTime};
+pub use token::{AuthenticToken, MAX_TOKEN_BYTES, TokenError, UnverifiedToken, VerifiedToken};

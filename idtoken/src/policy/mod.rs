@@ -1,0 +1,174 @@
+//! The policy: which issuers are believed, and which rule asks what of whom.
+//!
+//! Filter and gateway read the same text by [`Policy::read`] and decide by the
+//! same function, [`Policy::admit`].
+
+mod callers;
+mod issuer;
+mod rule;
+
+use std::sync::Arc;
+
+pub use callers::Callers;
+pub use issuer::{Issuer, KeyUrl};
+pub use rule::{PathMatch, Rule};
+
+use crate::authority::Authority;
+use crate::config::{Problems, Reader};
+use crate::refusal::{Reason, Refusal};
+use crate::request::{Headers, Target, TargetError, bearer_token};
+use crate::sender::Sender;
+use crate::signature::SignatureScheme;
+use crate::time::{Timing, UnixTime};
+use crate::token::{TokenError, UnverifiedToken, VerifiedToken};
+
+/// The header that Google's senders put their token into.
+const TOKEN_HEADER: &str = "authorization";
+
+/// Who may call what, and how that is proved.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    timing: Timing,
+    issuers: Vec<Issuer>,
+    rules: Vec<Arc<Rule>>,
+}
+
+impl Policy {
+    /// Reads the policy from its place in a configuration. Mistakes are
+    /// written down where `from` keeps them; then there may be no result.
+    #[must_use]
+    pub fn read(from: &Reader<'_>) -> Option<Self> {
+        let mut object = from.object()?;
+        let timing = Timing::default();
+        let clock_skew = object.maybe("clock_skew", Reader::duration);
+        let max_lifetime = object.maybe("max_lifetime", Reader::duration);
+        let issuers = match object.get("issuers") {
+            Some(list) => list.list(Issuer::read),
+            None => Some(vec![Issuer::google()]),
+        };
+        if let (Some(issuers), Some(place)) = (&issuers, object.get("issuers")) {
+            report_repeated(&place, "name", issuers.iter().map(Issuer::name));
+            let spellings = issuers
+                .iter()
+                .flat_map(Issuer::spellings)
+                .map(String::as_str);
+            report_repeated(&place, "issuer", spellings);
+        }
+        let rules_at = object.need("rules");
+        let known = issuers.as_deref().unwrap_or_default();
+        let rules = rules_at
+            .as_ref()
+            .and_then(|rules| rules.list(|rule| Rule::read(rule, known)));
+        if let (Some(rules), Some(place)) = (&rules, &rules_at) {
+            report_repeated(place, "name", rules.iter().map(|rule| &**rule.name()));
+        }
+        object.finish();
+        Some(Self {
+            timing: Timing {
+                clock_skew: clock_skew?.unwrap_or(timing.clock_skew),
+                max_lifetime: max_lifetime?.unwrap_or(timing.max_lifetime),
+            },
+            issuers: issuers?,
+            rules: rules?.into_iter().map(Arc::new).collect(),
+        })
+    }
+
+    /// Reads a policy that is a JSON document of its own.
+    ///
+    /// # Errors
+    /// All mistakes, each with its path.
+    pub fn from_json(text: &str) -> Result<Self, Vec<crate::config::Problem>> {
+        let problems = Problems::default();
+        match serde_json::from_str(text) {
+            Ok(node) => {
+                let policy = Self::read(&Reader::root(&node, &problems));
+                problems.finish(policy)
+            }
+            Err(error) => {
+                let message = format!("not JSON: {error}");
+                problems.add(crate::config::Problem {
+                    path: String::new(),
+                    at: None,
+                    message,
+                });
+                problems.finish(None)
+            }
+        }
+    }
+
+    /// The issuers that are believed, in the order of the configuration.
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// The rules, in the order in which they are tried.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// How strictly times are read.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// The first rule that is for this request.
+    #[must_use]
+    pub fn rule_for(&self, target: &Target<'_>) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|rule| rule.matches(target))
+    }
+
+    /// Decides about a request: finds its rule, reads its token, has the
+    /// token's origin checked by `authority` and its content by the rule.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the first check that failed. With
+    /// [`Reason::KeysUnavailable`] and [`Reason::KeyUnknown`] a caller may
+    /// fetch keys and ask again.
+    pub fn admit<S: SignatureScheme>(
+        &self,
+        authority: &Authority<S>,
+        target: Result<Target<'_>, TargetError>,
+        headers: &impl Headers,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, Refusal> {
+        let target = target
+            .map_err(|error| Refusal::from(Reason::TargetUnsafe).received(error.to_string()))?;
+        let Some(rule) = self.rule_for(&target) else {
+            let received = format!("{} {} on {}", target.method(), target.path(), target.host());
+            return Err(Refusal::from(Reason::NoRule)
+                .received(received)
+                .request(&target, Sender::guess(headers)));
+        };
+        read_token(headers)
+            .and_then(|token| authority.authenticate(&token, now))
+            .and_then(|token| rule.admit(token))
+            .map_err(|refusal| {
+                refusal
+                    .rule(rule.name())
+                    .request(&target, Sender::guess(headers))
+            })
+    }
+}
+
+fn read_token<H: Headers>(headers: &H) -> Result<UnverifiedToken<'_>, Refusal> {
+    let bytes = bearer_token(headers, TOKEN_HEADER)
+        .map_err(|reason| Refusal::from(reason).expected_text("Authorization: Bearer ID_TOKEN"))?;
+    UnverifiedToken::parse(bytes).map_err(|error| {
+        let reason = match error {
+            TokenError::SignatureRemoved => Reason::SignatureRemoved,
+            _ => Reason::Malformed,
+        };
+        Refusal::from(reason).received(error.to_string())
+    })
+}
+
+/// Names must tell things apart.
+fn report_repeated<'a>(place: &Reader<'_>, what: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen = std::collections::HashSet::new();
+    for name in names.filter(|name| !seen.insert(*name)) {
+        place.problem(format!("the {what} {name:?} occurs twice"));
+    }
+}

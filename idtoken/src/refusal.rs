@@ -1,0 +1,469 @@
+//! Why a request is not let through, for its operator.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::fingerprint::Fingerprint;
+use crate::request::Target;
+use crate::sender::Sender;
+
+/// The reason of a refusal. Its [code](Reason::code) is stable: alerts and
+/// searches may rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The target can be read in more than one way.
+    TargetUnsafe,
+    /// No rule of the policy is for this request.
+    NoRule,
+    /// There is no token where the policy looks for one.
+    TokenMissing,
+    /// There are several different tokens.
+    TokenTwice,
+    /// The token is not well formed.
+    Malformed,
+    /// Cloud Run has replaced the signature.
+    SignatureRemoved,
+    /// The token's algorithm is not one of its issuer's, or not its key's.
+    AlgorithmNotAllowed,
+    /// No configured issuer has this name, or the rule does not take it.
+    IssuerUnknown,
+    /// No key of the issuer has this id.
+    KeyUnknown,
+    /// The signature is wrong.
+    SignatureBad,
+    /// The token's time is over.
+    Expired,
+    /// The token's time has not come.
+    NotYetValid,
+    /// The token's time is longer than allowed.
+    LifetimeTooLong,
+    /// The token is meant for somebody else.
+    AudienceMismatch,
+    /// The caller's address is not verified by the issuer.
+    EmailUnverified,
+    /// The caller is not on the rule's list.
+    CallerNotAllowed,
+    /// The issuer's keys could not be had.
+    KeysUnavailable,
+    /// The signature could not be checked.
+    CheckUnavailable,
+}
+
+/// What the caller is told: a status and nothing that helps an attacker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 401: present a token.
+    Unauthenticated,
+    /// 401: present another token.
+    InvalidToken,
+    /// 403: this caller, or this request, never.
+    Forbidden,
+    /// 503: nothing is wrong with the request; try again.
+    Unavailable,
+}
+
+impl Answer {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Unauthenticated | Self::InvalidToken => 401,
+            Self::Forbidden => 403,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// The `WWW-Authenticate` value (RFC 6750, section 3).
+    #[must_use]
+    pub fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Unauthenticated => Some("Bearer"),
+            Self::InvalidToken => Some("Bearer error=\"invalid_token\""),
+            Self::Forbidden => Some("Bearer error=\"insufficient_scope\""),
+            Self::Unavailable => None,
+        }
+    }
+
+    /// The `Retry-After` value, in seconds.
+    #[must_use]
+    pub fn retry_after(self) -> Option<&'static str> {
+        (self == Self::Unavailable).then_some("5")
+    }
+
+    /// The body: one line of plain text.
+    #[must_use]
+    pub fn body(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "an ID token is required\n",
+            Self::InvalidToken => "the ID token is not valid for this request\n",
+            Self::Forbidden => "not permitted\n",
+            Self::Unavailable => "not available for the moment, try again\n",
+        }
+    }
+}
+
+impl Reason {
+    /// Every reason, in the order in which they are checked.
+    pub const ALL: [Self; 18] = [
+        Self::TargetUnsafe,
+        Self::NoRule,
+        Self::TokenMissing,
+        Self::TokenTwice,
+        Self::Malformed,
+        Self::SignatureRemoved,
+        Self::AlgorithmNotAllowed,
+        Self::IssuerUnknown,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::LifetimeTooLong,
+        Self::KeysUnavailable,
+        Self::KeyUnknown,
+        Self::SignatureBad,
+        Self::CheckUnavailable,
+        Self::AudienceMismatch,
+        Self::EmailUnverified,
+        Self::CallerNotAllowed,
+    ];
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TargetUnsafe => "target_unsafe",
+            Self::NoRule => "no_rule",
+            Self::TokenMissing => "token_missing",
+            Self::TokenTwice => "token_twice",
+            Self::Malformed => "malformed",
+            Self::SignatureRemoved => "sig_removed_by_google",
+            Self::AlgorithmNotAllowed => "alg_not_allowed",
+            Self::IssuerUnknown => "iss_unknown",
+            Self::KeyUnknown => "kid_unknown",
+            Self::SignatureBad => "sig_bad",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::LifetimeTooLong => "lifetime_too_long",
+            Self::AudienceMismatch => "aud_mismatch",
+            Self::EmailUnverified => "email_unverified",
+            Self::CallerNotAllowed => "caller_not_allowed",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::CheckUnavailable => "check_unavailable",
+        }
+    }
+
+    /// What is wrong, in one sentence without a full stop.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::TargetUnsafe => "the request's target can be read in more than one way",
+            Self::NoRule => "no rule of the policy is for this request",
+            Self::TokenMissing => "the request carries no ID token",
+            Self::TokenTwice => "the request carries several different tokens",
+            Self::Malformed => "the token is malformed",
+            Self::SignatureRemoved => "Cloud Run has removed the token's signature",
+            Self::AlgorithmNotAllowed => "the token is not signed with its issuer's algorithm",
+            Self::IssuerUnknown => "the token's issuer is not accepted here",
+            Self::KeyUnknown => "the issuer has no key with the token's key id",
+            Self::SignatureBad => "the signature is not the issuer's",
+            Self::Expired => "the token has expired",
+            Self::NotYetValid => "the token is not valid yet",
+            Self::LifetimeTooLong => "the token is valid for longer than is accepted",
+            Self::AudienceMismatch => "the token was made for another audience",
+            Self::EmailUnverified => "the issuer does not vouch for the caller's address",
+            Self::CallerNotAllowed => "the caller is not on the rule's list",
+            Self::KeysUnavailable => "the issuer's keys could not be fetched",
+            Self::CheckUnavailable => "the signature could not be checked",
+        }
+    }
+
+    /// What the caller is told. Everything that is found out before the
+    /// signature is checked gets the same answer, so that a forged token does
+    /// not find out what the policy would accept.
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        match self {
+            Self::TokenMissing => Answer::Unauthenticated,
+            Self::TokenTwice
+            | Self::Malformed
+            | Self::SignatureRemoved
+            | Self::AlgorithmNotAllowed
+            | Self::IssuerUnknown
+            | Self::KeyUnknown
+            | Self::SignatureBad
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::LifetimeTooLong
+            | Self::AudienceMismatch => Answer::InvalidToken,
+            Self::TargetUnsafe | Self::NoRule | Self::EmailUnverified | Self::CallerNotAllowed => {
+                Answer::Forbidden
+            }
+            Self::KeysUnavailable | Self::CheckUnavailable => Answer::Unavailable,
+        }
+    }
+}
+
+/// What would have been accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// In words.
+    Text(String),
+    /// Any of these values, shared with the policy.
+    AnyOf(Arc<[String]>),
+}
+
+impl Expected {
+    /// The values, or the words.
+    #[must_use]
+    pub fn values(&self) -> &[String] {
+        match self {
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::AnyOf(values) => values,
+        }
+    }
+}
+
+/// How many accepted values a message lists.
+const LISTED: usize = 8;
+/// How much of a value from outside a message shows.
+const SHOWN_CHARS: usize = 256;
+
+/// Why one request is not let through. Holds claims, never a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub reason: Reason,
+    details: Box<Details>,
+}
+
+/// What is known beside the reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Details {
+    rule: Option<Arc<str>>,
+    expected: Option<Expected>,
+    received: Option<String>,
+    caller: Option<String>,
+    key_id: Option<String>,
+    fingerprint: Option<Fingerprint>,
+    sender: Option<Sender>,
+    endpoint: Option<String>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            details: Box::default(),
+        }
+    }
+}
+
+impl Refusal {
+    /// With what would have been accepted.
+    #[must_use]
+    pub(crate) fn expected(mut self, expected: Expected) -> Self {
+        self.details.expected = Some(expected);
+        self
+    }
+
+    /// With what would have been accepted, in words.
+    #[must_use]
+    pub(crate) fn expected_text(self, expected: impl Into<String>) -> Self {
+        self.expected(Expected::Text(expected.into()))
+    }
+
+    /// With what came instead. Long values are cut.
+    #[must_use]
+    pub(crate) fn received(mut self, received: impl Into<String>) -> Self {
+        self.details.received = Some(cut(received.into()));
+        self
+    }
+
+    /// With the token's own marks.
+    #[must_use]
+    pub(crate) fn token(mut self, fingerprint: Fingerprint, key_id: Option<&str>) -> Self {
+        self.details.fingerprint = Some(fingerprint);
+        self.details.key_id = key_id.map(|id| cut(id.to_owned()));
+        self
+    }
+
+    /// With the caller, who has been authenticated.
+    #[must_use]
+    pub(crate) fn caller(mut self, caller: impl fmt::Display) -> Self {
+        self.details.caller = Some(cut(caller.to_string()));
+        self
+    }
+
+    /// With the rule that was to be fulfilled.
+    #[must_use]
+    pub(crate) fn rule(mut self, rule: &Arc<str>) -> Self {
+        self.details.rule = Some(Arc::clone(rule));
+        self
+    }
+
+    /// With what the request was for and whose it looks like.
+    #[must_use]
+    pub(crate) fn request(mut self, target: &Target<'_>, sender: Option<Sender>) -> Self {
+        self.details.sender = sender;
+        self.details.endpoint = Some(cut(format!("https://{}{}", target.host(), target.path())));
+        self
+    }
+
+    /// What is told to the caller.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        self.reason.answer()
+    }
+
+    /// The rule that was to be fulfilled, if one was found.
+    #[must_use]
+    pub fn rule_name(&self) -> Option<&str> {
+        self.details.rule.as_deref()
+    }
+
+    /// What would have been accepted.
+    #[must_use]
+    pub fn expectation(&self) -> Option<&Expected> {
+        self.details.expected.as_ref()
+    }
+
+    /// What came instead.
+    #[must_use]
+    pub fn what_came(&self) -> Option<&str> {
+        self.details.received.as_deref()
+    }
+
+    /// The authenticated caller.
+    #[must_use]
+    pub fn caller_name(&self) -> Option<&str> {
+        self.details.caller.as_deref()
+    }
+
+    /// Whom the request looks like.
+    #[must_use]
+    pub fn sender(&self) -> Option<Sender> {
+        self.details.sender
+    }
+
+    /// The URL that was called, without its query.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.details.endpoint.as_deref()
+    }
+
+    /// All of it as one JSON object, for one line of a log.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let details = &*self.details;
+        let mut object = json!({
+            "reason": self.reason.code(),
+            "message": self.reason.summary(),
+            "status": self.answer().status(),
+        });
+        let remedy = self.remedy();
+        let fields = [
+            ("rule", details.rule.as_deref().map(Value::from)),
+            (
+                "expected",
+                details.expected.as_ref().map(|e| listed(e.values()).into()),
+            ),
+            ("received", details.received.as_deref().map(Value::from)),
+            ("caller", details.caller.as_deref().map(Value::from)),
+            ("key_id", details.key_id.as_deref().map(Value::from)),
+            (
+                "token",
+                details.fingerprint.map(|print| print.to_string().into()),
+            ),
+            (
+                "looks_like",
+                details.sender.map(|sender| sender.name().into()),
+            ),
+            ("endpoint", details.endpoint.as_deref().map(Value::from)),
+            ("remedy", Some(remedy.advice.into())),
+            ("command", remedy.command.map(Value::from)),
+        ];
+        if let Some(object) = object.as_object_mut() {
+            let known = fields
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)));
+            object.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        }
+        object
+    }
+}
+
+/// The first few values, and how many more there are.
+fn listed(values: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = values.iter().take(LISTED).cloned().collect();
+    match values.len().saturating_sub(LISTED) {
+        0 => {}
+        more => shown.push(format!("… and {more} more")),
+    }
+    shown
+}
+
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN_CHARS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = &*self.details;
+        write!(f, "{}: {}", self.reason.code(), self.reason.summary())?;
+        if let Some(rule) = &details.rule {
+            write!(f, "; rule {rule:?}")?;
+        }
+        if let Some(expected) = &details.expected {
+            write!(f, "; expected {}", listed(expected.values()).join(" or "))?;
+        }
+        if let Some(received) = &details.received {
+            write!(f, "; received {received:?}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_distinct_and_complete() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn everything_found_before_the_signature_is_answered_alike() {
+        let before = [
+            Reason::Malformed,
+            Reason::AlgorithmNotAllowed,
+            Reason::IssuerUnknown,
+            Reason::Expired,
+            Reason::KeyUnknown,
+            Reason::SignatureBad,
+        ];
+        assert!(
+            before
+                .iter()
+                .all(|reason| reason.answer() == Answer::InvalidToken)
+        );
+    }
+
+    #[test]
+    fn long_values_from_outside_are_cut_and_long_lists_are_counted() {
+        let many: Arc<[String]> = (0..100).map(|n| n.to_string()).collect();
+        let refusal = Refusal::from(Reason::AudienceMismatch)
+            .expected(Expected::AnyOf(many))
+            .received("ä".repeat(10_000));
+        let json = refusal.to_json();
+        assert_eq!(json["expected"].as_array().unwrap().len(), 9);
+        assert_eq!(json["expected"][8], "… and 92 more");
+        assert_eq!(json["received"].as_str().unwrap().chars().count(), 257);
+    }
+}

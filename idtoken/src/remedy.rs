@@ -1,0 +1,168 @@
+//! What to do about a refusal.
+
+use crate::refusal::{Reason, Refusal};
+use crate::sender::Sender;
+
+/// What to do about a [`Refusal`]: a sentence and, where one command mends
+/// it, that command, with the values of this request filled in. Names that
+/// the request does not tell stand in capitals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// What to do, in one sentence.
+    pub advice: &'static str,
+    /// The command that does it.
+    pub command: Option<String>,
+}
+
+impl Refusal {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        Remedy {
+            advice: advice(self.reason),
+            command: command(self),
+        }
+    }
+}
+
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::TargetUnsafe => {
+            "send the path in its normal form: no dot segments, double or encoded slashes"
+        }
+        Reason::NoRule => "add a rule for this host, path and method to the policy",
+        Reason::TokenMissing => "configure the sender to authenticate with an OIDC ID token",
+        Reason::TokenTwice => "send one token; something on the way adds a second one",
+        Reason::Malformed => "send an ID token (three parts with dots); an access token is not one",
+        Reason::SignatureRemoved => {
+            "turn the invoker check off on the Cloud Run service that runs this, or send the \
+             caller's token in a header that Cloud Run does not check"
+        }
+        Reason::AlgorithmNotAllowed => "use tokens that Google signed; this one is not",
+        Reason::IssuerUnknown => {
+            "add the issuer to the policy if its tokens are to be accepted, and to the rule"
+        }
+        Reason::KeyUnknown => {
+            "check that the key set's URL is the issuer's; if it is, the token is forged or \
+             its key is older than the key set"
+        }
+        Reason::SignatureBad => "the token is forged or was changed on its way: do not accept it",
+        Reason::Expired => "fetch a new token for each hour; check the sender's clock",
+        Reason::NotYetValid => "check the clocks of sender and receiver",
+        Reason::LifetimeTooLong => "use tokens of one hour, as Google issues them",
+        Reason::AudienceMismatch => {
+            "set the sender's audience to an accepted one, or add the received one to the rule"
+        }
+        Reason::EmailUnverified => "call with an account whose address the issuer has verified",
+        Reason::CallerNotAllowed => {
+            "call as an account that the rule lists, or add this caller to the rule"
+        }
+        Reason::KeysUnavailable => "check that the key set's URL can be reached from here",
+        Reason::CheckUnavailable => "run a proxy with the host function verify_signature",
+    }
+}
+
+fn command(refusal: &Refusal) -> Option<String> {
+    match refusal.reason {
+        Reason::AudienceMismatch => {
+            let audience = refusal.expectation()?.values().first()?;
+            Some(sender_command(
+                refusal,
+                Some(audience),
+                refusal.caller_name(),
+            ))
+        }
+        Reason::TokenMissing => Some(sender_command(refusal, None, None)),
+        Reason::CallerNotAllowed => {
+            let caller = refusal.expectation()?.values().first()?;
+            refusal
+                .sender()
+                .map(|_| sender_command(refusal, None, Some(caller)))
+        }
+        Reason::SignatureRemoved => {
+            Some("gcloud run services update SERVICE --region=REGION --no-invoker-iam-check".into())
+        }
+        _ => None,
+    }
+}
+
+/// The command that gives a sender an account and an audience. Without a
+/// guess who the sender is, one that fetches such a token by hand.
+fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
+    let endpoint = quoted(refusal.endpoint().unwrap_or("ENDPOINT"));
+    let account = quoted(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
+    let audience = quoted(audience.unwrap_or("AUDIENCE"));
+    match refusal.sender() {
+        Some(Sender::PubSub) => format!(
+            "gcloud pubsub subscriptions modify-push-config SUBSCRIPTION \
+             --push-endpoint={endpoint} --push-auth-service-account={account} \
+             --push-auth-token-audience={audience}"
+        ),
+        Some(Sender::Scheduler) => format!(
+            "gcloud scheduler jobs update http JOB --location=REGION \
+             --oidc-service-account-email={account} --oidc-token-audience={audience}"
+        ),
+        Some(Sender::Tasks) => format!(
+            "gcloud tasks create-http-task --queue=QUEUE --url={endpoint} \
+             --oidc-service-account-email={account} --oidc-token-audience={audience}"
+        ),
+        None => format!(
+            "gcloud auth print-identity-token --impersonate-service-account={account} \
+             --audiences={audience} --include-email"
+        ),
+    }
+}
+
+/// A value as one word of a shell: values from outside reach this place.
+fn quoted(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Expected;
+    use crate::request::Target;
+
+    fn mismatch(sender: Option<Sender>, received: &str) -> String {
+        let target = Target::parse("orders.example.com", "/push", "POST").unwrap();
+        let audiences = ["https://orders.example.com".to_owned()];
+        let refusal = Refusal::from(Reason::AudienceMismatch)
+            .expected(Expected::AnyOf(audiences.into()))
+            .received(received)
+            .caller("pusher@p.iam.gserviceaccount.com")
+            .request(&target, sender);
+        refusal.remedy().command.unwrap()
+    }
+
+    #[test]
+    fn a_wrong_audience_from_pub_sub_is_mended_by_its_push_configuration() {
+        assert_eq!(
+            mismatch(Some(Sender::PubSub), "https://x"),
+            "gcloud pubsub subscriptions modify-push-config SUBSCRIPTION \
+             --push-endpoint=https://orders.example.com/push \
+             --push-auth-service-account=pusher@p.iam.gserviceaccount.com \
+             --push-auth-token-audience=https://orders.example.com"
+        );
+    }
+
+    #[test]
+    fn every_sender_has_its_own_command() {
+        let commands = [Some(Sender::Scheduler), Some(Sender::Tasks), None]
+            .map(|sender| mismatch(sender, "https://x"));
+        assert!(commands[0].starts_with("gcloud scheduler jobs update http JOB"));
+        assert!(commands[1].starts_with("gcloud tasks create-http-task"));
+        assert!(commands[2].starts_with("gcloud auth print-identity-token"));
+    }
+
+    #[test]
+    fn values_from_outside_are_one_word_of_the_shell() {
+        assert_eq!(quoted("a$(reboot)"), "'a$(reboot)'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("https://a.example/b"), "https://a.example/b");
+    }
+}

@@ -1,0 +1,323 @@
+//! What the policy needs to see of a request.
+
+use std::borrow::Cow;
+
+use crate::refusal::Reason;
+
+/// The headers of a request, wherever they are kept.
+pub trait Headers {
+    /// The values of all headers of that name, which is given in lower case.
+    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]>;
+}
+
+/// What a request is for, in the form that rules are matched against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'r> {
+    host: Cow<'r, str>,
+    path: Cow<'r, str>,
+    method: &'r str,
+}
+
+/// Why no rule may be matched against a request: two programs could read its
+/// target as two different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No host, or characters that no host has.
+    #[error("the host is missing or malformed")]
+    Host,
+    /// A path that does not begin with a slash, or holds a character that
+    /// must be encoded.
+    #[error("the path is not one that begins with a slash, in ASCII")]
+    Path,
+    /// `.` or `..` as a segment, plain or encoded.
+    #[error("the path holds a dot segment")]
+    DotSegment,
+    /// Two slashes in a row.
+    #[error("the path holds an empty segment (\"//\")")]
+    EmptySegment,
+    /// A slash or backslash that some programs take for a separator and some
+    /// do not.
+    #[error("the path holds an encoded slash or a backslash")]
+    HiddenSlash,
+    /// An escape that is none, or one for a control character.
+    #[error("the path holds a malformed escape or a control character")]
+    Escape,
+}
+
+impl<'r> Target<'r> {
+    /// Reads the target of a request. The query plays no part.
+    ///
+    /// Rules are matched against the percent-decoded path, so that no
+    /// spelling of a path leads past the rule for it. A path that is not
+    /// already in its normal form is refused rather than normalised: the path
+    /// that is matched is the path that is forwarded.
+    ///
+    /// # Errors
+    /// [`TargetError`] if two programs could read the target differently.
+    pub fn parse(
+        authority: &'r str,
+        path_and_query: &'r str,
+        method: &'r str,
+    ) -> Result<Self, TargetError> {
+        let path = path_and_query
+            .split_once('?')
+            .map_or(path_and_query, |(path, _)| path);
+        Ok(Self {
+            host: host(authority)?,
+            path: decoded_path(path)?,
+            method,
+        })
+    }
+
+    /// The host in lower case, without port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The percent-decoded path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The method, exactly as it came.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+}
+
+/// `host[:port]` as the host alone, in lower case.
+pub(crate) fn host(authority: &str) -> Result<Cow<'_, str>, TargetError> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    // A dot at the end makes the same name absolute.
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(plain) {
+        return Err(TargetError::Host);
+    }
+    Ok(match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
+    })
+}
+
+/// The path as rules see it: see [`Target::parse`].
+pub(crate) fn decoded_path(path: &str) -> Result<Cow<'_, str>, TargetError> {
+    let visible = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b'#';
+    if !path.starts_with('/') || !path.bytes().all(visible) {
+        return Err(TargetError::Path);
+    }
+    if path.contains('\\') {
+        return Err(TargetError::HiddenSlash);
+    }
+    let decoded = if path.contains('%') {
+        Cow::Owned(unescape(path)?)
+    } else {
+        Cow::Borrowed(path)
+    };
+    let mut segments = decoded.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "" if segments.peek().is_some() => return Err(TargetError::EmptySegment),
+            "." | ".." => return Err(TargetError::DotSegment),
+            // Some servers cut parameters off before they resolve dots.
+            _ if segment.starts_with(".;") || segment.starts_with("..;") => {
+                return Err(TargetError::DotSegment);
+            }
+            _ => {}
+        }
+    }
+    Ok(decoded)
+}
+
+fn unescape(path: &str) -> Result<String, TargetError> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let (high, low) = (hex(bytes.next())?, hex(bytes.next())?);
+        match (high << 4) | low {
+            b'/' | b'\\' => return Err(TargetError::HiddenSlash),
+            control if control < 0x20 || control == 0x7f => return Err(TargetError::Escape),
+            byte => out.push(byte),
+        }
+    }
+    String::from_utf8(out).map_err(|_| TargetError::Escape)
+}
+
+fn hex(digit: Option<u8>) -> Result<u8, TargetError> {
+    let digit = digit.map(char::from).and_then(|digit| digit.to_digit(16));
+    digit
+        .and_then(|value| u8::try_from(value).ok())
+        .ok_or(TargetError::Escape)
+}
+
+/// The token of a header that holds `Bearer TOKEN` (RFC 6750, section 2.1);
+/// the scheme's case does not matter (RFC 9110, section 11.1).
+///
+/// The same value twice counts once. Proxies join repeated headers with a
+/// comma, so a comma means more than one value.
+///
+/// # Errors
+/// [`Reason::TokenMissing`] if there is none, [`Reason::TokenTwice`] if there
+/// are different ones, [`Reason::Malformed`] if something follows the token.
+pub fn bearer_token<'h>(headers: &'h impl Headers, name: &str) -> Result<&'h [u8], Reason> {
+    let mut values = headers.values(name);
+    let value = values.next().ok_or(Reason::TokenMissing)?;
+    if values.any(|other| other != value) {
+        return Err(Reason::TokenTwice);
+    }
+    let value = value.trim_ascii();
+    let (scheme, token) = value.split_at_checked(7).ok_or(Reason::TokenMissing)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer ") {
+        return Err(Reason::TokenMissing);
+    }
+    let token = token.trim_ascii_start();
+    match token {
+        [] => Err(Reason::TokenMissing),
+        token if token.contains(&b',') => Err(Reason::TokenTwice),
+        token if token.contains(&b' ') => Err(Reason::Malformed),
+        token => Ok(token),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct List(Vec<(&'static str, &'static str)>);
+
+    impl Headers for List {
+        fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+            let name = name.to_owned();
+            self.0
+                .iter()
+                .filter(move |(n, _)| *n == name)
+                .map(|(_, value)| value.as_bytes())
+        }
+    }
+
+    fn bearer(values: &[&'static str]) -> Result<String, Reason> {
+        let list = List(
+            values
+                .iter()
+                .map(|value| ("authorization", *value))
+                .collect(),
+        );
+        bearer_token(&list, "authorization").map(|token| String::from_utf8_lossy(token).into())
+    }
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        for value in [
+            "Bearer a.b.c",
+            "bearer a.b.c",
+            "BEARER  a.b.c",
+            " Bearer a.b.c ",
+        ] {
+            assert_eq!(bearer(&[value]).as_deref(), Ok("a.b.c"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_no_token() {
+        for value in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic a.b.c",
+            "Bearera.b.c",
+            "a.b.c",
+        ] {
+            assert_eq!(bearer(&[value]), Err(Reason::TokenMissing), "{value:?}");
+        }
+        assert_eq!(bearer(&[]), Err(Reason::TokenMissing));
+    }
+
+    #[test]
+    fn two_different_tokens_are_refused_and_one_sent_twice_is_not() {
+        assert_eq!(
+            bearer(&["Bearer a.b.c", "Bearer a.b.d"]),
+            Err(Reason::TokenTwice)
+        );
+        assert_eq!(
+            bearer(&["Bearer a.b.c,Bearer a.b.d"]),
+            Err(Reason::TokenTwice)
+        );
+        assert_eq!(
+            bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(),
+            Ok("a.b.c")
+        );
+        assert_eq!(bearer(&["Bearer a.b.c a.b.d"]), Err(Reason::Malformed));
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_port_or_final_dot() {
+        for authority in [
+            "Orders.Example.COM",
+            "orders.example.com:443",
+            "orders.example.com.",
+        ] {
+            assert_eq!(host(authority).as_deref(), Ok("orders.example.com"));
+        }
+        assert_eq!(host("[::1]:80").as_deref(), Ok("[::1]"));
+        for bad in ["", ":80", "a b", "a@b", "a/b", "ä"] {
+            assert_eq!(host(bad), Err(TargetError::Host), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_two_programs_read_differently_is_refused() {
+        let cases = [
+            ("push", TargetError::Path),
+            ("", TargetError::Path),
+            ("*", TargetError::Path),
+            ("/a b", TargetError::Path),
+            ("/ä", TargetError::Path),
+            ("/a#b", TargetError::Path),
+            ("/a/../b", TargetError::DotSegment),
+            ("/a/.", TargetError::DotSegment),
+            ("/a/%2e%2E/b", TargetError::DotSegment),
+            ("/a/..;x/b", TargetError::DotSegment),
+            ("//a", TargetError::EmptySegment),
+            ("/a//b", TargetError::EmptySegment),
+            ("/a%2Fb", TargetError::HiddenSlash),
+            ("/a%5cb", TargetError::HiddenSlash),
+            ("/a\\b", TargetError::HiddenSlash),
+            ("/a%00", TargetError::Escape),
+            ("/a%", TargetError::Escape),
+            ("/a%zz", TargetError::Escape),
+            ("/a%ff", TargetError::Escape),
+        ];
+        for (path, error) in cases {
+            assert_eq!(decoded_path(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_meets_the_same_rule() {
+        let path = |text| Target::parse("h", text, "GET").unwrap().path().to_owned();
+        assert_eq!(path("/%61dmin?x=../"), "/admin");
+        assert_eq!(path("/caf%c3%A9/"), "/café/");
+        assert_eq!(path("/a.b/..c/"), "/a.b/..c/");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_has_no_dot_or_empty_segment(path in "/[a.%2eEfF/;]{0,12}") {
+            if let Ok(decoded) = decoded_path(&path) {
+                let inner = decoded.trim_end_matches('/');
+                let segments: Vec<_> = inner.split('/').skip(1).collect();
+                proptest::prop_assert!(segments.iter().all(|s| !["", ".", ".."].contains(s)));
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Which Google product a request looks like it comes from.
+
+use crate::request::Headers;
+
+/// A sender, guessed from headers. Anybody can send these headers: a guess
+/// makes a refusal easier to understand and decides nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A Pub/Sub push subscription.
+    PubSub,
+    /// A Cloud Tasks queue.
+    Tasks,
+    /// A Cloud Scheduler job.
+    Scheduler,
+}
+
+impl Sender {
+    /// Looks at the headers that these senders set (Google's documentation of
+    /// push subscriptions, task handlers and scheduler targets).
+    #[must_use]
+    pub fn guess(headers: &impl Headers) -> Option<Self> {
+        let has = |name: &str| headers.values(name).next().is_some();
+        let agent = headers.values("user-agent").next().unwrap_or_default();
+        let agent_has = |mark: &[u8]| agent.windows(mark.len()).any(|part| part == mark);
+        if has("x-cloudtasks-queuename") || agent_has(b"Google-Cloud-Tasks") {
+            Some(Self::Tasks)
+        } else if has("x-cloudscheduler") || agent_has(b"Google-Cloud-Scheduler") {
+            Some(Self::Scheduler)
+        } else if has("x-goog-pubsub-subscription-name")
+            || agent_has(b"CloudPubSub-Google")
+            || agent_has(b"APIs-Google")
+        {
+            Some(Self::PubSub)
+        } else {
+            None
+        }
+    }
+
+    /// The product's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PubSub => "Pub/Sub push",
+            Self::Tasks => "Cloud Tasks",
+            Self::Scheduler => "Cloud Scheduler",
+        }
+    }
+}
