@@ -1,1 +1,35 @@
-//! Placeholder while the workspace is laid out.
+//! Verifies Google ID tokens at the edge: a proxy-wasm module for Envoy and
+//! Istio.
+//!
+//! The decisions are made by [`remint_idtoken`], without host calls; `gate`
+//! adds keys and waiting to them; `host` is the one place where the proxy is
+//! called; `context` ties the three together.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+mod config;
+mod context;
+mod gate;
+mod head;
+mod host;
+mod keys;
+mod signature;
+mod waiting;
+
+use proxy_wasm::traits::RootContext;
+
+/// The plugin, as a proxy creates it once in each worker.
+#[must_use]
+pub fn root() -> Box<dyn RootContext> {
+    Box::new(context::Root::new())
+}
+
+/// The entry point, which only a wasm module exports.
+#[cfg(target_arch = "wasm32")]
+mod entry {
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+        proxy_wasm::set_root_context(|_| crate::root());
+    }}
+}

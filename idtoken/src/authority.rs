@@ -124,6 +124,17 @@ impl<S: SignatureScheme> Authority<S> {
                 .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
                 .received(token.claims.issuer.clone())
         })?;
+        self.check_by(state, token, now)
+            .map(|()| &state.issuer)
+            .map_err(|refusal| refusal.issuer(state.issuer.shared_name()))
+    }
+
+    fn check_by(
+        &self,
+        state: &IssuerState<S::Key>,
+        token: &UnverifiedToken<'_>,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
         check_algorithm(
             state.issuer.algorithms().iter().map(|alg| alg.name()),
             token,
@@ -139,13 +150,14 @@ impl<S: SignatureScheme> Authority<S> {
                 .received(token.key_id.as_deref().unwrap_or("no key id"))
         })?;
         check_algorithm(std::iter::once(key.algorithm.name()), token)?;
-        match self.scheme.verify(&key.key, token.signed, &token.signature) {
-            Ok(()) => Ok(&state.issuer),
-            Err(SignatureError::Invalid) => Err(Reason::SignatureBad.into()),
-            Err(SignatureError::Unavailable(why)) => {
-                Err(Refusal::from(Reason::CheckUnavailable).received(why))
-            }
-        }
+        self.scheme
+            .verify(&key.key, token.signed, &token.signature)
+            .map_err(|error| match error {
+                SignatureError::Invalid => Reason::SignatureBad.into(),
+                SignatureError::Unavailable(why) => {
+                    Refusal::from(Reason::CheckUnavailable).received(why)
+                }
+            })
     }
 }
 

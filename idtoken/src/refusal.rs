@@ -240,6 +240,7 @@ pub struct Refusal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Details {
     rule: Option<Arc<str>>,
+    issuer: Option<Arc<str>>,
     expected: Option<Expected>,
     received: Option<String>,
     caller: Option<String>,
@@ -287,6 +288,13 @@ impl Refusal {
         self
     }
 
+    /// With the issuer that the token claims to be from.
+    #[must_use]
+    pub(crate) fn issuer(mut self, issuer: Arc<str>) -> Self {
+        self.details.issuer = Some(issuer);
+        self
+    }
+
     /// With the caller, who has been authenticated.
     #[must_use]
     pub(crate) fn caller(mut self, caller: impl fmt::Display) -> Self {
@@ -319,6 +327,12 @@ impl Refusal {
     #[must_use]
     pub fn rule_name(&self) -> Option<&str> {
         self.details.rule.as_deref()
+    }
+
+    /// The name of the configured issuer whose keys were asked for or missing.
+    #[must_use]
+    pub fn issuer_name(&self) -> Option<&str> {
+        self.details.issuer.as_deref()
     }
 
     /// What would have been accepted.

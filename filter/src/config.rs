@@ -1,0 +1,184 @@
+//! The plugin configuration: the policy, and how the host reaches the keys.
+
+use std::time::Duration;
+
+use remint_idtoken::Policy;
+use remint_idtoken::config::{Node, Object, Problem, Problems, Reader};
+
+/// What the filter is told to do.
+pub(crate) struct Config {
+    /// The policy, which the gateway reads too.
+    pub(crate) policy: Policy,
+    /// How each issuer's keys are fetched, in the order of the issuers.
+    pub(crate) key_sources: Vec<KeySource>,
+    /// How long a request may wait for keys.
+    pub(crate) wait_for_keys: Duration,
+    /// What becomes of the token behind the filter.
+    pub(crate) token: TokenHandling,
+}
+
+/// How one issuer's keys are fetched.
+pub(crate) struct KeySource {
+    /// The issuer's name in the policy.
+    pub(crate) issuer: String,
+    /// The cluster of the proxy that leads to the key server.
+    pub(crate) cluster: String,
+    /// `:scheme`.
+    pub(crate) scheme: &'static str,
+    /// `:authority`.
+    pub(crate) authority: String,
+    /// `:path`.
+    pub(crate) path: String,
+    /// How long the answer may take.
+    pub(crate) timeout: Duration,
+}
+
+/// What becomes of the token behind the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenHandling {
+    /// It is removed, as Envoy's `jwt_authn` does by default.
+    Strip,
+    /// It is passed on, for a backend that verifies again.
+    Forward,
+}
+
+impl Config {
+    /// Reads the plugin configuration, which the proxy hands over as JSON.
+    ///
+    /// # Errors
+    /// All mistakes, each with its path.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        let problems = Problems::default();
+        match serde_json::from_slice::<Node>(bytes) {
+            Ok(node) => {
+                let config = Self::read(&Reader::root(&node, &problems));
+                problems.finish(config)
+            }
+            Err(error) => {
+                let message = format!("the plugin configuration is not JSON: {error}");
+                problems.add(Problem {
+                    path: String::new(),
+                    at: None,
+                    message,
+                });
+                problems.finish(None)
+            }
+        }
+    }
+
+    fn read(root: &Reader<'_>) -> Option<Self> {
+        let mut object = root.object()?;
+        let policy = object
+            .need("policy")
+            .and_then(|policy| Policy::read(&policy));
+        let key_sources = object
+            .need("keys")
+            .and_then(|keys| read_key_sources(&keys, policy.as_ref()));
+        let wait_for_keys = object.maybe("wait_for_keys", Reader::duration);
+        let handlings = [
+            ("strip", TokenHandling::Strip),
+            ("forward", TokenHandling::Forward),
+        ];
+        let token = object.maybe("token", |token| token.choice(&handlings));
+        object.finish();
+        Some(Self {
+            policy: policy?,
+            key_sources: key_sources?,
+            wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
+            token: token?.unwrap_or(TokenHandling::Strip),
+        })
+    }
+}
+
+/// One entry for each issuer of the policy, under its name.
+fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<KeySource>> {
+    let entries = from.object()?.entries();
+    let issuers = policy?.issuers();
+    for (name, entry) in &entries {
+        if !issuers.iter().any(|issuer| issuer.name() == *name) {
+            entry.problem("is not the name of an issuer of the policy");
+        }
+    }
+    let mut sources = Vec::new();
+    for issuer in issuers {
+        let Some((_, entry)) = entries.iter().find(|(name, _)| *name == issuer.name()) else {
+            from.problem(format!(
+                "{:?} is missing: say which cluster leads to {}",
+                issuer.name(),
+                issuer.keys()
+            ));
+            continue;
+        };
+        let Some(mut object) = entry.object() else {
+            continue;
+        };
+        let (cluster, timeout) = read_source(&mut object);
+        object.finish();
+        sources.push(KeySource {
+            issuer: issuer.name().to_owned(),
+            cluster: cluster?,
+            scheme: issuer.keys().scheme(),
+            authority: issuer.keys().authority().to_owned(),
+            path: issuer.keys().path_and_query().to_owned(),
+            timeout: timeout?.unwrap_or(Duration::from_secs(5)),
+        });
+    }
+    Some(sources)
+}
+
+fn read_source(object: &mut Object<'_>) -> (Option<String>, Option<Option<Duration>>) {
+    let cluster = object
+        .need("cluster")
+        .and_then(|cluster| cluster.text().map(str::to_owned));
+    (cluster, object.maybe("timeout", Reader::duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#""policy": {"rules": [{"name": "r", "match": {"hosts": ["h.example"]},
+        "audiences": ["https://h.example"], "callers": {"anyone": true}}]}"#;
+
+    fn mistakes(rest: &str) -> Vec<String> {
+        match Config::parse(format!("{{{POLICY}{rest}}}").as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_complete_configuration_is_read() {
+        let text = format!(
+            r#"{{{POLICY}, "keys": {{"google": {{"cluster": "google_keys", "timeout": "2s"}}}},
+                "wait_for_keys": "3s", "token": "forward"}}"#
+        );
+        let Ok(config) = Config::parse(text.as_bytes()) else {
+            panic!("not read")
+        };
+        assert_eq!(config.key_sources[0].authority, "www.googleapis.com");
+        assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
+        assert_eq!(config.wait_for_keys, Duration::from_secs(3));
+        assert_eq!(config.token, TokenHandling::Forward);
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        let rest = r#", "keys": {"gogle": {"cluster": ""}}, "wait_for_keys": 5, "token": "keep""#;
+        assert_eq!(
+            mistakes(rest),
+            [
+                "keys.gogle: is not the name of an issuer of the policy",
+                "keys: \"google\" is missing: say which cluster leads to \
+                 https://www.googleapis.com/oauth2/v3/certs",
+                "wait_for_keys: expected a time span such as 30s, 5m or 1h, found a number",
+                "token: \"keep\" is not one of: strip, forward",
+            ]
+        );
+        assert_eq!(mistakes(""), ["\"keys\" is missing"]);
+        assert_eq!(
+            mistakes(r#", "keys": {"google": {}}"#),
+            ["keys.google: \"cluster\" is missing"]
+        );
+    }
+}

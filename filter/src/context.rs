@@ -1,0 +1,296 @@
+//! The callbacks of the host: thin, each handing on to the gate.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+use remint_idtoken::{Refusal, UnixTime, VerifiedToken};
+use serde_json::json;
+
+use crate::config::{Config, TokenHandling};
+use crate::gate::{Decision, Gate};
+use crate::head::RequestHead;
+use crate::host;
+use crate::signature::HostSignatures;
+use crate::waiting::{Waiting, WaitingList};
+
+/// How often the clock is looked at: often while requests wait.
+const TICK: Duration = Duration::from_secs(1);
+const TICK_WHILE_WAITING: Duration = Duration::from_millis(50);
+
+/// What the contexts of one worker share.
+struct Worker {
+    gate: Gate<HostSignatures>,
+    waiting: WaitingList,
+    wait_for_keys: Duration,
+    token: TokenHandling,
+    /// Whether the proxy's log shows what is admitted.
+    is_debugged: bool,
+}
+
+type Shared = Rc<RefCell<Option<Worker>>>;
+
+/// The plugin in one worker.
+pub(crate) struct Root {
+    shared: Shared,
+}
+
+/// One request.
+struct Request {
+    stream: u32,
+    shared: Shared,
+    is_waiting: bool,
+}
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        Self {
+            shared: Rc::default(),
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, _: usize, body_size: usize, _: usize) {
+        if let Some(worker) = self.shared.borrow_mut().as_mut() {
+            worker.keys_answered(call, body_size);
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match Config::parse(&host::plugin_configuration(size)) {
+            Ok(config) => {
+                *self.shared.borrow_mut() = Some(Worker::new(config));
+                // Clusters can't be called from here: the first tick does it.
+                host::tick_every(TICK_WHILE_WAITING);
+                true
+            }
+            Err(problems) => {
+                for problem in problems {
+                    host::log(
+                        LogLevel::Error,
+                        &format!("remint: configuration: {problem}"),
+                    );
+                }
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(worker) = self.shared.borrow_mut().as_mut() {
+            worker.tick();
+        }
+    }
+
+    fn create_http_context(&self, stream: u32) -> Option<Box<dyn HttpContext>> {
+        let shared = Rc::clone(&self.shared);
+        Some(Box::new(Request {
+            stream,
+            shared,
+            is_waiting: false,
+        }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Context for Request {
+    fn on_done(&mut self) -> bool {
+        if self.is_waiting
+            && let Some(worker) = self.shared.borrow_mut().as_mut()
+        {
+            worker.waiting.forget(self.stream);
+        }
+        true
+    }
+}
+
+impl HttpContext for Request {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let mut shared = self.shared.borrow_mut();
+        let Some(worker) = shared.as_mut() else {
+            // Not configured: nothing may pass.
+            host::answer(remint_idtoken::Answer::Unavailable);
+            return Action::Pause;
+        };
+        match worker.request(self.stream) {
+            Passage::Free => Action::Continue,
+            Passage::Answered => Action::Pause,
+            Passage::Waiting => {
+                self.is_waiting = true;
+                Action::Pause
+            }
+        }
+    }
+}
+
+/// What was done with a request.
+enum Passage {
+    Free,
+    Answered,
+    Waiting,
+}
+
+impl Worker {
+    fn new(config: Config) -> Self {
+        let Config {
+            policy,
+            key_sources,
+            wait_for_keys,
+            token,
+        } = config;
+        Self {
+            gate: Gate::new(policy, key_sources, HostSignatures),
+            waiting: WaitingList::default(),
+            wait_for_keys,
+            token,
+            is_debugged: host::shows_debug(),
+        }
+    }
+
+    fn request(&mut self, stream: u32) -> Passage {
+        let now = host::now();
+        let head = host::request_head();
+        match self.gate.decide(&head, seconds(now)) {
+            Decision::Admit(token) => {
+                self.admit(&token);
+                Passage::Free
+            }
+            Decision::Refuse(refusal) => {
+                refuse(&refusal, &head);
+                Passage::Answered
+            }
+            Decision::Wait(refusal) => {
+                let deadline = now.saturating_add(self.wait_for_keys);
+                self.wait(Waiting {
+                    stream,
+                    head,
+                    deadline,
+                    refusal,
+                })
+            }
+        }
+    }
+
+    fn wait(&mut self, waiting: Waiting) -> Passage {
+        host::tick_every(TICK_WHILE_WAITING);
+        match self.waiting.push(waiting) {
+            Ok(()) => Passage::Waiting,
+            Err(Waiting { head, refusal, .. }) => {
+                refuse(&refusal, &head);
+                Passage::Answered
+            }
+        }
+    }
+
+    /// What is done with the request at hand before it goes on. Only who
+    /// holds a verified token gets here.
+    fn admit(&self, token: &VerifiedToken) {
+        if self.is_debugged {
+            let (rule, caller, print) = (token.rule(), token.claims(), token.fingerprint());
+            let line = json!({"rule": rule, "caller": caller.to_string(),
+                "audience": token.audience(), "token": print.to_string()});
+            host::log(LogLevel::Debug, &format!("remint: admitted: {line}"));
+        }
+        if self.token == TokenHandling::Strip {
+            host::remove_request_header("authorization");
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = host::now();
+        for state in &mut self.gate.keys {
+            state.expire(&mut self.gate.authority, seconds(now));
+            if state.schedule.is_due(seconds(now)) {
+                let call = host::fetch_keys(&state.source);
+                if let Err(why) = &call {
+                    host::log(LogLevel::Error, &format!("remint: no keys: {why}"));
+                }
+                state.started(call.ok(), seconds(now), host::jitter());
+            }
+        }
+        for Waiting {
+            stream,
+            head,
+            refusal,
+            ..
+        } in self.waiting.take_overdue(now)
+        {
+            if host::enter(stream) {
+                refuse(&refusal, &head);
+            }
+        }
+        host::tick_every(if self.waiting.is_empty() {
+            TICK
+        } else {
+            TICK_WHILE_WAITING
+        });
+    }
+
+    fn keys_answered(&mut self, call: u32, body_size: usize) {
+        let now = seconds(host::now());
+        let Some(state) = self.gate.keys.iter_mut().find(|state| state.is_call(call)) else {
+            return;
+        };
+        let answer = host::key_answer(body_size);
+        let issuer = state.source.issuer.clone();
+        match state.answered(&mut self.gate.authority, &answer, now, host::jitter()) {
+            Ok(notes) => {
+                for note in notes {
+                    host::log(
+                        LogLevel::Warn,
+                        &format!("remint: keys of {issuer:?}: {note}"),
+                    );
+                }
+            }
+            Err(why) => {
+                let message = format!("remint: keys of {issuer:?} could not be fetched: {why}");
+                host::log(LogLevel::Error, &message);
+            }
+        }
+        self.decide_waiting(now);
+    }
+
+    /// Decides again about all that wait, now that something is known.
+    fn decide_waiting(&mut self, now: UnixTime) {
+        for mut waiting in self.waiting.take_all() {
+            match self.gate.decide(&waiting.head, now) {
+                Decision::Wait(refusal) => {
+                    waiting.refusal = refusal;
+                    // There is room: it was taken out of the list just now.
+                    let _ = self.waiting.push(waiting);
+                }
+                Decision::Admit(token) if host::enter(waiting.stream) => {
+                    self.admit(&token);
+                    host::resume_request();
+                }
+                Decision::Refuse(refusal) if host::enter(waiting.stream) => {
+                    refuse(&refusal, &waiting.head);
+                }
+                Decision::Admit(_) | Decision::Refuse(_) => {}
+            }
+        }
+    }
+}
+
+fn seconds(since_1970: Duration) -> UnixTime {
+    UnixTime(since_1970.as_secs())
+}
+
+/// Answers the request at hand and tells its operator why. The caller learns
+/// nothing but the status.
+fn refuse(refusal: &Refusal, head: &RequestHead) {
+    let mut line = refusal.to_json();
+    if let (Some(object), Some(id)) = (line.as_object_mut(), head.request_id()) {
+        object.insert("request_id".to_owned(), id.into());
+    }
+    host::log(LogLevel::Warn, &format!("remint: refused: {line}"));
+    host::answer(refusal.answer());
+}
