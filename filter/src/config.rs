@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use prost::Message;
+use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
-use remint_idtoken::config::{Node, Object, Problem, Problems, Reader};
+use remint_idtoken::config::{Kind, Node, Object, Problem, Problems, Reader};
 
 /// What the filter is told to do.
 pub(crate) struct Config {
@@ -43,19 +45,20 @@ pub(crate) enum TokenHandling {
 }
 
 impl Config {
-    /// Reads the plugin configuration, which the proxy hands over as JSON.
+    /// Reads the plugin configuration: JSON, as Istio and a `StringValue` hand
+    /// it over, or a protobuf `Struct`, as Envoy hands over one written in
+    /// YAML.
     ///
     /// # Errors
     /// All mistakes, each with its path.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
-        match serde_json::from_slice::<Node>(bytes) {
+        match document(bytes) {
             Ok(node) => {
                 let config = Self::read(&Reader::root(&node, &problems));
                 problems.finish(config)
             }
-            Err(error) => {
-                let message = format!("the plugin configuration is not JSON: {error}");
+            Err(message) => {
                 problems.add(Problem {
                     path: String::new(),
                     at: None,
@@ -88,6 +91,46 @@ impl Config {
             token: token?.unwrap_or(TokenHandling::Strip),
         })
     }
+}
+
+fn document(bytes: &[u8]) -> Result<Node, String> {
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return serde_json::from_slice(bytes)
+            .map_err(|error| format!("the plugin configuration is not JSON: {error}"));
+    }
+    match Struct::decode(bytes) {
+        Ok(Struct { fields }) if !fields.is_empty() => Ok(mapping(fields)),
+        _ => Err(
+            "the plugin configuration is missing: give it as a google.protobuf.Struct, or \
+                  as JSON in a google.protobuf.StringValue"
+                .to_owned(),
+        ),
+    }
+}
+
+fn mapping(fields: impl IntoIterator<Item = (String, Value)>) -> Node {
+    Kind::Map(
+        fields
+            .into_iter()
+            .map(|(name, value)| (name, node(value)))
+            .collect(),
+    )
+    .into()
+}
+
+/// Protobuf's own reader has limited the depth already.
+fn node(value: Value) -> Node {
+    let kind = match value.kind {
+        None | Some(value::Kind::NullValue(_)) => Kind::Null,
+        Some(value::Kind::NumberValue(number)) => Kind::Number(number),
+        Some(value::Kind::StringValue(text)) => Kind::Text(text),
+        Some(value::Kind::BoolValue(flag)) => Kind::Bool(flag),
+        Some(value::Kind::StructValue(Struct { fields })) => return mapping(fields),
+        Some(value::Kind::ListValue(list)) => {
+            Kind::List(list.values.into_iter().map(node).collect())
+        }
+    };
+    kind.into()
 }
 
 /// One entry for each issuer of the policy, under its name.
@@ -160,6 +203,47 @@ mod tests {
         assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
         assert_eq!(config.wait_for_keys, Duration::from_secs(3));
         assert_eq!(config.token, TokenHandling::Forward);
+    }
+
+    #[test]
+    fn a_struct_reads_like_the_same_text_in_json() {
+        let text = |text: &str| Value {
+            kind: Some(value::Kind::StringValue(text.to_owned())),
+        };
+        let fields = [("token".to_owned(), text("keep"))].into_iter().collect();
+        let list = prost_types::ListValue {
+            values: vec![text("a"), Value { kind: None }],
+        };
+        let mut document = Struct { fields };
+        let list = Value {
+            kind: Some(value::Kind::ListValue(list)),
+        };
+        document.fields.insert("policy".to_owned(), list);
+        let Err(problems) = Config::parse(&document.encode_to_vec()) else {
+            panic!("accepted")
+        };
+        let from_struct: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let json = br#"{"policy": ["a", null], "token": "keep"}"#;
+        let Err(problems) = Config::parse(json) else {
+            panic!("accepted")
+        };
+        let from_json: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(from_struct, from_json);
+        assert_eq!(from_json[0], "policy: expected a mapping, found a list");
+    }
+
+    #[test]
+    fn a_missing_configuration_is_a_mistake() {
+        for nothing in [&b""[..], b"  ", b"\xff\xff"] {
+            let Err(problems) = Config::parse(nothing) else {
+                panic!("accepted")
+            };
+            assert!(
+                problems[0].message.contains("is missing"),
+                "{}",
+                problems[0]
+            );
+        }
     }
 
     #[test]
