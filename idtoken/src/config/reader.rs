@@ -188,11 +188,12 @@ impl<'n> Reader<'n> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    /// Each item of a list, read by `read`. Items that can't be read are left
-    /// out: they have been written down.
+    /// All items of a list, read by `read`; nothing if one of them can't be
+    /// read. Each is looked at, so that each mistake is written down.
     #[must_use]
     pub fn list<T>(&self, read: impl Fn(&Reader<'n>) -> Option<T>) -> Option<Vec<T>> {
-        Some(self.items()?.iter().filter_map(read).collect())
+        let items: Vec<Option<T>> = self.items()?.iter().map(read).collect();
+        items.into_iter().collect()
     }
 
     /// The members of a mapping. Names that occur twice are mistakes.

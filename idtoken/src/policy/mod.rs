@@ -55,10 +55,9 @@ impl Policy {
             report_repeated(&place, "issuer", spellings);
         }
         let rules_at = object.need("rules");
-        let known = issuers.as_deref().unwrap_or_default();
         let rules = rules_at
             .as_ref()
-            .and_then(|rules| rules.list(|rule| Rule::read(rule, known)));
+            .and_then(|rules| rules.list(|rule| Rule::read(rule, issuers.as_deref())));
         if let (Some(rules), Some(place)) = (&rules, &rules_at) {
             report_repeated(place, "name", rules.iter().map(|rule| &**rule.name()));
         }

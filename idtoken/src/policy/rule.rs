@@ -50,7 +50,7 @@ impl PathMatch {
 }
 
 impl Rule {
-    pub(crate) fn read(from: &Reader<'_>, issuers: &[Issuer]) -> Option<Self> {
+    pub(crate) fn read(from: &Reader<'_>, issuers: Option<&[Issuer]>) -> Option<Self> {
         let mut object = from.object()?;
         let name = object
             .need("name")
@@ -58,7 +58,9 @@ impl Rule {
         let matching = object
             .need("match")
             .and_then(|matching| Matching::read(&matching));
-        let issuers = read_issuers(&mut object, issuers);
+        // Without the issuers their names can't be checked; the rest can.
+        let named = object.get("issuers");
+        let issuers = issuers.and_then(|known| read_issuers(&object, named, known));
         let audiences = object
             .need("audiences")
             .and_then(|list| list.list(read_audience));
@@ -170,17 +172,21 @@ impl Matching {
 
 /// The issuers that a rule takes. Where there are several, each rule says
 /// which it means: an issuer of one's own may claim any address.
-fn read_issuers(object: &mut Object<'_>, known: &[Issuer]) -> Option<HashSet<String>> {
+fn read_issuers(
+    object: &Object<'_>,
+    named: Option<Reader<'_>>,
+    known: &[Issuer],
+) -> Option<HashSet<String>> {
     let names: Vec<_> = known
         .iter()
         .map(|issuer| (issuer.name(), issuer.name()))
         .collect();
-    let named = object.maybe("issuers", |list| list.list(|name| name.choice(&names)))?;
     match (named, names.as_slice()) {
-        (Some(named), _) => Some(named.into_iter().map(str::to_owned).collect()),
+        (Some(named), names) => {
+            let named = named.list(|name| name.choice(names))?;
+            Some(named.into_iter().map(str::to_owned).collect())
+        }
         (None, [(only, _)]) => Some(HashSet::from([(*only).to_owned()])),
-        // The issuers themselves could not be read: that is the mistake.
-        (None, []) => None,
         (None, _) => {
             object
                 .reader()

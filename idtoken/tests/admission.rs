@@ -1,0 +1,321 @@
+//! What a policy admits and what it refuses, with real signatures.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use remint_emulator::{Issuer, ManualClock};
+use remint_idtoken::keys::{KeySet, parse_jwks};
+use remint_idtoken::{
+    Algorithm, Authority, AwsLc, Headers, Policy, Reason, Refusal, Target, UnixTime, VerifiedToken,
+};
+use serde_json::{Value, json};
+
+const NOW: u64 = 1_790_000_000;
+
+const POLICY: &str = r#"{
+    "issuers": [
+        {"preset": "google"},
+        {"name": "own", "issuer": "https://issuer.example",
+         "jwks_uri": "https://issuer.example/keys", "algorithms": ["ES256"]}
+    ],
+    "rules": [
+        {"name": "push", "match": {"hosts": ["orders.example.com"],
+            "paths": [{"prefix": "/push"}], "methods": ["POST"]},
+         "issuers": ["google"],
+         "audiences": ["https://orders.example.com", "https://orders-1.us-central1.run.app"],
+         "callers": {"emails": ["Pusher@p.iam.gserviceaccount.com"]}},
+        {"name": "own", "match": {"paths": [{"prefix": "/own"}]},
+         "issuers": ["own"], "audiences": ["here"], "callers": {"anyone": true}}
+    ]
+}"#;
+
+/// Two issuers with their keys, and the policy that believes them.
+struct World {
+    google: Issuer,
+    own: Issuer,
+    policy: Policy,
+    authority: Authority<AwsLc>,
+}
+
+struct OneHeader(Vec<u8>);
+
+impl Headers for OneHeader {
+    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        (name == "authorization")
+            .then_some(self.0.as_slice())
+            .into_iter()
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(UnixTime(NOW)));
+        let google = Issuer::new(Algorithm::Rs256, clock.clone()).unwrap();
+        let own = Issuer::new(Algorithm::Es256, clock).unwrap();
+        let policy = Policy::from_json(POLICY).unwrap();
+        let mut authority = Authority::new(&policy, AwsLc);
+        for (name, issuer) in [("google", &google), ("own", &own)] {
+            let jwks = parse_jwks(issuer.jwks().to_string().as_bytes()).unwrap();
+            let keys = KeySet::load(&AwsLc, &jwks).unwrap();
+            authority.set_keys(name, Some(Arc::new(keys)));
+        }
+        Self {
+            google,
+            own,
+            policy,
+            authority,
+        }
+    }
+
+    fn admit(&self, path: &str, token: &str, now: u64) -> Result<VerifiedToken, Refusal> {
+        let headers = OneHeader(format!("Bearer {token}").into_bytes());
+        let target = Target::parse("orders.example.com", path, "POST");
+        self.policy
+            .admit(&self.authority, target, &headers, UnixTime(now))
+    }
+
+    fn reason(&self, token: &str) -> Reason {
+        self.admit("/push", token, NOW).unwrap_err().reason
+    }
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": "https://accounts.google.com", "aud": "https://orders.example.com",
+        "sub": "104", "azp": "104", "email": "pusher@p.iam.gserviceaccount.com",
+        "email_verified": true, "iat": NOW, "exp": NOW + 3600,
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+#[test]
+fn a_token_that_fits_its_rule_is_admitted_with_its_caller_and_audience() {
+    let world = World::new();
+    let token = world
+        .admit("/push/a?b=c", &world.google.sign_claims(&claims()), NOW)
+        .unwrap();
+    assert_eq!(token.rule(), "push");
+    assert_eq!(token.audience(), "https://orders.example.com");
+    assert_eq!(
+        token.claims().verified_email(),
+        Some("pusher@p.iam.gserviceaccount.com")
+    );
+}
+
+#[test]
+fn whatever_google_issues_is_admitted_in_each_of_its_forms() {
+    let world = World::new();
+    for good in [
+        with("iss", json!("accounts.google.com")),
+        with(
+            "aud",
+            json!([
+                "https://elsewhere.example",
+                "https://orders-1.us-central1.run.app"
+            ]),
+        ),
+        with("email", json!("PUSHER@P.iam.gserviceaccount.com")),
+        with("nbf", json!(NOW + 30)),
+        with("iat", json!(NOW + 30)),
+        with("exp", json!(NOW - 29)),
+    ] {
+        let result = world.admit("/push", &world.google.sign_claims(&good), NOW);
+        assert!(result.is_ok(), "{good}: {}", result.unwrap_err());
+    }
+}
+
+#[test]
+fn each_claim_that_does_not_fit_is_refused_for_its_own_reason() {
+    let world = World::new();
+    let no_email = {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove("email");
+        claims
+    };
+    for (claims, reason) in [
+        (
+            with("iss", json!("https://evil.example")),
+            Reason::IssuerUnknown,
+        ),
+        (
+            with("iss", json!("HTTPS://accounts.google.com")),
+            Reason::IssuerUnknown,
+        ),
+        (
+            with("aud", json!("https://orders.example.com/")),
+            Reason::AudienceMismatch,
+        ),
+        (
+            with("aud", json!("https://ORDERS.example.com")),
+            Reason::AudienceMismatch,
+        ),
+        (with("aud", json!([])), Reason::AudienceMismatch),
+        (with("exp", json!(NOW - 30)), Reason::Expired),
+        (with("nbf", json!(NOW + 31)), Reason::NotYetValid),
+        (with("iat", json!(NOW + 31)), Reason::NotYetValid),
+        (with("exp", json!(NOW + 86_401)), Reason::LifetimeTooLong),
+        (
+            with("email_verified", json!(false)),
+            Reason::EmailUnverified,
+        ),
+        (
+            with("email", json!("other@p.iam.gserviceaccount.com")),
+            Reason::CallerNotAllowed,
+        ),
+        (no_email, Reason::CallerNotAllowed),
+        (with("email_verified", json!("true")), Reason::Malformed),
+        (with("exp", json!("1790003600")), Reason::Malformed),
+    ] {
+        assert_eq!(
+            world.reason(&world.google.sign_claims(&claims)),
+            reason,
+            "{claims}"
+        );
+    }
+}
+
+#[test]
+fn the_key_fixes_the_algorithm_and_not_the_token() {
+    let world = World::new();
+    let header = |alg: &str| {
+        let mut header = world.google.header();
+        header["alg"] = json!(alg);
+        header
+    };
+    for alg in ["none", "HS256", "ES256", "RS384", "rs256", "PS256", ""] {
+        let token = world.google.sign(&header(alg), &claims());
+        assert_eq!(world.reason(&token), Reason::AlgorithmNotAllowed, "{alg}");
+    }
+}
+
+#[test]
+fn a_key_of_one_issuer_does_not_sign_for_another() {
+    let world = World::new();
+    // The other issuer's key, under the id of one that Google has.
+    let mut header = world.google.header();
+    header["alg"] = json!("RS256");
+    let impostor =
+        Issuer::new(Algorithm::Rs256, Arc::new(ManualClock::new(UnixTime(NOW)))).unwrap();
+    assert_eq!(
+        world.reason(&impostor.sign(&header, &claims())),
+        Reason::SignatureBad
+    );
+    assert_eq!(
+        world.reason(&impostor.sign_claims(&claims())),
+        Reason::KeyUnknown
+    );
+    let own = world
+        .own
+        .sign_claims(&with("iss", json!("https://issuer.example")));
+    assert_eq!(
+        world.reason(&own),
+        Reason::IssuerUnknown,
+        "the rule takes Google alone"
+    );
+}
+
+#[test]
+fn an_issuer_that_signs_with_es256_is_verified_too() {
+    let world = World::new();
+    let mut claims = with("iss", json!("https://issuer.example"));
+    claims["aud"] = json!("here");
+    let token = world.own.sign_claims(&claims);
+    assert!(world.admit("/own", &token, NOW).is_ok());
+    let forged = Issuer::new(Algorithm::Es256, Arc::new(ManualClock::new(UnixTime(NOW)))).unwrap();
+    let refusal = world.admit("/own", &forged.sign(&world.own.header(), &claims), NOW);
+    assert_eq!(refusal.unwrap_err().reason, Reason::SignatureBad);
+}
+
+#[test]
+fn without_keys_nothing_is_admitted() {
+    let mut world = World::new();
+    let token = world.google.sign_claims(&claims());
+    world.authority.set_keys("google", None);
+    assert_eq!(world.reason(&token), Reason::KeysUnavailable);
+}
+
+#[test]
+fn a_request_that_no_rule_is_for_is_refused_whatever_its_token() {
+    let world = World::new();
+    let token = world.google.sign_claims(&claims());
+    for path in ["/", "/pushed", "/other"] {
+        assert_eq!(
+            world.admit(path, &token, NOW).unwrap_err().reason,
+            Reason::NoRule,
+            "{path}"
+        );
+    }
+    for path in ["/push/../own", "//push", "/push%2f..", "/push/%2e%2e/own"] {
+        let refusal = world.admit(path, &token, NOW).unwrap_err();
+        assert_eq!(refusal.reason, Reason::TargetUnsafe, "{path}");
+    }
+}
+
+#[test]
+fn a_refusal_tells_its_operator_everything_and_never_the_token() {
+    let world = World::new();
+    let token = world
+        .google
+        .sign_claims(&with("aud", json!("https://orders.example.com/push")));
+    let refusal = world.admit("/push", &token, NOW).unwrap_err();
+    let shown = format!("{refusal} {refusal:?} {}", refusal.to_json());
+    assert!(
+        token.split('.').all(|part| !shown.contains(part)),
+        "{shown}"
+    );
+    assert_eq!(refusal.rule_name(), Some("push"));
+    assert_eq!(refusal.what_came(), Some("https://orders.example.com/push"));
+    assert_eq!(
+        refusal.expectation().unwrap().values()[0],
+        "https://orders.example.com"
+    );
+    assert_eq!(
+        refusal.caller_name(),
+        Some("pusher@p.iam.gserviceaccount.com")
+    );
+}
+
+#[test]
+fn a_caller_is_named_only_after_the_signature_was_checked() {
+    let world = World::new();
+    let expired = world.google.sign_claims(&with("exp", json!(NOW - 3600)));
+    assert_eq!(
+        world
+            .admit("/push", &expired, NOW)
+            .unwrap_err()
+            .caller_name(),
+        None
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_changed_byte_of_a_token_is_refused(place in 0usize..2000, change in 1u8..) {
+        thread_local! { static WORLD: World = World::new(); }
+        WORLD.with(|world| {
+            let token = world.google.sign_claims(&claims());
+            let mut bytes = token.clone().into_bytes();
+            let place = place % bytes.len();
+            bytes[place] ^= change;
+            let headers = OneHeader([b"Bearer ".as_slice(), &bytes].concat());
+            let target = Target::parse("orders.example.com", "/push", "POST");
+            let result = world.policy.admit(&world.authority, target, &headers, UnixTime(NOW));
+            prop_assert!(result.is_err(), "byte {place} changed by {change}");
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,153 @@
+//! A real Envoy.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::client::get;
+use crate::process::Process;
+use crate::shipped::{EnvoyConfig, workspace};
+
+/// A running Envoy.
+pub struct Envoy {
+    process: Process,
+    admin: SocketAddr,
+    address: SocketAddr,
+}
+
+impl Envoy {
+    /// Starts Envoy with this configuration, two workers, and its first
+    /// listener's address to call.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn start(config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
+        let folder = tempfile::tempdir_in(folder)?.keep();
+        let file = folder.join("envoy.json");
+        std::fs::write(&file, config.0.to_string())?;
+        let mut command = Command::new(program()?);
+        command.arg("--config-path").arg(&file);
+        command.args([
+            "--concurrency",
+            "2",
+            "--disable-hot-restart",
+            "--log-level",
+            "info",
+        ]);
+        let mut process = Process::start("envoy", &mut command)?;
+        let admin = process
+            .wait_for(|line| address_after(line, "admin address: "))
+            .await?;
+        process
+            .wait_for(|line| line.contains("starting main dispatch loop").then_some(()))
+            .await?;
+        let listeners = get(admin, "/listeners?format=json").await?.json()?;
+        let address = listening(&listeners, 0)
+            .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
+        Ok(Self {
+            process,
+            admin,
+            address,
+        })
+    }
+
+    /// Where its first listener listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its administration page is.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where a listener listens, by its place in the configuration.
+    ///
+    /// # Errors
+    /// If there is no such listener.
+    pub async fn listener(&self, place: usize) -> io::Result<SocketAddr> {
+        let listeners = get(self.admin, "/listeners?format=json").await?.json()?;
+        listening(&listeners, place).ok_or_else(|| io::Error::other("no such listener"))
+    }
+
+    /// What it has printed: its own log and the access log.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    /// The refusals that the filter has logged so far.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Value> {
+        self.lines()
+            .iter()
+            .filter_map(|line| refusal_in(line))
+            .collect()
+    }
+
+    /// Waits for the filter to log its refusal number `place`, from 0.
+    ///
+    /// # Errors
+    /// If it does not come in time.
+    pub async fn refusal_number(&mut self, place: usize) -> io::Result<Value> {
+        let find = |lines: &[String]| lines.iter().filter_map(|it| refusal_in(it)).nth(place);
+        self.process.wait_until(find).await
+    }
+
+    /// Waits for a line of its log.
+    ///
+    /// # Errors
+    /// If it does not come in time.
+    pub async fn wait_for<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
+        self.process.wait_for(find).await
+    }
+
+    /// Stops it and waits for it.
+    ///
+    /// # Errors
+    /// If it does not stop.
+    pub async fn stop(self) -> io::Result<()> {
+        self.process.stop().await.map(drop)
+    }
+}
+
+/// The filter's log line about a refusal, which is one JSON object.
+#[must_use]
+fn refusal_in(line: &str) -> Option<Value> {
+    let (_, json) = line.split_once("remint: refused: ")?;
+    serde_json::from_str(json).ok()
+}
+
+/// The Envoy that `cargo xtask` has found, or the one that it installs.
+///
+/// # Errors
+/// If there is none.
+fn program() -> io::Result<PathBuf> {
+    let installed = workspace().join("target/envoy/envoy/_bin/envoy");
+    let program = std::env::var_os("ENVOY").map_or(installed, PathBuf::from);
+    match program.exists() {
+        true => Ok(program),
+        false => Err(io::Error::other(format!(
+            "{} is missing: run `cargo xtask setup`, or set ENVOY",
+            program.display()
+        ))),
+    }
+}
+
+fn address_after(line: &str, mark: &str) -> Option<SocketAddr> {
+    line.split_once(mark)?.1.trim().parse().ok()
+}
+
+fn listening(listeners: &Value, place: usize) -> Option<SocketAddr> {
+    let socket = &listeners["listener_statuses"][place]["local_address"]["socket_address"];
+    let port = u16::try_from(socket["port_value"].as_u64()?).ok()?;
+    Some(SocketAddr::new(
+        socket["address"].as_str()?.parse().ok()?,
+        port,
+    ))
+}

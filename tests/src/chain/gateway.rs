@@ -1,0 +1,142 @@
+//! The gateway, as it is shipped.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use http::StatusCode;
+use remint_emulator::Emulator;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{REGIONS, SERVICE};
+use crate::client::get;
+use crate::process::{PATIENCE, Process};
+use crate::shipped::{built, read, workspace};
+
+/// A running gateway.
+pub struct Gateway {
+    process: Process,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts the gateway with the shipped configuration, against this Google,
+    /// and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not get ready; the error shows what it printed.
+    pub async fn start(google: &Emulator, folder: &Path, ca: &Path) -> io::Result<Self> {
+        let mut config = read(&workspace().join("envoy/remint.yaml"))?;
+        config["listen"] = json!("127.0.0.1:0");
+        config["admin"] = json!("127.0.0.1:0");
+        config["upstream"] = json!({"ca_file": ca, "connect_to": connect_to(google)});
+        let file = folder.join("remint.yaml");
+        std::fs::write(&file, config.to_string())?;
+        let mut command = Command::new(built("remint")?);
+        command.arg("serve").arg("--config").arg(&file);
+        command.env("GCE_METADATA_HOST", google.google_addr().to_string());
+        let mut process = Process::start("remint", &mut command)?;
+        let address = process
+            .wait_for(|line| after(line, "remint: listening on http://"))
+            .await?;
+        let admin = process
+            .wait_for(|line| after(line, "remint: admin on http://"))
+            .await?;
+        let gateway = Self {
+            process,
+            address,
+            admin,
+        };
+        gateway.ready().await?;
+        Ok(gateway)
+    }
+
+    /// Waits until it is ready.
+    async fn ready(&self) -> io::Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        loop {
+            let answer = get(self.admin, "/readyz").await?;
+            if answer.status == StatusCode::OK {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                let (why, log) = (answer.text(), self.process.tail());
+                return Err(io::Error::other(format!(
+                    "remint is not ready: {why}\n{log}"
+                )));
+            }
+            pause.tick().await;
+        }
+    }
+
+    /// Where it takes requests.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    /// The sum of a counter over all its labels.
+    ///
+    /// # Errors
+    /// If the metrics can't be fetched.
+    pub async fn counter(&self, name: &str) -> io::Result<u64> {
+        let text = get(self.admin, "/metrics").await?.text();
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' '])
+                .then(|| rest.rsplit_once(' '))??
+                .1
+                .parse::<u64>()
+                .ok()
+        };
+        Ok(text.lines().filter_map(value).sum())
+    }
+
+    /// Stops it and waits for it. Its exit code must be 0.
+    ///
+    /// # Errors
+    /// If it does not stop in order.
+    pub async fn stop(self) -> io::Result<()> {
+        match self.process.stop().await? {
+            Some(0) => Ok(()),
+            other => Err(io::Error::other(format!("remint ended with {other:?}"))),
+        }
+    }
+}
+
+/// Where the hosts of the configuration are on this machine.
+fn connect_to(google: &Emulator) -> Value {
+    let mut map = BTreeMap::new();
+    map.insert(
+        "www.googleapis.com:443".to_owned(),
+        google.google_addr().to_string(),
+    );
+    for region in REGIONS
+        .iter()
+        .filter_map(|name| google.region(SERVICE, name))
+    {
+        let host = region.url().trim_start_matches("https://");
+        map.insert(format!("{host}:443"), region.addr().to_string());
+    }
+    json!(map)
+}
+
+fn after(line: &str, mark: &str) -> Option<SocketAddr> {
+    line.split_once(mark)?.1.trim().parse().ok()
+}

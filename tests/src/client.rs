@@ -1,0 +1,90 @@
+//! A small HTTP client: one connection, one request.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::process::PATIENCE;
+
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's value, or nothing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// If it is not JSON.
+    pub fn json(&self) -> io::Result<serde_json::Value> {
+        serde_json::from_slice(&self.body).map_err(io::Error::other)
+    }
+}
+
+/// Sends a request to that address, whatever host it names.
+///
+/// # Errors
+/// If there is no answer in time.
+pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
+    let exchange = async {
+        let stream = TcpStream::connect(to).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
+        let connection = tokio::spawn(connection);
+        let request = request.map(Full::new);
+        let (head, body) = sender
+            .send_request(request)
+            .await
+            .map_err(io::Error::other)?
+            .into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        connection.abort();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    };
+    tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// Fetches a page of a program's own.
+///
+/// # Errors
+/// If there is no answer in time.
+pub async fn get(from: SocketAddr, path: &str) -> io::Result<Answer> {
+    let request = Request::get(path)
+        .header("host", from.to_string())
+        .body(Bytes::new());
+    send(from, request.map_err(io::Error::other)?).await
+}

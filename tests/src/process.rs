@@ -1,0 +1,158 @@
+//! A program that is started, watched and stopped.
+
+use std::io;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program and all that it has printed. Dropping it kills it.
+pub struct Process {
+    name: &'static str,
+    child: Child,
+    printed: Printed,
+}
+
+/// The lines a program has printed so far, on both of its outputs.
+#[derive(Clone)]
+struct Printed {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: watch::Receiver<usize>,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn start(name: &'static str, command: &mut Command) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (counter, count) = watch::channel(0);
+        let counter = Arc::new(counter);
+        if let Some(out) = child.stdout.take() {
+            tokio::spawn(collect(out, Arc::clone(&lines), Arc::clone(&counter)));
+        }
+        if let Some(err) = child.stderr.take() {
+            tokio::spawn(collect(err, Arc::clone(&lines), counter));
+        }
+        Ok(Self {
+            name,
+            child,
+            printed: Printed { lines, count },
+        })
+    }
+
+    /// All lines so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.printed
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until `find` finds what it looks for in a line.
+    ///
+    /// # Errors
+    /// As [`Process::wait_until`].
+    pub async fn wait_for<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
+        self.wait_until(|lines| lines.iter().find_map(|line| find(line)))
+            .await
+    }
+
+    /// Waits until `find` finds what it looks for in all that was printed.
+    ///
+    /// # Errors
+    /// If the program ends before, or [`PATIENCE`] does; the error shows what
+    /// was printed last.
+    pub async fn wait_until<T>(&mut self, find: impl Fn(&[String]) -> Option<T>) -> io::Result<T> {
+        let mut count = self.printed.count.clone();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            count.mark_unchanged();
+            if let Some(found) = find(&self.lines()) {
+                return Ok(found);
+            }
+            let why = match tokio::time::timeout_at(deadline, count.changed()).await {
+                Ok(Ok(())) => continue,
+                // Both outputs were closed; the last line may have come since.
+                Ok(Err(_)) => match find(&self.lines()) {
+                    Some(found) => return Ok(found),
+                    None => "has ended",
+                },
+                Err(_) => "took too long",
+            };
+            return Err(io::Error::other(format!(
+                "{} {why}:\n{}",
+                self.name,
+                self.tail()
+            )));
+        }
+    }
+
+    /// The last lines, for messages.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let lines = self.lines();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// Asks it to stop and waits until it has. Returns its exit code, if it
+    /// was not killed.
+    ///
+    /// # Errors
+    /// If it does not stop in time; then it is killed.
+    pub async fn stop(mut self) -> io::Result<Option<i32>> {
+        self.signal(Signal::SIGTERM);
+        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => Ok(status?.code()),
+            Err(_) => {
+                self.child.kill().await?;
+                Err(io::Error::other(format!(
+                    "{} did not stop:\n{}",
+                    self.name,
+                    self.tail()
+                )))
+            }
+        }
+    }
+
+    /// Sends it a signal, if it still runs.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended by itself just now.
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+}
+
+async fn collect(
+    from: impl AsyncRead + Unpin,
+    lines: Arc<Mutex<Vec<String>>>,
+    counter: Arc<watch::Sender<usize>>,
+) {
+    let mut from = BufReader::new(from).lines();
+    while let Ok(Some(line)) = from.next_line().await {
+        lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
+        counter.send_modify(|count| *count += 1);
+    }
+}

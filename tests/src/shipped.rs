@@ -1,0 +1,114 @@
+//! The configurations that are shipped, used as they are but for addresses
+//! and file names.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// A file that `cargo xtask build` leaves in `target/dist`.
+///
+/// # Errors
+/// If it is not there.
+pub fn built(name: &str) -> io::Result<PathBuf> {
+    let file = workspace().join("target/dist").join(name);
+    match file.exists() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!(
+            "{} is missing: cargo xtask build",
+            file.display()
+        ))),
+    }
+}
+
+/// A configuration of Envoy.
+#[derive(Clone)]
+pub struct EnvoyConfig(pub Value);
+
+impl EnvoyConfig {
+    /// Reads one of the shipped files and lets it listen on free ports of
+    /// loopback.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn shipped(name: &str) -> io::Result<Self> {
+        let mut config = Self(read(&workspace().join("envoy").join(name))?);
+        let free = json!({"address": "127.0.0.1", "port_value": 0});
+        config.0["admin"]["address"]["socket_address"] = free.clone();
+        for listener in list(&mut config.0["static_resources"]["listeners"]) {
+            listener["address"]["socket_address"] = free.clone();
+        }
+        Ok(config)
+    }
+
+    /// Lets a cluster lead to these addresses.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, addresses: &[SocketAddr]) -> Self {
+        let endpoint = |address: &SocketAddr| {
+            let (ip, port) = (address.ip().to_string(), address.port());
+            json!({"endpoint": {"address": {"socket_address":
+                {"address": ip, "port_value": port}}}})
+        };
+        let endpoints: Vec<Value> = addresses.iter().map(endpoint).collect();
+        for cluster in list(&mut self.0["static_resources"]["clusters"]) {
+            if cluster["name"] == name {
+                cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = json!(endpoints);
+            }
+        }
+        self
+    }
+
+    /// Lets all clusters trust this certificate authority.
+    #[must_use]
+    pub fn trusted_ca(mut self, file: &Path) -> Self {
+        for cluster in list(&mut self.0["static_resources"]["clusters"]) {
+            let tls = &mut cluster["transport_socket"]["typed_config"];
+            if tls.is_object() {
+                tls["common_tls_context"]["validation_context"]["trusted_ca"]["filename"] =
+                    json!(file);
+            }
+        }
+        self
+    }
+
+    /// Lets the filter be loaded from this file.
+    #[must_use]
+    pub fn module(mut self, file: &Path) -> Self {
+        let config = &mut self.filter()["typed_config"]["config"];
+        config["vm_config"]["code"]["local"]["filename"] = json!(file);
+        self
+    }
+
+    /// The plugin configuration.
+    pub fn plugin(&mut self) -> &mut Value {
+        &mut self.filter()["typed_config"]["config"]["configuration"]["value"]
+    }
+
+    /// The filter that stands first.
+    pub fn filter(&mut self) -> &mut Value {
+        let chain = &mut self.0["static_resources"]["listeners"][0]["filter_chains"][0];
+        &mut chain["filters"][0]["typed_config"]["http_filters"][0]
+    }
+}
+
+/// Reads a YAML file.
+///
+/// # Errors
+/// If it can't be read.
+pub fn read(file: &Path) -> io::Result<Value> {
+    let text = std::fs::read_to_string(file)?;
+    serde_saphyr::from_str(&text)
+        .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))
+}
+
+fn list(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    value.as_array_mut().into_iter().flatten()
+}
