@@ -1,1 +1,45 @@
-//! Placeholder while the workspace is laid out.
+//! Google on a laptop: what a private Cloud Run service and its callers need of
+//! Google, in one process and on loopback.
+//!
+//! ```text
+//!  senders                 Google                    Cloud Run
+//!  Pub/Sub push ─┐    issuer (keys, tokens)     ┌─ front end us-central1 ── container
+//!                ├──▶ metadata server           ├─ front end europe-west1 ─ container
+//!                └────▶ your load balancer ─────┘
+//! ```
+//!
+//! [`Emulator::start`] runs all of it from a [`Config`]; the binary does the
+//! same from its command line. Time comes from a [`Clock`], tokens from an
+//! [`Issuer`], and whatever a front end decides is in the [`Timeline`].
+//!
+//! It believes nobody less than Google does, but it protects nothing: anyone
+//! who reaches its listeners can have tokens made. Keep it on loopback.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+mod answers;
+mod ca;
+mod clock;
+mod config;
+mod emulator;
+mod faults;
+mod google;
+mod hits;
+pub mod issuer;
+mod listener;
+pub mod pubsub;
+mod redact;
+mod run;
+mod sync;
+pub mod timeline;
+
+pub use ca::CaError;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{Config, Service};
+pub use emulator::{Emulator, StartError};
+pub use faults::{Fault, Faults};
+pub use issuer::{Issuer, TokenRequest};
+pub use pubsub::{Message, PushReport, PushSubscription};
+pub use run::Region;
+pub use timeline::{Timeline, Verdict};

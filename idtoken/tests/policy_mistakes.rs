@@ -123,7 +123,7 @@ fn each_mistake_in_a_rule_is_named_with_its_path() {
     for (name, value, expected) in RULE_MISTAKES {
         assert_eq!(
             rule_mistakes(name, Some(value)),
-            [expected],
+            [*expected],
             "{name}: {value}"
         );
     }

@@ -1,0 +1,41 @@
+//! Building answers.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use serde_json::Value;
+
+/// What every listener answers with: a text of ours, or a body passed through.
+pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+/// A whole answer.
+pub(crate) type Answer = Response<Body>;
+
+/// An answer of that content type.
+pub(crate) fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Answer {
+    let body = Full::new(body.into()).map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// A line of plain text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, "text/plain; charset=utf-8", body)
+}
+
+/// A JSON document.
+pub(crate) fn json(status: StatusCode, body: &Value) -> Answer {
+    answer(
+        status,
+        "application/json; charset=UTF-8",
+        format!("{body:#}\n"),
+    )
+}

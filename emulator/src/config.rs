@@ -1,0 +1,72 @@
+//! What the emulator is to pretend.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+
+/// A project with its services and accounts.
+#[derive(Clone)]
+pub struct Config {
+    /// The project's id.
+    pub project_id: String,
+    /// The project's number, which is part of its services' URLs.
+    pub project_number: u64,
+    /// The Cloud Run services.
+    pub services: Vec<Service>,
+    /// The service accounts that the metadata server mints for.
+    pub accounts: Vec<String>,
+    /// The account that the metadata server calls `default`.
+    pub default_account: String,
+    /// The region where the metadata server's client seems to run.
+    pub region: String,
+    /// The port of the Google listener; 0 means any free one.
+    pub google_port: u16,
+    /// The address of all listeners.
+    pub host: IpAddr,
+    /// The `max-age` of the key documents, in seconds.
+    pub keys_max_age: u64,
+    /// The time by which tokens are minted and checked.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A Cloud Run service in some regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The name.
+    pub name: String,
+    /// The regions, such as `us-central1`.
+    pub regions: Vec<String>,
+    /// The addresses of the accounts that have `roles/run.invoker`.
+    pub invokers: Vec<String>,
+    /// The custom audiences, in all regions.
+    pub custom_audiences: Vec<String>,
+}
+
+impl Config {
+    /// The demo: the service `orders` in two regions, called by a gateway and
+    /// by Pub/Sub push, both of which may.
+    #[must_use]
+    pub fn demo() -> Self {
+        let [gateway, pusher] = ["gateway", "pusher"]
+            .map(|name| format!("{name}@demo-project.iam.gserviceaccount.com"));
+        Self {
+            project_id: "demo-project".to_owned(),
+            project_number: 123_456_789_012,
+            services: vec![Service {
+                name: "orders".to_owned(),
+                regions: vec!["us-central1".to_owned(), "europe-west1".to_owned()],
+                invokers: vec![gateway.clone(), pusher.clone()],
+                custom_audiences: Vec::new(),
+            }],
+            accounts: vec![gateway.clone(), pusher],
+            default_account: gateway,
+            region: "us-central1".to_owned(),
+            google_port: 0,
+            host: Ipv4Addr::LOCALHOST.into(),
+            // Seen on a sibling of Google's key documents.
+            keys_max_age: 24_442,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The container behind a front end: it tells what reached it.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Map, Value, json};
+
+use super::iam::SIGNATURE_REMOVED;
+use crate::answers::{Answer, json, text};
+use crate::redact::{claims_of, without_tokens};
+
+/// Requests with this header get their own body back.
+const ECHO_STREAM: &str = "x-echo-stream";
+
+/// Headers whose values are shown as claims or not at all.
+const CREDENTIALS: [&str; 5] = [
+    "authorization",
+    "x-serverless-authorization",
+    "proxy-authorization",
+    "x-goog-iap-jwt-assertion",
+    "cookie",
+];
+
+/// The built-in service.
+pub(crate) struct Container {
+    pub(crate) service: String,
+    pub(crate) region: String,
+}
+
+/// What the front end knows of an accepted call.
+pub(super) struct Arrival {
+    pub(super) audience: String,
+    pub(super) caller: String,
+}
+
+impl Container {
+    pub(super) async fn answer(&self, parts: Parts, body: Incoming, arrival: Arrival) -> Answer {
+        if let Some(wait) = number_after(parts.uri.path(), "/delay/") {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        if parts.headers.contains_key(ECHO_STREAM) {
+            return stream_back(&parts.headers, body);
+        }
+        let Ok(body_bytes) = count(body).await else {
+            return text(StatusCode::BAD_REQUEST, "the body broke off\n");
+        };
+        let mut seen = self.seen(&parts, arrival);
+        seen.insert("body_bytes".to_owned(), body_bytes.into());
+        json(asked_status(parts.uri.path()), &seen.into())
+    }
+
+    fn seen(&self, parts: &Parts, arrival: Arrival) -> Map<String, Value> {
+        let host = parts
+            .headers
+            .get("host")
+            .and_then(|host| host.to_str().ok());
+        let host = parts
+            .uri
+            .authority()
+            .map(http::uri::Authority::as_str)
+            .or(host);
+        let entries = [
+            ("service", self.service.clone().into()),
+            ("region", self.region.clone().into()),
+            ("method", parts.method.as_str().into()),
+            ("path", without_tokens(parts.uri.path()).into()),
+            ("query", parts.uri.query().map(without_tokens).into()),
+            ("host", host.into()),
+            ("headers", shown_headers(&parts.headers)),
+            ("audience", arrival.audience.into()),
+            ("caller", arrival.caller.into()),
+        ];
+        entries
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+fn stream_back(headers: &HeaderMap, body: Incoming) -> Answer {
+    let mut answer = Response::new(body.boxed_unsync());
+    if let Some(content_type) = headers.get(CONTENT_TYPE) {
+        answer
+            .headers_mut()
+            .insert(CONTENT_TYPE, content_type.clone());
+    }
+    answer
+}
+
+/// Reads a body to its end, keeping none of it.
+async fn count(mut body: Incoming) -> Result<u64, hyper::Error> {
+    let mut bytes = 0_u64;
+    while let Some(frame) = body.frame().await {
+        let length = frame?.data_ref().map_or(0, bytes::Bytes::len);
+        bytes = bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    Ok(bytes)
+}
+
+/// `/status/503` asks for 503; everything else gets 200.
+fn asked_status(path: &str) -> StatusCode {
+    number_after(path, "/status/")
+        .and_then(|number| u16::try_from(number).ok())
+        .filter(|status| *status >= 200)
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or(StatusCode::OK)
+}
+
+fn number_after(path: &str, prefix: &str) -> Option<u64> {
+    path.strip_prefix(prefix)?.split('/').next()?.parse().ok()
+}
+
+/// One value as a text, several as a list.
+fn shown_headers(headers: &HeaderMap) -> Value {
+    let shown = |name: &http::HeaderName| {
+        let values = headers.get_all(name).iter();
+        let mut values: Vec<Value> = values
+            .map(|value| shown_value(name.as_str(), value))
+            .collect();
+        match values.len() {
+            1 => values.pop().unwrap_or_default(),
+            _ => values.into(),
+        }
+    };
+    let entries = headers.keys().map(|name| (name.to_string(), shown(name)));
+    Value::Object(entries.collect())
+}
+
+fn shown_value(name: &str, value: &HeaderValue) -> Value {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    if !CREDENTIALS.contains(&name) {
+        return without_tokens(&value).into();
+    }
+    let token = value.rsplit(' ').next().unwrap_or_default();
+    match claims_of(token) {
+        Some(claims) => {
+            let removed = token.ends_with(&format!(".{SIGNATURE_REMOVED}"));
+            json!({ "claims": claims, "signature": if removed { SIGNATURE_REMOVED } else { "(kept)" } })
+        }
+        None => "(redacted)".into(),
+    }
+}

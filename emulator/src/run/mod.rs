@@ -1,0 +1,71 @@
+//! Cloud Run: per service and region an IAM front end with a container behind.
+
+mod container;
+mod front;
+mod iam;
+mod page;
+mod url;
+
+use std::io;
+use std::net::SocketAddr;
+
+pub(crate) use container::Container;
+pub(crate) use front::FrontEnd;
+pub(crate) use iam::Iam;
+pub(crate) use url::Urls;
+
+use crate::listener::Listener;
+
+/// A service in one region.
+pub struct Region {
+    pub(crate) service: String,
+    pub(crate) region: String,
+    pub(crate) urls: Urls,
+    pub(crate) listener: Listener<FrontEnd>,
+}
+
+impl Region {
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The region's name.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Where it listens, for plain HTTP and for TLS.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.listener.addr()
+    }
+
+    /// The deterministic URL, `https://SERVICE-NUMBER.REGION.run.app`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.urls.deterministic
+    }
+
+    /// The older URL, `https://SERVICE-HASH-RC.a.run.app`.
+    #[must_use]
+    pub fn hash_url(&self) -> &str {
+        &self.urls.hashed
+    }
+
+    /// The region dies: its listener and all its connections are closed when
+    /// this returns, and further connections are refused.
+    pub async fn stop(&self) {
+        self.listener.stop().await;
+    }
+
+    /// The region comes back, on the same port.
+    ///
+    /// # Errors
+    /// If the port can't be listened on any more.
+    pub async fn start(&self) -> io::Result<()> {
+        self.listener.restart().await
+    }
+}

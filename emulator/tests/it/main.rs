@@ -1,0 +1,20 @@
+//! The emulator as its users meet it: over sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+mod binary;
+mod container;
+mod front_end;
+mod google;
+mod metadata;
+mod push;
+mod region;
+mod support;
+mod tls;
