@@ -20,9 +20,7 @@ pub(crate) fn answer(
     let body = Full::new(body.into()).map_err(|never| match never {});
     let mut answer = Response::new(body.boxed_unsync());
     *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
 
@@ -33,9 +31,5 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 
 /// A JSON document.
 pub(crate) fn json(status: StatusCode, body: &Value) -> Answer {
-    answer(
-        status,
-        "application/json; charset=UTF-8",
-        format!("{body:#}\n"),
-    )
+    answer(status, "application/json; charset=UTF-8", format!("{body:#}\n"))
 }

@@ -86,9 +86,8 @@ impl Cli {
             let regions = demo.services.iter().flat_map(|service| &service.regions);
             regions.cloned().collect()
         });
-        let names = or_else(&self.services, || {
-            demo.services.iter().map(|it| it.name.clone()).collect()
-        });
+        let names =
+            or_else(&self.services, || demo.services.iter().map(|it| it.name.clone()).collect());
         let service = |name| Service {
             name,
             regions: regions.clone(),

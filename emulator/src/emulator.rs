@@ -60,10 +60,7 @@ impl Emulator {
     ///
     /// # Errors
     /// [`StartError`] for the first part that can't be started.
-    #[expect(
-        clippy::unused_async,
-        reason = "listeners need a runtime to be started in"
-    )]
+    #[expect(clippy::unused_async, reason = "listeners need a runtime to be started in")]
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let issuer = Arc::new(Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?);
         let timeline = Arc::new(Timeline::default());
@@ -72,12 +69,7 @@ impl Emulator {
         let google = Arc::new(google);
         let addr = SocketAddr::new(config.host, config.google_port);
         let google_listener = listen(&ca, addr, &Google::NAMES, "Google", Arc::clone(&google))?;
-        let parts = Parts {
-            config: &config,
-            ca: &ca,
-            issuer: &issuer,
-            timeline: &timeline,
-        };
+        let parts = Parts { config: &config, ca: &ca, issuer: &issuer, timeline: &timeline };
         let mut regions = Vec::new();
         for service in &config.services {
             for region in &service.regions {
@@ -189,30 +181,18 @@ impl Parts<'_> {
             check_name(name)?;
         }
         let urls = Urls::new(&service.name, self.config.project_number, region);
-        let iam = Iam::new(Arc::clone(self.issuer), service, &urls).map_err(|problems| {
-            StartError::Audience {
-                service: service.name.clone(),
-                problems,
-            }
-        })?;
+        let iam = Iam::new(Arc::clone(self.issuer), service, &urls)
+            .map_err(|problems| StartError::Audience { service: service.name.clone(), problems })?;
         let front = FrontEnd {
             iam,
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
-            container: Container {
-                service: service.name.clone(),
-                region: region.to_owned(),
-            },
+            container: Container { service: service.name.clone(), region: region.to_owned() },
         };
         let addr = SocketAddr::new(self.config.host, 0);
         let what = format!("{} in {region}", service.name);
         let listener = listen(self.ca, addr, &urls.hosts(), &what, Arc::new(front))?;
-        Ok(Region {
-            service: service.name.clone(),
-            region: region.to_owned(),
-            urls,
-            listener,
-        })
+        Ok(Region { service: service.name.clone(), region: region.to_owned(), urls, listener })
     }
 }
 
@@ -233,8 +213,6 @@ fn listen<H: crate::listener::Handler>(
     what: &str,
     handler: Arc<H>,
 ) -> Result<Listener<H>, StartError> {
-    let tls = ca
-        .server(names)
-        .map_err(|error| StartError::Certificate(what.to_owned(), error))?;
+    let tls = ca.server(names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(addr, tls, handler).map_err(|error| StartError::Listen(what.to_owned(), error))
 }

@@ -67,12 +67,7 @@ impl<H: Handler> Listener<H> {
         let addr = socket.local_addr()?;
         let tls = TlsAcceptor::from(tls);
         let state = run(socket, tls.clone(), Arc::clone(&handler))?;
-        Ok(Self {
-            addr,
-            tls,
-            handler,
-            state: Mutex::new(state),
-        })
+        Ok(Self { addr, tls, handler, state: Mutex::new(state) })
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {

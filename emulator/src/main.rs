@@ -60,14 +60,8 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
         let (url, addr) = (region.url(), region.addr());
         writeln!(out, "Try it:")?;
         writeln!(out, "  TOKEN=$(curl -s http://{google}/emulator/mint \\")?;
-        writeln!(
-            out,
-            "    -d '{{\"aud\":\"{url}\",\"email\":\"{account}\"}}')"
-        )?;
-        writeln!(
-            out,
-            "  curl -H \"Authorization: Bearer $TOKEN\" http://{addr}/"
-        )?;
+        writeln!(out, "    -d '{{\"aud\":\"{url}\",\"email\":\"{account}\"}}')")?;
+        writeln!(out, "  curl -H \"Authorization: Bearer $TOKEN\" http://{addr}/")?;
     }
     out.flush()
 }

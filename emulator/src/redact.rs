@@ -13,18 +13,11 @@ pub(crate) fn without_tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let word = rest
-            .find(|c| !part_of_token(c))
-            .map_or(rest, |end| rest.get(..end).unwrap_or(rest));
+        let word =
+            rest.find(|c| !part_of_token(c)).map_or(rest, |end| rest.get(..end).unwrap_or(rest));
         let after = rest.strip_prefix(word).unwrap_or_default();
-        out.push_str(if looks_like_token(word) {
-            REDACTED
-        } else {
-            word
-        });
-        let gap = after
-            .find(part_of_token)
-            .map_or(after, |end| after.get(..end).unwrap_or(after));
+        out.push_str(if looks_like_token(word) { REDACTED } else { word });
+        let gap = after.find(part_of_token).map_or(after, |end| after.get(..end).unwrap_or(after));
         out.push_str(gap);
         rest = after.strip_prefix(gap).unwrap_or_default();
     }
@@ -53,10 +46,7 @@ mod tests {
         for (text, shown) in [
             (format!("/a?t={token}&b=c"), "/a?t=(token)&b=c"),
             (token.to_owned(), "(token)"),
-            (
-                format!("id={token}; x=\"{token}\""),
-                "id=(token); x=\"(token)\"",
-            ),
+            (format!("id={token}; x=\"{token}\""), "id=(token); x=\"(token)\""),
             (format!("id-{token}/ä?"), "(token)/ä?"),
             ("www.example.com é".to_owned(), "www.example.com é"),
             (String::new(), ""),

@@ -130,19 +130,14 @@ mod tests {
         }
     }
 
-    const REFUSED: Verdict = Verdict::Refused {
-        status: 401,
-        code: "aud_mismatch",
-    };
+    const REFUSED: Verdict = Verdict::Refused { status: 401, code: "aud_mismatch" };
 
     #[test]
     fn calls_are_counted_by_region_and_verdict() {
         let timeline = Timeline::default();
-        for (region, verdict) in [
-            ("a", Verdict::Accepted),
-            ("a", REFUSED),
-            ("b", Verdict::Accepted),
-        ] {
+        for (region, verdict) in
+            [("a", Verdict::Accepted), ("a", REFUSED), ("b", Verdict::Accepted)]
+        {
             timeline.add(call(region, verdict));
         }
         assert_eq!((timeline.accepted("a"), timeline.refused("a")), (1, 1));

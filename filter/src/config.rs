@@ -59,11 +59,7 @@ impl Config {
                 problems.finish(config)
             }
             Err(message) => {
-                problems.add(Problem {
-                    path: String::new(),
-                    at: None,
-                    message,
-                });
+                problems.add(Problem { path: String::new(), at: None, message });
                 problems.finish(None)
             }
         }
@@ -71,17 +67,11 @@ impl Config {
 
     fn read(root: &Reader<'_>) -> Option<Self> {
         let mut object = root.object()?;
-        let policy = object
-            .need("policy")
-            .and_then(|policy| Policy::read(&policy));
-        let key_sources = object
-            .need("keys")
-            .and_then(|keys| read_key_sources(&keys, policy.as_ref()));
+        let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
+        let key_sources =
+            object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
         let wait_for_keys = object.maybe("wait_for_keys", Reader::duration);
-        let handlings = [
-            ("strip", TokenHandling::Strip),
-            ("forward", TokenHandling::Forward),
-        ];
+        let handlings = [("strip", TokenHandling::Strip), ("forward", TokenHandling::Forward)];
         let token = object.maybe("token", |token| token.choice(&handlings));
         object.finish();
         Some(Self {
@@ -100,22 +90,14 @@ fn document(bytes: &[u8]) -> Result<Node, String> {
     }
     match Struct::decode(bytes) {
         Ok(Struct { fields }) if !fields.is_empty() => Ok(mapping(fields)),
-        _ => Err(
-            "the plugin configuration is missing: give it as a google.protobuf.Struct, or \
+        _ => Err("the plugin configuration is missing: give it as a google.protobuf.Struct, or \
                   as JSON in a google.protobuf.StringValue"
-                .to_owned(),
-        ),
+            .to_owned()),
     }
 }
 
 fn mapping(fields: impl IntoIterator<Item = (String, Value)>) -> Node {
-    Kind::Map(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name, node(value)))
-            .collect(),
-    )
-    .into()
+    Kind::Map(fields.into_iter().map(|(name, value)| (name, node(value))).collect()).into()
 }
 
 /// Protobuf's own reader has limited the depth already.
@@ -170,9 +152,7 @@ fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ke
 }
 
 fn read_source(object: &mut Object<'_>) -> (Option<String>, Option<Option<Duration>>) {
-    let cluster = object
-        .need("cluster")
-        .and_then(|cluster| cluster.text().map(str::to_owned));
+    let cluster = object.need("cluster").and_then(|cluster| cluster.text().map(str::to_owned));
     (cluster, object.maybe("timeout", Reader::duration))
 }
 
@@ -196,9 +176,7 @@ mod tests {
             r#"{{{POLICY}, "keys": {{"google": {{"cluster": "google_keys", "timeout": "2s"}}}},
                 "wait_for_keys": "3s", "token": "forward"}}"#
         );
-        let Ok(config) = Config::parse(text.as_bytes()) else {
-            panic!("not read")
-        };
+        let Ok(config) = Config::parse(text.as_bytes()) else { panic!("not read") };
         assert_eq!(config.key_sources[0].authority, "www.googleapis.com");
         assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
         assert_eq!(config.wait_for_keys, Duration::from_secs(3));
@@ -207,26 +185,16 @@ mod tests {
 
     #[test]
     fn a_struct_reads_like_the_same_text_in_json() {
-        let text = |text: &str| Value {
-            kind: Some(value::Kind::StringValue(text.to_owned())),
-        };
+        let text = |text: &str| Value { kind: Some(value::Kind::StringValue(text.to_owned())) };
         let fields = [("token".to_owned(), text("keep"))].into_iter().collect();
-        let list = prost_types::ListValue {
-            values: vec![text("a"), Value { kind: None }],
-        };
+        let list = prost_types::ListValue { values: vec![text("a"), Value { kind: None }] };
         let mut document = Struct { fields };
-        let list = Value {
-            kind: Some(value::Kind::ListValue(list)),
-        };
+        let list = Value { kind: Some(value::Kind::ListValue(list)) };
         document.fields.insert("policy".to_owned(), list);
-        let Err(problems) = Config::parse(&document.encode_to_vec()) else {
-            panic!("accepted")
-        };
+        let Err(problems) = Config::parse(&document.encode_to_vec()) else { panic!("accepted") };
         let from_struct: Vec<_> = problems.iter().map(ToString::to_string).collect();
         let json = br#"{"policy": ["a", null], "token": "keep"}"#;
-        let Err(problems) = Config::parse(json) else {
-            panic!("accepted")
-        };
+        let Err(problems) = Config::parse(json) else { panic!("accepted") };
         let from_json: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(from_struct, from_json);
         assert_eq!(from_json[0], "policy: expected a mapping, found a list");
@@ -235,14 +203,8 @@ mod tests {
     #[test]
     fn a_missing_configuration_is_a_mistake() {
         for nothing in [&b""[..], b"  ", b"\xff\xff"] {
-            let Err(problems) = Config::parse(nothing) else {
-                panic!("accepted")
-            };
-            assert!(
-                problems[0].message.contains("is missing"),
-                "{}",
-                problems[0]
-            );
+            let Err(problems) = Config::parse(nothing) else { panic!("accepted") };
+            assert!(problems[0].message.contains("is missing"), "{}", problems[0]);
         }
     }
 

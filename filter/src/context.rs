@@ -46,9 +46,7 @@ struct Request {
 
 impl Root {
     pub(crate) fn new() -> Self {
-        Self {
-            shared: Rc::default(),
-        }
+        Self { shared: Rc::default() }
     }
 }
 
@@ -71,10 +69,7 @@ impl RootContext for Root {
             }
             Err(problems) => {
                 for problem in problems {
-                    host::log(
-                        LogLevel::Error,
-                        &format!("remint: configuration: {problem}"),
-                    );
+                    host::log(LogLevel::Error, &format!("remint: configuration: {problem}"));
                 }
                 false
             }
@@ -89,11 +84,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, stream: u32) -> Option<Box<dyn HttpContext>> {
         let shared = Rc::clone(&self.shared);
-        Some(Box::new(Request {
-            stream,
-            shared,
-            is_waiting: false,
-        }))
+        Some(Box::new(Request { stream, shared, is_waiting: false }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -140,12 +131,7 @@ enum Passage {
 
 impl Worker {
     fn new(config: Config) -> Self {
-        let Config {
-            policy,
-            key_sources,
-            wait_for_keys,
-            token,
-        } = config;
+        let Config { policy, key_sources, wait_for_keys, token } = config;
         Self {
             gate: Gate::new(policy, key_sources, HostSignatures),
             waiting: WaitingList::default(),
@@ -169,12 +155,7 @@ impl Worker {
             }
             Decision::Wait(refusal) => {
                 let deadline = now.saturating_add(self.wait_for_keys);
-                self.wait(Waiting {
-                    stream,
-                    head,
-                    deadline,
-                    refusal,
-                })
+                self.wait(Waiting { stream, head, deadline, refusal })
             }
         }
     }
@@ -216,22 +197,12 @@ impl Worker {
                 state.started(call.ok(), seconds(now), host::jitter());
             }
         }
-        for Waiting {
-            stream,
-            head,
-            refusal,
-            ..
-        } in self.waiting.take_overdue(now)
-        {
+        for Waiting { stream, head, refusal, .. } in self.waiting.take_overdue(now) {
             if host::enter(stream) {
                 refuse(&refusal, &head);
             }
         }
-        host::tick_every(if self.waiting.is_empty() {
-            TICK
-        } else {
-            TICK_WHILE_WAITING
-        });
+        host::tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
     }
 
     fn keys_answered(&mut self, call: u32, body_size: usize) {
@@ -244,10 +215,7 @@ impl Worker {
         match state.answered(&mut self.gate.authority, &answer, now, host::jitter()) {
             Ok(notes) => {
                 for note in notes {
-                    host::log(
-                        LogLevel::Warn,
-                        &format!("remint: keys of {issuer:?}: {note}"),
-                    );
+                    host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
                 }
             }
             Err(why) => {

@@ -51,11 +51,7 @@ impl<S: SignatureScheme> Gate<S> {
     /// Whether keys that are on their way may change the answer.
     fn may_change(&mut self, refusal: &Refusal, now: UnixTime) -> bool {
         let issuer = refusal.issuer_name().unwrap_or_default();
-        let Some(state) = self
-            .keys
-            .iter_mut()
-            .find(|state| state.source.issuer == issuer)
-        else {
+        let Some(state) = self.keys.iter_mut().find(|state| state.source.issuer == issuer) else {
             return false;
         };
         match refusal.reason {

@@ -19,9 +19,7 @@ const CONFIG: &str = r#"{
 }"#;
 
 fn gate() -> Gate<AwsLc> {
-    let Ok(config) = Config::parse(CONFIG.as_bytes()) else {
-        panic!("a right configuration")
-    };
+    let Ok(config) = Config::parse(CONFIG.as_bytes()) else { panic!("a right configuration") };
     Gate::new(config.policy, config.key_sources, AwsLc)
 }
 
@@ -37,11 +35,7 @@ fn request(issuer: &Issuer) -> RequestHead {
         (":method", "GET".to_owned()),
         ("authorization", format!("Bearer {token}")),
     ];
-    RequestHead::new(
-        headers
-            .map(|(name, value)| (name.to_owned(), value.into_bytes()))
-            .into(),
-    )
+    RequestHead::new(headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).into())
 }
 
 fn answer(gate: &mut Gate<AwsLc>, status: &str, body: &str, now: UnixTime) -> Result<(), String> {
@@ -51,9 +45,7 @@ fn answer(gate: &mut Gate<AwsLc>, status: &str, body: &str, now: UnixTime) -> Re
         body: body.as_bytes().to_vec(),
     };
     gate.keys[0].started(Some(1), now, 0.0);
-    gate.keys[0]
-        .answered(&mut gate.authority, &answer, now, 0.0)
-        .map(drop)
+    gate.keys[0].answered(&mut gate.authority, &answer, now, 0.0).map(drop)
 }
 
 fn verdict(gate: &mut Gate<AwsLc>, head: &RequestHead, now: UnixTime) -> &'static str {
@@ -92,9 +84,7 @@ fn an_answer_without_good_keys_changes_nothing() {
 fn keys_that_outlive_a_long_outage_are_dropped() {
     let (mut gate, issuer) = (gate(), issuer());
     answer(&mut gate, "200", &issuer.jwks().to_string(), NOW).unwrap();
-    let Gate {
-        keys, authority, ..
-    } = &mut gate;
+    let Gate { keys, authority, .. } = &mut gate;
     keys[0].expire(authority, later(24 * 3600));
     assert!(authority.has_all_keys());
     keys[0].expire(authority, later(24 * 3600 + 1));
@@ -107,11 +97,7 @@ fn a_token_of_a_new_key_waits_for_one_fetch_and_no_more() {
     answer(&mut gate, "200", &issuer.jwks().to_string(), NOW).unwrap();
     issuer.rotate().unwrap();
     let head = request(&issuer);
-    assert_eq!(
-        verdict(&mut gate, &head, later(1)),
-        "kid_unknown",
-        "just fetched"
-    );
+    assert_eq!(verdict(&mut gate, &head, later(1)), "kid_unknown", "just fetched");
     assert_eq!(verdict(&mut gate, &head, later(60)), "wait");
     assert!(gate.keys[0].schedule.is_due(later(60)));
     answer(&mut gate, "200", &issuer.jwks().to_string(), later(60)).unwrap();

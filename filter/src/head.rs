@@ -36,9 +36,6 @@ impl Headers for RequestHead {
     fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let named = move |header: &&'h (String, Vec<u8>), name: &str| header.0 == name;
         let name = name.to_owned();
-        self.0
-            .iter()
-            .filter(move |header| named(header, &name))
-            .map(|(_, value)| value.as_slice())
+        self.0.iter().filter(move |header| named(header, &name)).map(|(_, value)| value.as_slice())
     }
 }

@@ -38,10 +38,7 @@ pub(crate) fn log(level: LogLevel, message: &str) {
 
 /// Whether the proxy's log shows messages of level debug.
 pub(crate) fn shows_debug() -> bool {
-    matches!(
-        hostcalls::get_log_level(),
-        Ok(LogLevel::Trace | LogLevel::Debug)
-    )
+    matches!(hostcalls::get_log_level(), Ok(LogLevel::Trace | LogLevel::Debug))
 }
 
 /// The plugin configuration.
@@ -91,12 +88,7 @@ pub(crate) fn fetch_keys(source: &KeySource) -> Result<u32, String> {
         ("accept", "application/json"),
     ];
     hostcalls::dispatch_http_call(&source.cluster, headers, None, Vec::new(), source.timeout)
-        .map_err(|_| {
-            format!(
-                "the proxy has no cluster {:?} that it can ask",
-                source.cluster
-            )
-        })
+        .map_err(|_| format!("the proxy has no cluster {:?} that it can ask", source.cluster))
 }
 
 /// What came of [`fetch_keys`].

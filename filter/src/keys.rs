@@ -25,11 +25,7 @@ pub(crate) struct KeyAnswer {
 
 impl KeyState {
     pub(crate) fn new(source: KeySource) -> Self {
-        Self {
-            source,
-            schedule: KeySchedule::new(KeyTimes::default()),
-            call: None,
-        }
+        Self { source, schedule: KeySchedule::new(KeyTimes::default()), call: None }
     }
 
     /// A fetch was begun, or could not be begun.

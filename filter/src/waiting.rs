@@ -51,10 +51,7 @@ impl WaitingList {
 
     /// Takes out those whose time is over.
     pub(crate) fn take_overdue(&mut self, now: Duration) -> Vec<Waiting> {
-        let (overdue, rest) = self
-            .take_all()
-            .into_iter()
-            .partition(|it| it.deadline <= now);
+        let (overdue, rest) = self.take_all().into_iter().partition(|it| it.deadline <= now);
         self.0 = rest;
         overdue
     }
@@ -90,9 +87,7 @@ mod tests {
     #[test]
     fn the_list_is_bounded() {
         let mut list = WaitingList::default();
-        let kept = (0..2000)
-            .filter(|stream| list.push(waiting(*stream, 1)).is_ok())
-            .count();
+        let kept = (0..2000).filter(|stream| list.push(waiting(*stream, 1)).is_ok()).count();
         assert_eq!(kept, MOST);
     }
 }

@@ -47,20 +47,12 @@ impl<S: SignatureScheme> Authority<S> {
     /// The issuers of a policy, none of which has keys yet.
     #[must_use]
     pub fn new(policy: &Policy, scheme: S) -> Self {
-        let state = |issuer: &Issuer| IssuerState {
-            issuer: issuer.clone(),
-            keys: None,
-        };
+        let state = |issuer: &Issuer| IssuerState { issuer: issuer.clone(), keys: None };
         Self {
             scheme,
             timing: policy.timing(),
             issuers: policy.issuers().iter().map(state).collect(),
-            spellings: policy
-                .issuers()
-                .iter()
-                .flat_map(Issuer::spellings)
-                .cloned()
-                .collect(),
+            spellings: policy.issuers().iter().flat_map(Issuer::spellings).cloned().collect(),
         }
     }
 
@@ -135,10 +127,7 @@ impl<S: SignatureScheme> Authority<S> {
         token: &UnverifiedToken<'_>,
         now: UnixTime,
     ) -> Result<(), Refusal> {
-        check_algorithm(
-            state.issuer.algorithms().iter().map(|alg| alg.name()),
-            token,
-        )?;
+        check_algorithm(state.issuer.algorithms().iter().map(|alg| alg.name()), token)?;
         check_times(&token.claims, self.timing, now)?;
         let keys = state.keys.as_ref().ok_or_else(|| {
             Refusal::from(Reason::KeysUnavailable)
@@ -150,14 +139,12 @@ impl<S: SignatureScheme> Authority<S> {
                 .received(token.key_id.as_deref().unwrap_or("no key id"))
         })?;
         check_algorithm(std::iter::once(key.algorithm.name()), token)?;
-        self.scheme
-            .verify(&key.key, token.signed, &token.signature)
-            .map_err(|error| match error {
-                SignatureError::Invalid => Reason::SignatureBad.into(),
-                SignatureError::Unavailable(why) => {
-                    Refusal::from(Reason::CheckUnavailable).received(why)
-                }
-            })
+        self.scheme.verify(&key.key, token.signed, &token.signature).map_err(|error| match error {
+            SignatureError::Invalid => Reason::SignatureBad.into(),
+            SignatureError::Unavailable(why) => {
+                Refusal::from(Reason::CheckUnavailable).received(why)
+            }
+        })
     }
 }
 
@@ -175,10 +162,7 @@ fn check_algorithm<'a>(
 }
 
 fn check_times(claims: &Claims, timing: Timing, now: UnixTime) -> Result<(), Refusal> {
-    let Timing {
-        clock_skew,
-        max_lifetime,
-    } = timing;
+    let Timing { clock_skew, max_lifetime } = timing;
     let latest_start = now.plus(clock_skew);
     let skew = clock_skew.as_secs();
     if claims.expires_at.plus(clock_skew) <= now {
@@ -197,10 +181,7 @@ fn check_times(claims: &Claims, timing: Timing, now: UnixTime) -> Result<(), Ref
     let lifetime = claims.expires_at.since(claims.issued_at.unwrap_or(now));
     if lifetime > max_lifetime {
         return Err(Refusal::from(Reason::LifetimeTooLong)
-            .expected_text(format!(
-                "at most {}",
-                humantime::format_duration(max_lifetime)
-            ))
+            .expected_text(format!("at most {}", humantime::format_duration(max_lifetime)))
             .received(humantime::format_duration(lifetime).to_string()));
     }
     Ok(())

@@ -56,9 +56,7 @@ impl Claims {
             email: claims.text("email")?,
             email_verified: claims.flag("email_verified")?,
             hosted_domain: claims.text("hd")?,
-            expires_at: claims
-                .date("exp", f64::floor)?
-                .ok_or(ClaimsError::Missing("exp"))?,
+            expires_at: claims.date("exp", f64::floor)?.ok_or(ClaimsError::Missing("exp"))?,
             issued_at: claims.date("iat", f64::ceil)?,
             not_before: claims.date("nbf", f64::ceil)?,
             all,
@@ -123,11 +121,7 @@ impl Fields<'_> {
             Some(Value::String(one)) => Ok(vec![one.clone()]),
             Some(Value::Array(several)) => several
                 .iter()
-                .map(|item| {
-                    item.as_str()
-                        .map(str::to_owned)
-                        .ok_or_else(|| wrong.clone())
-                })
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong.clone()))
                 .collect(),
             Some(_) => Err(wrong),
         }
@@ -164,9 +158,7 @@ impl Fields<'_> {
     reason = "the range was checked in the line above, and ends far below 2^53"
 )]
 fn whole_seconds(rounded: f64) -> Option<u64> {
-    (0.0..=YEAR_9999 as f64)
-        .contains(&rounded)
-        .then_some(rounded as u64)
+    (0.0..=YEAR_9999 as f64).contains(&rounded).then_some(rounded as u64)
 }
 
 #[cfg(test)]
@@ -195,10 +187,8 @@ mod tests {
     #[test]
     fn an_address_counts_only_if_the_issuer_verified_it() {
         for flag in ["", r#","email_verified":false"#] {
-            let claims = read(&format!(
-                r#"{{"iss":"i","aud":"a","exp":1,"email":"a@b"{flag}}}"#
-            ))
-            .unwrap();
+            let claims =
+                read(&format!(r#"{{"iss":"i","aud":"a","exp":1,"email":"a@b"{flag}}}"#)).unwrap();
             assert_eq!(claims.verified_email(), None);
             assert_eq!(claims.claimed_email(), Some("a@b"));
         }
@@ -223,10 +213,7 @@ mod tests {
                 .map(|(n, v)| format!("{n:?}:{}", if *n == wrong { "{}" } else { v }))
                 .collect();
             let result = read(&format!("{{{}}}", members.join(",")));
-            assert!(
-                matches!(result, Err(ClaimsError::Type(name, _)) if name == wrong),
-                "{wrong}"
-            );
+            assert!(matches!(result, Err(ClaimsError::Type(name, _)) if name == wrong), "{wrong}");
         }
     }
 
@@ -240,14 +227,7 @@ mod tests {
 
     #[test]
     fn dates_before_1970_and_after_9999_are_errors() {
-        for bad in [
-            "-1",
-            "-0.5e3",
-            "1e300",
-            "253402300800",
-            "18446744073709551615",
-            "\"1\"",
-        ] {
+        for bad in ["-1", "-0.5e3", "1e300", "253402300800", "18446744073709551615", "\"1\""] {
             let result = read(&format!(r#"{{"iss":"i","aud":"a","exp":{bad}}}"#));
             assert!(matches!(result, Err(ClaimsError::Type("exp", _))), "{bad}");
         }

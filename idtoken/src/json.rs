@@ -124,16 +124,7 @@ mod tests {
 
     #[test]
     fn only_one_object_and_nothing_after_it_is_read() {
-        for bad in [
-            "[]",
-            "1",
-            "null",
-            "{} {}",
-            "{}x",
-            "",
-            "{\"a\":NaN}",
-            "{\"a\":1,}",
-        ] {
+        for bad in ["[]", "1", "null", "{} {}", "{}x", "", "{\"a\":NaN}", "{\"a\":1,}"] {
             assert!(parse_object(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(parse_object(b"{\"a\":\"\xff\"}").is_err());

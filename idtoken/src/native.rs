@@ -25,7 +25,6 @@ impl SignatureScheme for AwsLc {
         signed: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError> {
-        key.verify_sig(signed, signature)
-            .map_err(|_| SignatureError::Invalid)
+        key.verify_sig(signed, signature).map_err(|_| SignatureError::Invalid)
     }
 }

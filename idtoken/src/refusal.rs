@@ -252,10 +252,7 @@ struct Details {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            details: Box::default(),
-        }
+        Self { reason, details: Box::default() }
     }
 }
 
@@ -377,29 +374,18 @@ impl Refusal {
         let remedy = self.remedy();
         let fields = [
             ("rule", details.rule.as_deref().map(Value::from)),
-            (
-                "expected",
-                details.expected.as_ref().map(|e| listed(e.values()).into()),
-            ),
+            ("expected", details.expected.as_ref().map(|e| listed(e.values()).into())),
             ("received", details.received.as_deref().map(Value::from)),
             ("caller", details.caller.as_deref().map(Value::from)),
             ("key_id", details.key_id.as_deref().map(Value::from)),
-            (
-                "token",
-                details.fingerprint.map(|print| print.to_string().into()),
-            ),
-            (
-                "looks_like",
-                details.sender.map(|sender| sender.name().into()),
-            ),
+            ("token", details.fingerprint.map(|print| print.to_string().into())),
+            ("looks_like", details.sender.map(|sender| sender.name().into())),
             ("endpoint", details.endpoint.as_deref().map(Value::from)),
             ("remedy", Some(remedy.advice.into())),
             ("command", remedy.command.map(Value::from)),
         ];
         if let Some(object) = object.as_object_mut() {
-            let known = fields
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?)));
+            let known = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
             object.extend(known.map(|(name, value)| (name.to_owned(), value)));
         }
         object
@@ -462,11 +448,7 @@ mod tests {
             Reason::KeyUnknown,
             Reason::SignatureBad,
         ];
-        assert!(
-            before
-                .iter()
-                .all(|reason| reason.answer() == Answer::InvalidToken)
-        );
+        assert!(before.iter().all(|reason| reason.answer() == Answer::InvalidToken));
     }
 
     #[test]

@@ -18,10 +18,7 @@ impl Refusal {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
-        Remedy {
-            advice: advice(self.reason),
-            command: command(self),
-        }
+        Remedy { advice: advice(self.reason), command: command(self) }
     }
 }
 
@@ -66,18 +63,12 @@ fn command(refusal: &Refusal) -> Option<String> {
     match refusal.reason {
         Reason::AudienceMismatch => {
             let audience = refusal.expectation()?.values().first()?;
-            Some(sender_command(
-                refusal,
-                Some(audience),
-                refusal.caller_name(),
-            ))
+            Some(sender_command(refusal, Some(audience), refusal.caller_name()))
         }
         Reason::TokenMissing => Some(sender_command(refusal, None, None)),
         Reason::CallerNotAllowed => {
             let caller = refusal.expectation()?.values().first()?;
-            refusal
-                .sender()
-                .map(|_| sender_command(refusal, None, Some(caller)))
+            refusal.sender().map(|_| sender_command(refusal, None, Some(caller)))
         }
         Reason::SignatureRemoved => {
             Some("gcloud run services update SERVICE --region=REGION --no-invoker-iam-check".into())

@@ -59,14 +59,8 @@ impl<'r> Target<'r> {
         path_and_query: &'r str,
         method: &'r str,
     ) -> Result<Self, TargetError> {
-        let path = path_and_query
-            .split_once('?')
-            .map_or(path_and_query, |(path, _)| path);
-        Ok(Self {
-            host: host(authority)?,
-            path: decoded_path(path)?,
-            method,
-        })
+        let path = path_and_query.split_once('?').map_or(path_and_query, |(path, _)| path);
+        Ok(Self { host: host(authority)?, path: decoded_path(path)?, method })
     }
 
     /// The host in lower case, without port.
@@ -115,11 +109,8 @@ pub(crate) fn decoded_path(path: &str) -> Result<Cow<'_, str>, TargetError> {
     if path.contains('\\') {
         return Err(TargetError::HiddenSlash);
     }
-    let decoded = if path.contains('%') {
-        Cow::Owned(unescape(path)?)
-    } else {
-        Cow::Borrowed(path)
-    };
+    let decoded =
+        if path.contains('%') { Cow::Owned(unescape(path)?) } else { Cow::Borrowed(path) };
     let mut segments = decoded.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         match segment {
@@ -155,9 +146,7 @@ fn unescape(path: &str) -> Result<String, TargetError> {
 
 fn hex(digit: Option<u8>) -> Result<u8, TargetError> {
     let digit = digit.map(char::from).and_then(|digit| digit.to_digit(16));
-    digit
-        .and_then(|value| u8::try_from(value).ok())
-        .ok_or(TargetError::Escape)
+    digit.and_then(|value| u8::try_from(value).ok()).ok_or(TargetError::Escape)
 }
 
 /// The token of a header that holds `Bearer TOKEN` (RFC 6750, section 2.1);
@@ -198,45 +187,25 @@ mod tests {
     impl Headers for List {
         fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
             let name = name.to_owned();
-            self.0
-                .iter()
-                .filter(move |(n, _)| *n == name)
-                .map(|(_, value)| value.as_bytes())
+            self.0.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value.as_bytes())
         }
     }
 
     fn bearer(values: &[&'static str]) -> Result<String, Reason> {
-        let list = List(
-            values
-                .iter()
-                .map(|value| ("authorization", *value))
-                .collect(),
-        );
+        let list = List(values.iter().map(|value| ("authorization", *value)).collect());
         bearer_token(&list, "authorization").map(|token| String::from_utf8_lossy(token).into())
     }
 
     #[test]
     fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
-        for value in [
-            "Bearer a.b.c",
-            "bearer a.b.c",
-            "BEARER  a.b.c",
-            " Bearer a.b.c ",
-        ] {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c", " Bearer a.b.c "] {
             assert_eq!(bearer(&[value]).as_deref(), Ok("a.b.c"), "{value:?}");
         }
     }
 
     #[test]
     fn other_schemes_are_no_token() {
-        for value in [
-            "",
-            "Bearer",
-            "Bearer ",
-            "Basic a.b.c",
-            "Bearera.b.c",
-            "a.b.c",
-        ] {
+        for value in ["", "Bearer", "Bearer ", "Basic a.b.c", "Bearera.b.c", "a.b.c"] {
             assert_eq!(bearer(&[value]), Err(Reason::TokenMissing), "{value:?}");
         }
         assert_eq!(bearer(&[]), Err(Reason::TokenMissing));
@@ -244,28 +213,15 @@ mod tests {
 
     #[test]
     fn two_different_tokens_are_refused_and_one_sent_twice_is_not() {
-        assert_eq!(
-            bearer(&["Bearer a.b.c", "Bearer a.b.d"]),
-            Err(Reason::TokenTwice)
-        );
-        assert_eq!(
-            bearer(&["Bearer a.b.c,Bearer a.b.d"]),
-            Err(Reason::TokenTwice)
-        );
-        assert_eq!(
-            bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(),
-            Ok("a.b.c")
-        );
+        assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.d"]), Err(Reason::TokenTwice));
+        assert_eq!(bearer(&["Bearer a.b.c,Bearer a.b.d"]), Err(Reason::TokenTwice));
+        assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
         assert_eq!(bearer(&["Bearer a.b.c a.b.d"]), Err(Reason::Malformed));
     }
 
     #[test]
     fn hosts_are_compared_without_case_port_or_final_dot() {
-        for authority in [
-            "Orders.Example.COM",
-            "orders.example.com:443",
-            "orders.example.com.",
-        ] {
+        for authority in ["Orders.Example.COM", "orders.example.com:443", "orders.example.com."] {
             assert_eq!(host(authority).as_deref(), Ok("orders.example.com"));
         }
         assert_eq!(host("[::1]:80").as_deref(), Ok("[::1]"));

@@ -56,10 +56,7 @@ impl Default for Timing {
     /// 30 s of skew (Envoy: 60 s, Google's clients: 0 to 300 s) and a day of
     /// lifetime, as Google's Node client caps it.
     fn default() -> Self {
-        Self {
-            clock_skew: Duration::from_secs(30),
-            max_lifetime: Duration::from_secs(86_400),
-        }
+        Self { clock_skew: Duration::from_secs(30), max_lifetime: Duration::from_secs(86_400) }
     }
 }
 

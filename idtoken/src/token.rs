@@ -138,10 +138,9 @@ impl<'t> UnverifiedToken<'t> {
 fn header_text(header: &Object, name: &'static str) -> Result<Option<String>, TokenError> {
     match header.get(name) {
         None => Ok(None),
-        Some(value) => value
-            .as_str()
-            .map(|text| Some(text.to_owned()))
-            .ok_or(TokenError::Header(name)),
+        Some(value) => {
+            value.as_str().map(|text| Some(text.to_owned())).ok_or(TokenError::Header(name))
+        }
     }
 }
 
@@ -176,11 +175,7 @@ impl AuthenticToken {
 
     /// The rule's part of the proof is in `rule` and `audience`.
     pub(crate) fn admitted(self, rule: &Rule, audience: String) -> VerifiedToken {
-        VerifiedToken {
-            token: self,
-            rule: Arc::clone(rule.name()),
-            audience,
-        }
+        VerifiedToken { token: self, rule: Arc::clone(rule.name()), audience }
     }
 }
 
@@ -253,14 +248,7 @@ mod tests {
     #[test]
     fn anything_but_three_parts_is_refused() {
         let whole = token(r#"{"alg":"RS256"}"#, CLAIMS, "AAAA");
-        for bad in [
-            "",
-            ".",
-            "..",
-            "a.b",
-            &format!("{whole}.AAAA"),
-            &format!(".{whole}"),
-        ] {
+        for bad in ["", ".", "..", "a.b", &format!("{whole}.AAAA"), &format!(".{whole}")] {
             assert!(parse(bad).is_err(), "{bad}");
         }
         assert_eq!(parse(&format!("{whole}.")).unwrap_err(), TokenError::Parts);
@@ -278,30 +266,18 @@ mod tests {
     #[test]
     fn the_size_is_checked_before_anything_is_read() {
         let long = "x".repeat(MAX_TOKEN_BYTES + 1);
-        assert_eq!(
-            parse(&long).unwrap_err(),
-            TokenError::TooLong(MAX_TOKEN_BYTES + 1)
-        );
+        assert_eq!(parse(&long).unwrap_err(), TokenError::TooLong(MAX_TOKEN_BYTES + 1));
     }
 
     #[test]
     fn headers_that_demand_extensions_or_have_wrong_types_are_refused() {
         let error = |header: &str| parse(&token(header, CLAIMS, "AAAA")).unwrap_err();
-        assert_eq!(
-            error(r#"{"alg":"RS256","crit":["exp"]}"#),
-            TokenError::Critical
-        );
+        assert_eq!(error(r#"{"alg":"RS256","crit":["exp"]}"#), TokenError::Critical);
         assert_eq!(error(r#"{"alg":"RS256","crit":[]}"#), TokenError::Critical);
         assert_eq!(error(r#"{"alg":256}"#), TokenError::Header("alg"));
         assert_eq!(error("{}"), TokenError::Header("alg"));
-        assert_eq!(
-            error(r#"{"alg":"RS256","kid":7}"#),
-            TokenError::Header("kid")
-        );
-        assert_eq!(
-            error(r#"{"alg":"none","alg":"RS256"}"#),
-            TokenError::Json("header")
-        );
+        assert_eq!(error(r#"{"alg":"RS256","kid":7}"#), TokenError::Header("kid"));
+        assert_eq!(error(r#"{"alg":"none","alg":"RS256"}"#), TokenError::Json("header"));
     }
 
     #[test]
@@ -314,10 +290,7 @@ mod tests {
     fn a_token_is_never_shown() {
         let text = token(r#"{"alg":"RS256"}"#, CLAIMS, "AAAA");
         let shown = format!("{:?}", parse(&text).unwrap());
-        assert!(
-            !shown.contains("AAAA") && shown.contains("fingerprint"),
-            "{shown}"
-        );
+        assert!(!shown.contains("AAAA") && shown.contains("fingerprint"), "{shown}");
     }
 
     proptest::proptest! {

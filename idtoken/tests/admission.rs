@@ -48,9 +48,7 @@ struct OneHeader(Vec<u8>);
 
 impl Headers for OneHeader {
     fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        (name == "authorization")
-            .then_some(self.0.as_slice())
-            .into_iter()
+        (name == "authorization").then_some(self.0.as_slice()).into_iter()
     }
 }
 
@@ -66,19 +64,13 @@ impl World {
             let keys = KeySet::load(&AwsLc, &jwks).unwrap();
             authority.set_keys(name, Some(Arc::new(keys)));
         }
-        Self {
-            google,
-            own,
-            policy,
-            authority,
-        }
+        Self { google, own, policy, authority }
     }
 
     fn admit(&self, path: &str, token: &str, now: u64) -> Result<VerifiedToken, Refusal> {
         let headers = OneHeader(format!("Bearer {token}").into_bytes());
         let target = Target::parse("orders.example.com", path, "POST");
-        self.policy
-            .admit(&self.authority, target, &headers, UnixTime(now))
+        self.policy.admit(&self.authority, target, &headers, UnixTime(now))
     }
 
     fn reason(&self, token: &str) -> Reason {
@@ -103,15 +95,10 @@ fn with(name: &str, value: Value) -> Value {
 #[test]
 fn a_token_that_fits_its_rule_is_admitted_with_its_caller_and_audience() {
     let world = World::new();
-    let token = world
-        .admit("/push/a?b=c", &world.google.sign_claims(&claims()), NOW)
-        .unwrap();
+    let token = world.admit("/push/a?b=c", &world.google.sign_claims(&claims()), NOW).unwrap();
     assert_eq!(token.rule(), "push");
     assert_eq!(token.audience(), "https://orders.example.com");
-    assert_eq!(
-        token.claims().verified_email(),
-        Some("pusher@p.iam.gserviceaccount.com")
-    );
+    assert_eq!(token.claims().verified_email(), Some("pusher@p.iam.gserviceaccount.com"));
 }
 
 #[test]
@@ -119,13 +106,7 @@ fn whatever_google_issues_is_admitted_in_each_of_its_forms() {
     let world = World::new();
     for good in [
         with("iss", json!("accounts.google.com")),
-        with(
-            "aud",
-            json!([
-                "https://elsewhere.example",
-                "https://orders-1.us-central1.run.app"
-            ]),
-        ),
+        with("aud", json!(["https://elsewhere.example", "https://orders-1.us-central1.run.app"])),
         with("email", json!("PUSHER@P.iam.gserviceaccount.com")),
         with("nbf", json!(NOW + 30)),
         with("iat", json!(NOW + 30)),
@@ -145,44 +126,22 @@ fn each_claim_that_does_not_fit_is_refused_for_its_own_reason() {
         claims
     };
     for (claims, reason) in [
-        (
-            with("iss", json!("https://evil.example")),
-            Reason::IssuerUnknown,
-        ),
-        (
-            with("iss", json!("HTTPS://accounts.google.com")),
-            Reason::IssuerUnknown,
-        ),
-        (
-            with("aud", json!("https://orders.example.com/")),
-            Reason::AudienceMismatch,
-        ),
-        (
-            with("aud", json!("https://ORDERS.example.com")),
-            Reason::AudienceMismatch,
-        ),
+        (with("iss", json!("https://evil.example")), Reason::IssuerUnknown),
+        (with("iss", json!("HTTPS://accounts.google.com")), Reason::IssuerUnknown),
+        (with("aud", json!("https://orders.example.com/")), Reason::AudienceMismatch),
+        (with("aud", json!("https://ORDERS.example.com")), Reason::AudienceMismatch),
         (with("aud", json!([])), Reason::AudienceMismatch),
         (with("exp", json!(NOW - 30)), Reason::Expired),
         (with("nbf", json!(NOW + 31)), Reason::NotYetValid),
         (with("iat", json!(NOW + 31)), Reason::NotYetValid),
         (with("exp", json!(NOW + 86_401)), Reason::LifetimeTooLong),
-        (
-            with("email_verified", json!(false)),
-            Reason::EmailUnverified,
-        ),
-        (
-            with("email", json!("other@p.iam.gserviceaccount.com")),
-            Reason::CallerNotAllowed,
-        ),
+        (with("email_verified", json!(false)), Reason::EmailUnverified),
+        (with("email", json!("other@p.iam.gserviceaccount.com")), Reason::CallerNotAllowed),
         (no_email, Reason::CallerNotAllowed),
         (with("email_verified", json!("true")), Reason::Malformed),
         (with("exp", json!("1790003600")), Reason::Malformed),
     ] {
-        assert_eq!(
-            world.reason(&world.google.sign_claims(&claims)),
-            reason,
-            "{claims}"
-        );
+        assert_eq!(world.reason(&world.google.sign_claims(&claims)), reason, "{claims}");
     }
 }
 
@@ -208,22 +167,10 @@ fn a_key_of_one_issuer_does_not_sign_for_another() {
     header["alg"] = json!("RS256");
     let impostor =
         Issuer::new(Algorithm::Rs256, Arc::new(ManualClock::new(UnixTime(NOW)))).unwrap();
-    assert_eq!(
-        world.reason(&impostor.sign(&header, &claims())),
-        Reason::SignatureBad
-    );
-    assert_eq!(
-        world.reason(&impostor.sign_claims(&claims())),
-        Reason::KeyUnknown
-    );
-    let own = world
-        .own
-        .sign_claims(&with("iss", json!("https://issuer.example")));
-    assert_eq!(
-        world.reason(&own),
-        Reason::IssuerUnknown,
-        "the rule takes Google alone"
-    );
+    assert_eq!(world.reason(&impostor.sign(&header, &claims())), Reason::SignatureBad);
+    assert_eq!(world.reason(&impostor.sign_claims(&claims())), Reason::KeyUnknown);
+    let own = world.own.sign_claims(&with("iss", json!("https://issuer.example")));
+    assert_eq!(world.reason(&own), Reason::IssuerUnknown, "the rule takes Google alone");
 }
 
 #[test]
@@ -251,11 +198,7 @@ fn a_request_that_no_rule_is_for_is_refused_whatever_its_token() {
     let world = World::new();
     let token = world.google.sign_claims(&claims());
     for path in ["/", "/pushed", "/other"] {
-        assert_eq!(
-            world.admit(path, &token, NOW).unwrap_err().reason,
-            Reason::NoRule,
-            "{path}"
-        );
+        assert_eq!(world.admit(path, &token, NOW).unwrap_err().reason, Reason::NoRule, "{path}");
     }
     for path in ["/push/../own", "//push", "/push%2f..", "/push/%2e%2e/own"] {
         let refusal = world.admit(path, &token, NOW).unwrap_err();
@@ -266,38 +209,21 @@ fn a_request_that_no_rule_is_for_is_refused_whatever_its_token() {
 #[test]
 fn a_refusal_tells_its_operator_everything_and_never_the_token() {
     let world = World::new();
-    let token = world
-        .google
-        .sign_claims(&with("aud", json!("https://orders.example.com/push")));
+    let token = world.google.sign_claims(&with("aud", json!("https://orders.example.com/push")));
     let refusal = world.admit("/push", &token, NOW).unwrap_err();
     let shown = format!("{refusal} {refusal:?} {}", refusal.to_json());
-    assert!(
-        token.split('.').all(|part| !shown.contains(part)),
-        "{shown}"
-    );
+    assert!(token.split('.').all(|part| !shown.contains(part)), "{shown}");
     assert_eq!(refusal.rule_name(), Some("push"));
     assert_eq!(refusal.what_came(), Some("https://orders.example.com/push"));
-    assert_eq!(
-        refusal.expectation().unwrap().values()[0],
-        "https://orders.example.com"
-    );
-    assert_eq!(
-        refusal.caller_name(),
-        Some("pusher@p.iam.gserviceaccount.com")
-    );
+    assert_eq!(refusal.expectation().unwrap().values()[0], "https://orders.example.com");
+    assert_eq!(refusal.caller_name(), Some("pusher@p.iam.gserviceaccount.com"));
 }
 
 #[test]
 fn a_caller_is_named_only_after_the_signature_was_checked() {
     let world = World::new();
     let expired = world.google.sign_claims(&with("exp", json!(NOW - 3600)));
-    assert_eq!(
-        world
-            .admit("/push", &expired, NOW)
-            .unwrap_err()
-            .caller_name(),
-        None
-    );
+    assert_eq!(world.admit("/push", &expired, NOW).unwrap_err().caller_name(), None);
 }
 
 proptest! {

@@ -30,22 +30,10 @@ fn rule_mistakes(name: &str, value: Option<&str>) -> Vec<String> {
 /// A member of a rule, its wrong value, and what is said about it.
 const RULE_MISTAKES: &[(&str, &str, &str)] = &[
     ("name", r#""""#, "rules[0].name: must not be empty"),
-    (
-        "name",
-        "7",
-        "rules[0].name: expected a text, found a number",
-    ),
-    (
-        "audience",
-        r#"["a"]"#,
-        "rules[0].audience: is not a setting; did you mean \"audiences\"?",
-    ),
+    ("name", "7", "rules[0].name: expected a text, found a number"),
+    ("audience", r#"["a"]"#, "rules[0].audience: is not a setting; did you mean \"audiences\"?"),
     ("audiences", "[]", "rules[0].audiences: must not be empty"),
-    (
-        "audiences",
-        r#""https://a""#,
-        "rules[0].audiences: expected a list, found a text",
-    ),
+    ("audiences", r#""https://a""#, "rules[0].audiences: expected a list, found a text"),
     (
         "audiences",
         r#"["https://*.example"]"#,
@@ -81,11 +69,7 @@ const RULE_MISTAKES: &[(&str, &str, &str)] = &[
         r#"{"methods": ["post"]}"#,
         "rules[0].match.methods[0]: \"post\" is no method: write it in capitals, as in GET",
     ),
-    (
-        "callers",
-        "{}",
-        "rules[0].callers: admits nobody: list \"emails\", or say \"anyone: true\"",
-    ),
+    ("callers", "{}", "rules[0].callers: admits nobody: list \"emails\", or say \"anyone: true\""),
     (
         "callers",
         r#"{"emails": ["@p.example"]}"#,
@@ -96,11 +80,7 @@ const RULE_MISTAKES: &[(&str, &str, &str)] = &[
         r#"{"anyone": true, "emails": ["a@b"]}"#,
         "rules[0].callers: takes \"anyone: true\" or a list, not both",
     ),
-    (
-        "issuers",
-        r#"["gogle"]"#,
-        "rules[0].issuers[0]: \"gogle\" is not one of: google",
-    ),
+    ("issuers", r#"["gogle"]"#, "rules[0].issuers[0]: \"gogle\" is not one of: google"),
 ];
 
 #[test]
@@ -111,21 +91,14 @@ fn the_rule_of_these_tests_is_right() {
 #[test]
 fn a_rule_must_say_everything_that_it_asks_for() {
     for name in ["name", "match", "audiences", "callers"] {
-        assert_eq!(
-            rule_mistakes(name, None),
-            [format!("rules[0]: \"{name}\" is missing")]
-        );
+        assert_eq!(rule_mistakes(name, None), [format!("rules[0]: \"{name}\" is missing")]);
     }
 }
 
 #[test]
 fn each_mistake_in_a_rule_is_named_with_its_path() {
     for (name, value, expected) in RULE_MISTAKES {
-        assert_eq!(
-            rule_mistakes(name, Some(value)),
-            [*expected],
-            "{name}: {value}"
-        );
+        assert_eq!(rule_mistakes(name, Some(value)), [*expected], "{name}: {value}");
     }
 }
 
@@ -157,19 +130,10 @@ fn several_mistakes_are_reported_together() {
             {"name": "a", "match": {}, "audiences": ["x y"], "callers": {"anyone": false}}
         ], "extra": 1}"#,
     );
-    let paths: Vec<_> = found
-        .iter()
-        .filter_map(|line| line.split(':').next())
-        .collect();
+    let paths: Vec<_> = found.iter().filter_map(|line| line.split(':').next()).collect();
     assert_eq!(
         paths,
-        [
-            "clock_skew",
-            "max_lifetime",
-            "rules[1].audiences[0]",
-            "rules[1].callers",
-            "extra"
-        ]
+        ["clock_skew", "max_lifetime", "rules[1].audiences[0]", "rules[1].callers", "extra"]
     );
 }
 
@@ -183,24 +147,16 @@ fn names_and_issuers_must_tell_things_apart() {
         r#"{{"issuers": {issuers}, "rules": [{}]}}"#,
         rule("issuers", Some(r#"["g"]"#))
     ));
-    assert_eq!(
-        found,
-        ["issuers: the issuer \"accounts.google.com\" occurs twice"]
-    );
+    assert_eq!(found, ["issuers: the issuer \"accounts.google.com\" occurs twice"]);
 }
 
 #[test]
 fn with_several_issuers_each_rule_names_those_that_it_means() {
     let issuers = r#"[{"preset": "google"}, {"name": "own", "issuer": "i",
         "jwks_uri": "https://k.example/", "algorithms": ["RS256"]}]"#;
-    let found = mistakes(&format!(
-        r#"{{"issuers": {issuers}, "rules": [{}]}}"#,
-        rule("issuers", None)
-    ));
-    assert_eq!(
-        found,
-        ["rules[0]: \"issuers\" is missing: name those that this rule accepts"]
-    );
+    let found =
+        mistakes(&format!(r#"{{"issuers": {issuers}, "rules": [{}]}}"#, rule("issuers", None)));
+    assert_eq!(found, ["rules[0]: \"issuers\" is missing: name those that this rule accepts"]);
 }
 
 #[test]

@@ -58,24 +58,9 @@ pub fn all(issuer: &Issuer, impostor: &Issuer, now: u64) -> Vec<Attack> {
     let valid = sign(good.clone());
     let other = sign(with("jti", json!("another")));
     vec![
-        attack(
-            "forged signature",
-            "sig_bad",
-            401,
-            &[impostor.sign(&header, &good)],
-        ),
-        attack(
-            "alg: none",
-            "alg_not_allowed",
-            401,
-            &[unsigned(&header, &good)],
-        ),
-        attack(
-            "HS256 with the public key",
-            "alg_not_allowed",
-            401,
-            &[hs256(issuer, &good)],
-        ),
+        attack("forged signature", "sig_bad", 401, &[impostor.sign(&header, &good)]),
+        attack("alg: none", "alg_not_allowed", 401, &[unsigned(&header, &good)]),
+        attack("HS256 with the public key", "alg_not_allowed", 401, &[hs256(issuer, &good)]),
         attack("expired", "expired", 401, &[sign(expired)]),
         attack(
             "wrong issuer",
@@ -83,18 +68,8 @@ pub fn all(issuer: &Issuer, impostor: &Issuer, now: u64) -> Vec<Attack> {
             401,
             &[sign(with("iss", json!("https://evil.example")))],
         ),
-        attack(
-            "wrong audience",
-            "aud_mismatch",
-            401,
-            &[sign(with("aud", push_url()))],
-        ),
-        attack(
-            "unknown caller",
-            "caller_not_allowed",
-            403,
-            &[sign(with("email", stranger()))],
-        ),
+        attack("wrong audience", "aud_mismatch", 401, &[sign(with("aud", push_url()))]),
+        attack("unknown caller", "caller_not_allowed", 403, &[sign(with("email", stranger()))]),
         attack("no token", "token_missing", 401, &[]),
         attack("two tokens", "token_twice", 401, &[valid, other]),
     ]
@@ -136,10 +111,8 @@ fn hs256(issuer: &Issuer, claims: &Value) -> String {
     let mut header = issuer.header();
     header["alg"] = json!("HS256");
     let input = signing_input(&header, claims);
-    let secret = aws_lc_rs::hmac::Key::new(
-        aws_lc_rs::hmac::HMAC_SHA256,
-        issuer.public_key_pem().as_bytes(),
-    );
+    let secret =
+        aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, issuer.public_key_pem().as_bytes());
     let tag = aws_lc_rs::hmac::sign(&secret, input.as_bytes());
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
 }

@@ -33,10 +33,7 @@ impl Answer {
     /// A header's value, or nothing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON.
@@ -55,27 +52,17 @@ impl Answer {
 pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
     let exchange = async {
         let stream = TcpStream::connect(to).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let connection = tokio::spawn(connection);
         let request = request.map(Full::new);
-        let (head, body) = sender
-            .send_request(request)
-            .await
-            .map_err(io::Error::other)?
-            .into_parts();
+        let (head, body) =
+            sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         connection.abort();
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        Ok(Answer { status: head.status, headers: head.headers, body })
     };
-    tokio::time::timeout(PATIENCE, exchange)
-        .await
-        .map_err(io::Error::other)?
+    tokio::time::timeout(PATIENCE, exchange).await.map_err(io::Error::other)?
 }
 
 /// Fetches a page of a program's own.
@@ -83,8 +70,6 @@ pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer>
 /// # Errors
 /// If there is no answer in time.
 pub async fn get(from: SocketAddr, path: &str) -> io::Result<Answer> {
-    let request = Request::get(path)
-        .header("host", from.to_string())
-        .body(Bytes::new());
+    let request = Request::get(path).header("host", from.to_string()).body(Bytes::new());
     send(from, request.map_err(io::Error::other)?).await
 }

@@ -1,11 +1,7 @@
 //! The demo: the main job, told on this machine.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::io;
 use std::process::ExitCode;

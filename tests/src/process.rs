@@ -50,21 +50,13 @@ impl Process {
         if let Some(err) = child.stderr.take() {
             tokio::spawn(collect(err, Arc::clone(&lines), counter));
         }
-        Ok(Self {
-            name,
-            child,
-            printed: Printed { lines, count },
-        })
+        Ok(Self { name, child, printed: Printed { lines, count } })
     }
 
     /// All lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.printed
-            .lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.printed.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until `find` finds what it looks for in a line.
@@ -72,8 +64,7 @@ impl Process {
     /// # Errors
     /// As [`Process::wait_until`].
     pub async fn wait_for<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
-        self.wait_until(|lines| lines.iter().find_map(|line| find(line)))
-            .await
+        self.wait_until(|lines| lines.iter().find_map(|line| find(line))).await
     }
 
     /// Waits until `find` finds what it looks for in all that was printed.
@@ -98,11 +89,7 @@ impl Process {
                 },
                 Err(_) => "took too long",
             };
-            return Err(io::Error::other(format!(
-                "{} {why}:\n{}",
-                self.name,
-                self.tail()
-            )));
+            return Err(io::Error::other(format!("{} {why}:\n{}", self.name, self.tail())));
         }
     }
 
@@ -124,11 +111,7 @@ impl Process {
             Ok(status) => Ok(status?.code()),
             Err(_) => {
                 self.child.kill().await?;
-                Err(io::Error::other(format!(
-                    "{} did not stop:\n{}",
-                    self.name,
-                    self.tail()
-                )))
+                Err(io::Error::other(format!("{} did not stop:\n{}", self.name, self.tail())))
             }
         }
     }
@@ -149,10 +132,7 @@ async fn collect(
 ) {
     let mut from = BufReader::new(from).lines();
     while let Ok(Some(line)) = from.next_line().await {
-        lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+        lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         counter.send_modify(|count| *count += 1);
     }
 }

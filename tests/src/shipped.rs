@@ -22,10 +22,7 @@ pub fn built(name: &str) -> io::Result<PathBuf> {
     let file = workspace().join("target/dist").join(name);
     match file.exists() {
         true => Ok(file),
-        false => Err(io::Error::other(format!(
-            "{} is missing: cargo xtask build",
-            file.display()
-        ))),
+        false => Err(io::Error::other(format!("{} is missing: cargo xtask build", file.display()))),
     }
 }
 
@@ -69,11 +66,10 @@ impl EnvoyConfig {
     /// Lets all clusters trust this certificate authority.
     #[must_use]
     pub fn trusted_ca(mut self, file: &Path) -> Self {
+        let place = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
         for cluster in list(&mut self.0["static_resources"]["clusters"]) {
-            let tls = &mut cluster["transport_socket"]["typed_config"];
-            if tls.is_object() {
-                tls["common_tls_context"]["validation_context"]["trusted_ca"]["filename"] =
-                    json!(file);
+            if let Some(name) = cluster.pointer_mut(place) {
+                *name = json!(file);
             }
         }
         self

@@ -17,13 +17,7 @@ pub(crate) fn all() -> Result {
         toolchain
             .cargo_build()
             .args(["--quiet", "--locked", "--package", "remint-filter"])
-            .args([
-                "--profile",
-                "wasm",
-                "--target",
-                "wasm32-unknown-unknown",
-                "--target-dir",
-            ])
+            .args(["--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir"])
             .arg(&folder),
     )?;
     let dist = target.join("dist");
@@ -39,11 +33,12 @@ pub(crate) fn all() -> Result {
 
 /// Builds one program of a package for this machine.
 pub(crate) fn native(package: &str, program: &str) -> Result {
-    exec::run(
-        exec::cargo()
-            .args(["build", "--quiet", "--locked", "--release"])
-            .args(["--package", package, "--bin", program]),
-    )
+    exec::run(exec::cargo().args(["build", "--quiet", "--locked", "--release"]).args([
+        "--package",
+        package,
+        "--bin",
+        program,
+    ]))
 }
 
 /// Copies by way of a second name, so that a running copy is never written to.

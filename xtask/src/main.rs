@@ -1,11 +1,7 @@
 //! `cargo xtask`: sets up, builds, shows and tests Remint.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod build;
 mod envoy;

@@ -23,13 +23,7 @@ pub(crate) fn run(words: &[&str]) -> Result {
         exec::run(exec::cargo().args(["fmt", "--all", "--check"]))?;
         exec::run(
             exec::cargo()
-                .args([
-                    "clippy",
-                    "--quiet",
-                    "--locked",
-                    "--workspace",
-                    "--all-targets",
-                ])
+                .args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets"])
                 .args(["--all-features", "--", "--deny", "warnings"]),
         )?;
         exec::run(
@@ -41,13 +35,7 @@ pub(crate) fn run(words: &[&str]) -> Result {
     }
     build::all()?;
     let mut tests = exec::cargo();
-    tests.args([
-        "test",
-        "--locked",
-        "--workspace",
-        "--all-features",
-        "--no-fail-fast",
-    ]);
+    tests.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.args(words).env("ENVOY", &envoy);
     let (count, result) = counted(&mut tests)?;
     println!(
@@ -58,10 +46,7 @@ pub(crate) fn run(words: &[&str]) -> Result {
         },
         begun.elapsed().as_secs()
     );
-    println!(
-        "{} passed, {} failed, {} skipped",
-        count.passed, count.failed, count.skipped
-    );
+    println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     match count {
         Count { passed: 0, .. } => Err("no test was run".to_owned()),
         _ => result,
@@ -92,9 +77,8 @@ fn counted(tests: &mut Command) -> Result<(Count, Result)> {
 impl Count {
     /// `test result: ok. 12 passed; 0 failed; 1 ignored; …`
     fn add(&mut self, line: &str) {
-        let Some((_, summary)) = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
+        let Some((_, summary)) =
+            line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
             return;
         };

@@ -23,11 +23,7 @@ impl fmt::Display for Toolchain {
         match self {
             Self::Installed => write!(f, "{TARGET} of the Rust in use"),
             Self::Debian { linker } => {
-                write!(
-                    f,
-                    "Debian's Rust in /usr/bin, linked by {}",
-                    linker.display()
-                )
+                write!(f, "Debian's Rust in /usr/bin, linked by {}", linker.display())
             }
         }
     }
@@ -71,9 +67,7 @@ impl Toolchain {
                 // What the other Rust's Cargo has set for its children would
                 // mislead this one.
                 cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-                cargo
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTC_BOOTSTRAP", "1");
+                cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
                 cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
                 cargo.args(["build", "-Zbuild-std=std,panic_abort"]);
                 cargo
@@ -89,11 +83,7 @@ fn is_installed() -> bool {
 }
 
 fn debian() -> Option<Toolchain> {
-    let parts = [
-        "/usr/bin/rustc",
-        "/usr/bin/cargo",
-        "/usr/lib/rustlib/src/rust/library/std",
-    ];
+    let parts = ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/lib/rustlib/src/rust/library/std"];
     if !parts.iter().all(|part| Path::new(part).exists()) {
         return None;
     }
@@ -109,10 +99,7 @@ fn install_debian() -> Result {
     if exec::output(exec::command("id").arg("-u")).as_deref() != Some("0") {
         return Err("not root".to_owned());
     }
-    println!(
-        "No Rust for wasm is installed; Debian's packages {} bring one.",
-        DEBIAN.join(" ")
-    );
+    println!("No Rust for wasm is installed; Debian's packages {} bring one.", DEBIAN.join(" "));
     exec::run(exec::command(&apt).args(["-qq", "update"]))?;
     exec::run(
         exec::command(&apt)

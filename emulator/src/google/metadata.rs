@@ -125,31 +125,20 @@ impl Metadata {
     }
 
     fn aliases(&self, account: &str) -> &'static [&'static str] {
-        if account == self.default_account {
-            &["default"]
-        } else {
-            &[]
-        }
+        if account == self.default_account { &["default"] } else { &[] }
     }
 
     fn identity(&self, account: &str, query: Option<&str>) -> Answer {
         let audience = query::value(query, "audience").unwrap_or_default();
         if audience.is_empty() {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "non-empty audience parameter required",
-            );
+            return refuse(StatusCode::BAD_REQUEST, "non-empty audience parameter required");
         }
         let full = match query::value(query, "format").as_deref() {
             None | Some("" | "standard") => false,
             Some("full") => true,
             Some(_) => return refuse(StatusCode::BAD_REQUEST, "format is standard or full"),
         };
-        let token = self.token(&Asked {
-            account: account.to_owned(),
-            audience,
-            full,
-        });
+        let token = self.token(&Asked { account: account.to_owned(), audience, full });
         answer(StatusCode::OK, "text/html", token)
     }
 

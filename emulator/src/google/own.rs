@@ -28,10 +28,9 @@ pub(super) async fn mint(issuer: &Issuer, body: Incoming) -> Answer {
             let token = issuer.sign_claims(&completed(claims, issuer).into());
             answer(StatusCode::OK, "text/plain", token)
         }
-        Err(error) => text(
-            StatusCode::BAD_REQUEST,
-            format!("expected a JSON object of claims: {error}\n"),
-        ),
+        Err(error) => {
+            text(StatusCode::BAD_REQUEST, format!("expected a JSON object of claims: {error}\n"))
+        }
     }
 }
 
@@ -44,11 +43,7 @@ fn completed(mut claims: Map<String, Value>, issuer: &Issuer) -> Map<String, Val
     ];
     if let Some(email) = claims.get("email").and_then(Value::as_str) {
         let subject = Value::from(subject_of(email));
-        usual.extend([
-            ("email_verified", true.into()),
-            ("sub", subject.clone()),
-            ("azp", subject),
-        ]);
+        usual.extend([("email_verified", true.into()), ("sub", subject.clone()), ("azp", subject)]);
     }
     for (name, value) in usual {
         claims.entry(name).or_insert(value);

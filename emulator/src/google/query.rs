@@ -44,10 +44,7 @@ mod tests {
     #[test]
     fn values_are_found_and_decoded() {
         let query = Some("format=full&audience=https%3A%2F%2Fa.example%2F%3Fb%3dc&x");
-        assert_eq!(
-            value(query, "audience").as_deref(),
-            Some("https://a.example/?b=c")
-        );
+        assert_eq!(value(query, "audience").as_deref(), Some("https://a.example/?b=c"));
         assert_eq!(value(query, "format").as_deref(), Some("full"));
         assert_eq!(value(query, "x").as_deref(), Some(""));
         assert_eq!(value(query, "y"), None);
@@ -56,12 +53,9 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stays_as_it_is() {
-        for (text, decoded) in [
-            ("a+b", "a b"),
-            ("100%", "100%"),
-            ("%zz%4", "%zz%4"),
-            ("%+1", "% 1"),
-        ] {
+        for (text, decoded) in
+            [("a+b", "a b"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%+1", "% 1")]
+        {
             assert_eq!(decode(text), decoded);
         }
     }

@@ -60,13 +60,7 @@ impl Key {
         let id = key_id(&spki);
         let jwk = pair.jwk(&id).ok_or(KeyError::Generate)?;
         let certificate = pair.certificate(&id)?;
-        Ok(Self {
-            id,
-            jwk,
-            spki,
-            certificate,
-            pair,
-        })
+        Ok(Self { id, jwk, spki, certificate, pair })
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
@@ -103,13 +97,7 @@ impl Key {
 
 fn rsa_signature(pair: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
     let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        message,
-        &mut signature,
-    )
-    .ok()?;
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
     Some(signature)
 }
 
@@ -145,9 +133,7 @@ impl Pair {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         let name = format!("federated-signon.system.gserviceaccount.com {id}");
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let certificate = params.self_signed(&CertificateKey(pair));
         Ok(Some(certificate.map_err(KeyError::Certificate)?.pem()))
     }

@@ -31,9 +31,7 @@ fn authenticate(issuer: &Issuer, token: &str) -> Result<AuthenticToken, Reason> 
     authority.set_keys("google", Some(Arc::clone(&keys)));
     authority.set_keys("ours", Some(keys));
     let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
-    authority
-        .authenticate(&token, NOW)
-        .map_err(|refusal| refusal.reason)
+    authority.authenticate(&token, NOW).map_err(|refusal| refusal.reason)
 }
 
 #[test]
@@ -87,9 +85,7 @@ fn the_old_key_stays_published_until_it_is_retired() {
 fn a_header_is_signed_exactly_as_it_is_given() {
     let issuer = issuer(Algorithm::Rs256);
     let token = issuer.sign(&json!({ "alg": "none", "kid": 7 }), &json!({ "x": [] }));
-    let header = URL_SAFE_NO_PAD
-        .decode(token.split('.').next().unwrap())
-        .unwrap();
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
     assert_eq!(header, br#"{"alg":"none","kid":7}"#);
 }
 

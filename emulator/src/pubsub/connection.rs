@@ -48,10 +48,7 @@ impl Connections {
             None if endpoint.is_https => Target::Unreachable,
             None => Target::of(&endpoint.authority),
         };
-        Self {
-            target,
-            idle: Mutex::default(),
-        }
+        Self { target, idle: Mutex::default() }
     }
 
     /// Sends on an idle connection or a new one. A connection that the server

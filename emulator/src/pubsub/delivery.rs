@@ -36,11 +36,7 @@ struct Push {
 
 impl Pusher {
     pub(crate) fn new(issuer: Arc<Issuer>, project_id: String) -> Self {
-        Self {
-            issuer,
-            project_id,
-            published: AtomicU64::new(0),
-        }
+        Self { issuer, project_id, published: AtomicU64::new(0) }
     }
 
     /// Publishes the messages and pushes each until it is delivered or given
@@ -65,9 +61,7 @@ impl Pusher {
         let mut deliveries = under_way.join_all().await;
         deliveries.sort_unstable_by_key(|(place, _)| *place);
         let deliveries = deliveries.into_iter().map(|(_, delivery)| delivery);
-        PushReport {
-            deliveries: deliveries.collect(),
-        }
+        PushReport { deliveries: deliveries.collect() }
     }
 
     fn publish(&self, subscription: &PushSubscription, message: Message) -> Published {
@@ -93,15 +87,9 @@ impl Push {
             let is_ack = attempt.is_ack();
             attempts.push(attempt);
             failures = failures.saturating_add(1);
-            let is_last = self
-                .subscription
-                .give_up_after
-                .is_some_and(|last| failures >= last);
+            let is_last = self.subscription.give_up_after.is_some_and(|last| failures >= last);
             if is_ack || is_last {
-                return Delivery {
-                    message_id: message.id.clone(),
-                    attempts,
-                };
+                return Delivery { message_id: message.id.clone(), attempts };
             }
             sleep(self.subscription.backoff(failures)).await;
         }
@@ -151,20 +139,12 @@ impl Push {
         let subscription = &self.subscription;
         let audience = subscription.audience.clone();
         let audience = audience.unwrap_or_else(|| subscription.endpoint.to_string());
-        let token = self
-            .issuer
-            .mint(&TokenRequest::new(&subscription.service_account, audience));
+        let token = self.issuer.mint(&TokenRequest::new(&subscription.service_account, audience));
         Some(HeaderMap::from_iter([
-            (
-                HOST,
-                HeaderValue::from_str(&subscription.endpoint.authority).ok()?,
-            ),
+            (HOST, HeaderValue::from_str(&subscription.endpoint.authority).ok()?),
             (USER_AGENT, HeaderValue::from_static("CloudPubSub-Google")),
             (FROM, HeaderValue::from_static("noreply@google.com")),
-            (
-                AUTHORIZATION,
-                HeaderValue::from_str(&format!("Bearer {token}")).ok()?,
-            ),
+            (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).ok()?),
         ]))
     }
 }

@@ -23,10 +23,7 @@ impl Message {
     /// A message with this payload.
     #[must_use]
     pub fn new(data: impl Into<Vec<u8>>) -> Self {
-        Self {
-            data: data.into(),
-            attributes: BTreeMap::new(),
-        }
+        Self { data: data.into(), attributes: BTreeMap::new() }
     }
 
     /// With an attribute.
@@ -67,10 +64,7 @@ impl Published {
     /// newer came. `deliveryAttempt` comes with a dead-letter policy alone,
     /// and what is empty is left out.
     fn wrapped(&self) -> Value {
-        let (id, at) = (
-            Value::from(self.id.as_str()),
-            Value::from(self.at.to_string()),
-        );
+        let (id, at) = (Value::from(self.id.as_str()), Value::from(self.at.to_string()));
         let mut message = Map::from_iter([
             ("messageId".to_owned(), id.clone()),
             ("message_id".to_owned(), id),
@@ -97,9 +91,7 @@ impl Published {
             ("x-goog-pubsub-publish-time", &at),
         ];
         let attributes = self.message.attributes.iter();
-        let all = attributes
-            .map(|(name, value)| (name.as_str(), value))
-            .chain(own);
+        let all = attributes.map(|(name, value)| (name.as_str(), value)).chain(own);
         let parsed = all.filter_map(|(name, value)| {
             let name = HeaderName::try_from(name).ok()?;
             Some((name, HeaderValue::from_str(value).ok()?))

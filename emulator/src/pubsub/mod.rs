@@ -111,10 +111,7 @@ impl FromStr for Endpoint {
         Ok(Self {
             text: text.to_owned(),
             authority: uri.authority().ok_or_else(wrong)?.to_string(),
-            path_and_query: uri
-                .path_and_query()
-                .map_or("/", |it| it.as_str())
-                .to_owned(),
+            path_and_query: uri.path_and_query().map_or("/", |it| it.as_str()).to_owned(),
             is_https,
         })
     }
@@ -146,9 +143,6 @@ mod tests {
         let subscription = PushSubscription::new("s", endpoint, "a@b");
         let waits =
             [1, 2, 3, 10, 11, 32, 33, u32::MAX].map(|n| subscription.backoff(n).as_millis());
-        assert_eq!(
-            waits,
-            [100, 200, 400, 51_200, 60_000, 60_000, 60_000, 60_000]
-        );
+        assert_eq!(waits, [100, 200, 400, 51_200, 60_000, 60_000, 60_000, 60_000]);
     }
 }

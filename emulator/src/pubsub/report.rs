@@ -120,10 +120,7 @@ mod tests {
             deliveries: vec![delivery(&[401, 200]), delivery(&[200]), delivery(&[401])],
         };
         assert_eq!(report.statuses(), BTreeMap::from([(200, 2), (401, 2)]));
-        assert_eq!(
-            report.first_statuses(),
-            BTreeMap::from([(200, 1), (401, 2)])
-        );
+        assert_eq!(report.first_statuses(), BTreeMap::from([(200, 1), (401, 2)]));
         assert_eq!((report.delivered(), report.all_delivered()), (2, false));
     }
 }

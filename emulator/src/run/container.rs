@@ -54,15 +54,8 @@ impl Container {
     }
 
     fn seen(&self, parts: &Parts, arrival: Arrival) -> Map<String, Value> {
-        let host = parts
-            .headers
-            .get("host")
-            .and_then(|host| host.to_str().ok());
-        let host = parts
-            .uri
-            .authority()
-            .map(http::uri::Authority::as_str)
-            .or(host);
+        let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+        let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
         let entries = [
             ("service", self.service.clone().into()),
             ("region", self.region.clone().into()),
@@ -74,19 +67,14 @@ impl Container {
             ("audience", arrival.audience.into()),
             ("caller", arrival.caller.into()),
         ];
-        entries
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
 fn stream_back(headers: &HeaderMap, body: Incoming) -> Answer {
     let mut answer = Response::new(body.boxed_unsync());
     if let Some(content_type) = headers.get(CONTENT_TYPE) {
-        answer
-            .headers_mut()
-            .insert(CONTENT_TYPE, content_type.clone());
+        answer.headers_mut().insert(CONTENT_TYPE, content_type.clone());
     }
     answer
 }
@@ -118,9 +106,8 @@ fn number_after(path: &str, prefix: &str) -> Option<u64> {
 fn shown_headers(headers: &HeaderMap) -> Value {
     let shown = |name: &http::HeaderName| {
         let values = headers.get_all(name).iter();
-        let mut values: Vec<Value> = values
-            .map(|value| shown_value(name.as_str(), value))
-            .collect();
+        let mut values: Vec<Value> =
+            values.map(|value| shown_value(name.as_str(), value)).collect();
         match values.len() {
             1 => values.pop().unwrap_or_default(),
             _ => values.into(),

@@ -47,10 +47,9 @@ impl FrontEnd {
     fn call(&self, parts: &Parts, checked: &Checked) -> Call {
         let verdict = match &checked.outcome {
             Ok(_) => Verdict::Accepted,
-            Err(reason) => Verdict::Refused {
-                status: status_of(*reason).as_u16(),
-                code: reason.code(),
-            },
+            Err(reason) => {
+                Verdict::Refused { status: status_of(*reason).as_u16(), code: reason.code() }
+            }
         };
         let claimed = checked.claimed.as_ref();
         let request_id = parts.headers.get("x-request-id");
@@ -78,10 +77,7 @@ fn remove_signature(headers: &mut HeaderMap, name: &HeaderName) {
 }
 
 fn arrival(token: &VerifiedToken) -> Arrival {
-    Arrival {
-        audience: token.audience().to_owned(),
-        caller: token.claims().to_string(),
-    }
+    Arrival { audience: token.audience().to_owned(), caller: token.claims().to_string() }
 }
 
 /// A value from outside, cut and without tokens.

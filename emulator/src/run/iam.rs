@@ -59,10 +59,8 @@ impl Iam {
         service: &Service,
         urls: &Urls,
     ) -> Result<Self, Vec<Problem>> {
-        let audiences: Vec<String> = urls
-            .audiences()
-            .chain(service.custom_audiences.iter().cloned())
-            .collect();
+        let audiences: Vec<String> =
+            urls.audiences().chain(service.custom_audiences.iter().cloned()).collect();
         // Who may invoke is checked below: a service may have no invoker at
         // all, which a policy would call a mistake.
         let policy = json!({ "rules": [{
@@ -93,17 +91,14 @@ impl Iam {
         let token = bearer_token(&headers, header.as_str())
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
-        let outcome = token
-            .and_then(|token| self.admit(&token))
-            .map(|token| (header, token));
+        let outcome = token.and_then(|token| self.admit(&token)).map(|token| (header, token));
         Checked { claimed, outcome }
     }
 
     fn admit(&self, token: &UnverifiedToken<'_>) -> Result<VerifiedToken, Reason> {
         let authentic = self.authority().authenticate(token, self.issuer.now());
-        let admitted = authentic
-            .and_then(|token| self.rule.admit(token))
-            .map_err(|refusal| refusal.reason)?;
+        let admitted =
+            authentic.and_then(|token| self.rule.admit(token)).map_err(|refusal| refusal.reason)?;
         let email = admitted.claims().verified_email();
         let may = email.is_some_and(|email| self.invokers.contains(&email.to_ascii_lowercase()));
         may.then_some(admitted).ok_or(Reason::CallerNotAllowed)
@@ -152,10 +147,7 @@ fn reason_of(error: &TokenError) -> Reason {
 impl Claimed {
     fn of(claims: &Claims) -> Self {
         let caller = claims.claimed_email().or(claims.subject.as_deref());
-        Self {
-            audience: claims.audiences.join(", "),
-            caller: caller.map(str::to_owned),
-        }
+        Self { audience: claims.audiences.join(", "), caller: caller.map(str::to_owned) }
     }
 }
 

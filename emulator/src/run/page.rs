@@ -11,11 +11,7 @@ const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
 /// The refusal of a call to that path. It never says why: that is in the
 /// emulator's timeline, as it would be in Cloud Run's log.
 pub(super) fn refusal(status: StatusCode, path: &str) -> Answer {
-    let title = format!(
-        "{} {}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or_default()
-    );
+    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     let path = escape(path);
     let page = format!(
         "<html><head>\n\
@@ -64,11 +60,7 @@ mod tests {
 
     #[test]
     fn only_a_401_carries_a_challenge() {
-        let challenged = |status| {
-            refusal(status, "/")
-                .headers()
-                .contains_key(WWW_AUTHENTICATE)
-        };
+        let challenged = |status| refusal(status, "/").headers().contains_key(WWW_AUTHENTICATE);
         assert!(challenged(StatusCode::UNAUTHORIZED));
         assert!(!challenged(StatusCode::FORBIDDEN));
     }

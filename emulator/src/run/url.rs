@@ -27,8 +27,7 @@ impl Urls {
     /// URLs with and without the slash; no source promises more than that.
     pub(crate) fn audiences(&self) -> impl Iterator<Item = String> {
         let both = [&self.deterministic, &self.hashed];
-        both.into_iter()
-            .flat_map(|url| [url.clone(), format!("{url}/")])
+        both.into_iter().flat_map(|url| [url.clone(), format!("{url}/")])
     }
 }
 
@@ -70,10 +69,7 @@ mod tests {
     #[test]
     fn both_urls_have_google_s_form_and_stay_the_same() {
         let urls = Urls::new("orders", 123_456_789_012, "europe-west1");
-        assert_eq!(
-            urls.deterministic,
-            "https://orders-123456789012.europe-west1.run.app"
-        );
+        assert_eq!(urls.deterministic, "https://orders-123456789012.europe-west1.run.app");
         let hash = project_hash(123_456_789_012);
         assert_eq!(urls.hashed, format!("https://orders-{hash}-ew.a.run.app"));
         assert!(hash.len() == 10 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric()));

@@ -37,9 +37,7 @@ async fn it_tells_where_it_listens_and_ends_when_it_is_told_to() {
     let told = tokio::time::timeout(DEADLINE, told).await.unwrap();
     let keys = told.iter().find(|line| line.contains("/oauth2/v3/certs"));
     let authority = keys.unwrap().split('/').nth(2).unwrap();
-    let reply = get("/oauth2/v3/certs")
-        .send(authority.parse().unwrap())
-        .await;
+    let reply = get("/oauth2/v3/certs").send(authority.parse().unwrap()).await;
     assert_eq!(reply.status, 200);
     assert!(told.iter().any(|line| line.contains("us-central1.run.app")));
     let pem = std::fs::read_to_string(&ca_file).unwrap();
@@ -56,14 +54,8 @@ async fn it_tells_why_it_does_not_start() {
     let program = Command::new(env!("CARGO_BIN_EXE_remint-emulator"))
         .args(["--service", "Not A Name"])
         .output();
-    let output = tokio::time::timeout(DEADLINE, program)
-        .await
-        .unwrap()
-        .unwrap();
+    let output = tokio::time::timeout(DEADLINE, program).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        told.contains("\"Not A Name\" is no name of a service"),
-        "{told}"
-    );
+    assert!(told.contains("\"Not A Name\" is no name of a service"), "{told}");
 }

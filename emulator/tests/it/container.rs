@@ -9,9 +9,7 @@ use crate::support::{GATEWAY, World, get, post};
 async fn the_container_tells_what_reached_it() {
     let world = World::start().await;
     let token = world.token(world.us().url());
-    let reply = post("/push/a?b=c", "hello")
-        .bearer(&token)
-        .header("x-a", "1");
+    let reply = post("/push/a?b=c", "hello").bearer(&token).header("x-a", "1");
     let reply = reply.header("x-a", "2").send(world.us().addr()).await;
     let seen = reply.json();
     for (name, value) in [
@@ -28,10 +26,7 @@ async fn the_container_tells_what_reached_it() {
         assert_eq!(seen[name], value, "{name}");
     }
     assert_eq!(seen["headers"]["x-a"], json!(["1", "2"]));
-    assert_eq!(
-        seen["headers"]["authorization"]["signature"],
-        "SIGNATURE_REMOVED_BY_GOOGLE"
-    );
+    assert_eq!(seen["headers"]["authorization"]["signature"], "SIGNATURE_REMOVED_BY_GOOGLE");
 }
 
 #[tokio::test]
@@ -75,9 +70,7 @@ async fn a_body_is_streamed_back_if_the_request_asks_for_it() {
     let world = World::start().await;
     let body = "0123456789abcdef".repeat(256 * 1024);
     let call = post("/", body.clone()).bearer(&world.token(world.us().url()));
-    let call = call
-        .header("x-echo-stream", "1")
-        .header("content-type", "text/x");
+    let call = call.header("x-echo-stream", "1").header("content-type", "text/x");
     let reply = call.send(world.us().addr()).await;
     assert_eq!(reply.headers["content-type"], "text/x");
     assert!(reply.text == body, "the body came back changed");

@@ -116,10 +116,7 @@ async fn a_token_that_is_not_believed_gets_401() {
         (format!("{header}.{forged}.{signature}"), "sig_bad"),
         (issuer.sign(&none, &good.clone().into()), "alg_not_allowed"),
         (issuer.sign(&other_key, &good.clone().into()), "kid_unknown"),
-        (
-            format!("{signed}.SIGNATURE_REMOVED_BY_GOOGLE"),
-            "sig_removed_by_google",
-        ),
+        (format!("{signed}.SIGNATURE_REMOVED_BY_GOOGLE"), "sig_removed_by_google"),
         ("garbage".to_owned(), "malformed"),
     ];
     for (token, code) in cases {
@@ -153,28 +150,17 @@ async fn a_refusal_is_google_s_page_with_the_path_escaped() {
     let sentence =
         "does not have permission to get URL <code>/a&amp;b&#39;c</code> from this server";
     assert!(reply.text.contains(sentence), "{}", reply.text);
-    assert!(
-        reply.headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/html")
-    );
+    assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/html"));
 }
 
 #[tokio::test]
 async fn with_both_headers_only_the_serverless_one_counts_and_the_other_passes_untouched() {
     let world = World::start().await;
-    let (good, other) = (
-        world.token(world.us().url()),
-        world.token("https://lb.example"),
-    );
+    let (good, other) = (world.token(world.us().url()), world.token("https://lb.example"));
     let addr = world.us().addr();
     let both = |serverless: &str, authorization: &str| {
         get("/")
-            .header(
-                "x-serverless-authorization",
-                &format!("bearer {serverless}"),
-            )
+            .header("x-serverless-authorization", &format!("bearer {serverless}"))
             .bearer(authorization)
     };
     let reply = both(&good, &other).send(addr).await;
@@ -183,10 +169,7 @@ async fn with_both_headers_only_the_serverless_one_counts_and_the_other_passes_u
     assert_eq!(checked["signature"], "SIGNATURE_REMOVED_BY_GOOGLE");
     assert_eq!(checked["claims"]["aud"], world.us().url());
     assert_eq!(headers["authorization"]["signature"], "(kept)");
-    assert_eq!(
-        headers["authorization"]["claims"]["aud"],
-        "https://lb.example"
-    );
+    assert_eq!(headers["authorization"]["claims"]["aud"], "https://lb.example");
     let refused = both(&other, &good).send(addr).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
 }
@@ -201,10 +184,7 @@ async fn the_timeline_has_every_call_with_its_claims() {
     let timeline = world.emulator.timeline();
     let last = timeline.calls().pop().unwrap();
     assert_eq!(last.at, NOW);
-    assert_eq!(
-        (last.method.as_str(), last.path.as_str()),
-        ("POST", "/push")
-    );
+    assert_eq!((last.method.as_str(), last.path.as_str()), ("POST", "/push"));
     assert_eq!(last.audience.as_deref(), Some("https://lb.example"));
     assert_eq!(last.caller.as_deref(), Some(GATEWAY));
     assert_eq!(last.request_id.as_deref(), Some("r1"));

@@ -17,14 +17,8 @@ const JWKS: &str = "/oauth2/v3/certs";
 async fn the_jwk_set_is_one_with_which_the_core_verifies_tokens() {
     let world = World::start().await;
     let reply = get(JWKS).send(world.emulator.google_addr()).await;
-    assert_eq!(
-        reply.headers["cache-control"],
-        "public, max-age=24442, must-revalidate"
-    );
-    assert_eq!(
-        reply.headers["content-type"],
-        "application/json; charset=UTF-8"
-    );
+    assert_eq!(reply.headers["cache-control"], "public, max-age=24442, must-revalidate");
+    assert_eq!(reply.headers["content-type"], "application/json; charset=UTF-8");
     let policy =
         r#"{"rules":[{"name":"r","match":{},"audiences":["a"],"callers":{"anyone":true}}]}"#;
     let policy = Policy::from_json(policy).unwrap();
@@ -61,9 +55,7 @@ async fn rotated_keys_are_published_beside_the_old_ones_and_front_ends_know_them
     assert_eq!((status(&old).await, status(&new).await), (200, 200));
     issuer.retire_old();
     assert_eq!((status(&old).await, status(&new).await), (401, 200));
-    let reply = get("/oauth2/v1/certs")
-        .send(world.emulator.google_addr())
-        .await;
+    let reply = get("/oauth2/v1/certs").send(world.emulator.google_addr()).await;
     let map = reply.json();
     let ids: Vec<_> = map.as_object().unwrap().keys().collect();
     assert_eq!(ids, [&issuer.key_id()]);
@@ -99,17 +91,11 @@ async fn any_claims_can_be_minted_on_demand() {
     let world = World::start().await;
     let addr = world.emulator.google_addr();
     let claims = json!({ "aud": world.us().url(), "email": GATEWAY });
-    let token = post("/emulator/mint", claims.to_string())
-        .send(addr)
-        .await
-        .text;
+    let token = post("/emulator/mint", claims.to_string()).send(addr).await.text;
     let reply = get("/").bearer(&token).send(world.us().addr()).await;
     assert_eq!(reply.status, StatusCode::OK);
     let expired = json!({ "aud": world.us().url(), "email": GATEWAY, "exp": 1 });
-    let token = post("/emulator/mint", expired.to_string())
-        .send(addr)
-        .await
-        .text;
+    let token = post("/emulator/mint", expired.to_string()).send(addr).await.text;
     let reply = get("/").bearer(&token).send(world.us().addr()).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
     for bad in ["[]", "aud=a"] {
@@ -120,10 +106,7 @@ async fn any_claims_can_be_minted_on_demand() {
 
 #[tokio::test]
 async fn names_and_audiences_that_can_not_be_are_refused_at_the_start() {
-    let with = |service: Service| Config {
-        services: vec![service],
-        ..Config::demo()
-    };
+    let with = |service: Service| Config { services: vec![service], ..Config::demo() };
     let demo = Config::demo().services.remove(0);
     let mut bad_name = demo.clone();
     bad_name.name = "Orders!".to_owned();

@@ -40,22 +40,10 @@ async fn requests_that_a_program_was_tricked_into_are_refused() {
     for (call, status) in [
         (flavored(), StatusCode::OK),
         (get(&path), StatusCode::FORBIDDEN),
-        (
-            get(&path).header("metadata-flavor", "google"),
-            StatusCode::FORBIDDEN,
-        ),
-        (
-            flavored().header("x-forwarded-for", "10.0.0.1"),
-            StatusCode::FORBIDDEN,
-        ),
-        (
-            flavored().header("x-forwarded-for", ""),
-            StatusCode::FORBIDDEN,
-        ),
-        (
-            post(&path, "").header("metadata-flavor", "Google"),
-            StatusCode::METHOD_NOT_ALLOWED,
-        ),
+        (get(&path).header("metadata-flavor", "google"), StatusCode::FORBIDDEN),
+        (flavored().header("x-forwarded-for", "10.0.0.1"), StatusCode::FORBIDDEN),
+        (flavored().header("x-forwarded-for", ""), StatusCode::FORBIDDEN),
+        (post(&path, "").header("metadata-flavor", "Google"), StatusCode::METHOD_NOT_ALLOWED),
     ] {
         let reply = call.send(world.emulator.google_addr()).await;
         assert_eq!(reply.status, status);
@@ -97,14 +85,8 @@ async fn the_project_the_place_and_the_account_are_told() {
     for (path, value) in [
         ("/project/project-id".to_owned(), "demo-project"),
         ("/project/numeric-project-id".to_owned(), "123456789012"),
-        (
-            "/instance/region".to_owned(),
-            "projects/123456789012/regions/us-central1",
-        ),
-        (
-            "/instance/zone".to_owned(),
-            "projects/123456789012/zones/us-central1-1",
-        ),
+        ("/instance/region".to_owned(), "projects/123456789012/regions/us-central1"),
+        ("/instance/zone".to_owned(), "projects/123456789012/zones/us-central1-1"),
         (format!("{account}/default/email"), GATEWAY),
         (format!("{account}/{PUSHER}/email"), PUSHER),
         (format!("{account}/{pusher}/email"), PUSHER),
@@ -122,10 +104,7 @@ async fn a_full_token_tells_the_address_and_a_standard_one_does_not() {
     let full = claims(&token(&world, &format!("audience={audience}&format=full")).await);
     assert_eq!(full.audiences, ["https://a.example/b?c=d"]);
     assert_eq!(full.verified_email(), Some(GATEWAY));
-    assert_eq!(
-        full.all()["google"]["compute_engine"]["project_id"],
-        "demo-project"
-    );
+    assert_eq!(full.all()["google"]["compute_engine"]["project_id"], "demo-project");
     let standard = claims(&token(&world, &format!("audience={audience}")).await);
     let mut names: Vec<_> = standard.all().keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -145,10 +124,7 @@ async fn the_same_token_is_handed_out_until_four_minutes_before_it_expires() {
     at(3600 - 240);
     let second = token(&world, "audience=a").await;
     assert_ne!(second, first);
-    assert_eq!(
-        claims(&second).issued_at,
-        Some(NOW.plus(Duration::from_secs(3360)))
-    );
+    assert_eq!(claims(&second).issued_at, Some(NOW.plus(Duration::from_secs(3360))));
     assert_eq!(world.emulator.identity_fetches(), 5);
 }
 
@@ -157,10 +133,7 @@ async fn a_fault_answers_for_the_whole_server() {
     let world = World::start().await;
     for status in [403, 429, 500] {
         let status = StatusCode::from_u16(status).unwrap();
-        world
-            .emulator
-            .faults()
-            .set_metadata(Some(Fault::Status(status)));
+        world.emulator.faults().set_metadata(Some(Fault::Status(status)));
         let reply = ask(&world, &format!("{IDENTITY}?audience=a")).await;
         assert_eq!(reply.status, status);
         assert_flavored(&reply);

@@ -28,10 +28,8 @@ fn statuses(attempts: &[Attempt]) -> Vec<Option<u16>> {
 #[tokio::test]
 async fn a_push_to_the_right_audience_is_delivered_at_once() {
     let world = World::start().await;
-    let push = PushSubscription {
-        connect_to: Some(world.us().addr()),
-        ..subscription(world.us().url())
-    };
+    let push =
+        PushSubscription { connect_to: Some(world.us().addr()), ..subscription(world.us().url()) };
     let report = world.emulator.push(&push, messages(40)).await;
     assert!(report.all_delivered(), "{report:?}");
     assert_eq!(report.statuses(), [(200, 40)].into());
@@ -51,10 +49,7 @@ async fn the_audience_is_the_endpoint_letter_by_letter_unless_it_is_set() {
     let report = world.emulator.push(&push, messages(1)).await;
     assert_eq!(report.first_statuses(), [(401, 1)].into());
     let call = world.emulator.timeline().calls().pop().unwrap();
-    assert_eq!(
-        call.audience.as_deref(),
-        Some("https://LB.example.com/push?a=b")
-    );
+    assert_eq!(call.audience.as_deref(), Some("https://LB.example.com/push?a=b"));
     assert_eq!(call.caller.as_deref(), Some(PUSHER));
     push.audience = Some(world.us().url().to_owned());
     let report = world.emulator.push(&push, messages(1)).await;
@@ -69,10 +64,7 @@ async fn a_failure_is_retried_until_it_is_acknowledged() {
         let push = subscription(&format!("http://{addr}/push"));
         let report = world.emulator.push(&push, messages(1)).await;
         assert!(report.all_delivered());
-        assert_eq!(
-            statuses(&report.deliveries[0].attempts),
-            [503, 429, 206, 301, 200].map(Some)
-        );
+        assert_eq!(statuses(&report.deliveries[0].attempts), [503, 429, 206, 301, 200].map(Some));
         assert_eq!(asked.load(Ordering::Relaxed), 5);
     }
 }
@@ -106,11 +98,7 @@ async fn an_endpoint_that_is_gone_or_slow_is_a_failure_without_status() {
     let gone = world.emulator.push(&push, messages(1)).await;
     push.connect_to = None;
     let unreachable = world.emulator.push(&push, messages(1)).await;
-    for (report, why) in [
-        (slow, "deadline"),
-        (gone, "no connection"),
-        (unreachable, "https"),
-    ] {
+    for (report, why) in [(slow, "deadline"), (gone, "no connection"), (unreachable, "https")] {
         assert_eq!(report.statuses(), [(0, 1)].into());
         let attempt = report.deliveries[0].attempts[0].to_string();
         assert!(attempt.contains(why), "{attempt}");
@@ -121,10 +109,7 @@ async fn an_endpoint_that_is_gone_or_slow_is_a_failure_without_status() {
 async fn a_region_that_comes_back_gets_what_was_not_delivered() {
     let world = World::start().await;
     let us = world.us();
-    let push = PushSubscription {
-        connect_to: Some(us.addr()),
-        ..subscription(us.url())
-    };
+    let push = PushSubscription { connect_to: Some(us.addr()), ..subscription(us.url()) };
     us.stop().await;
     let (report, ()) = tokio::join!(world.emulator.push(&push, messages(3)), async {
         us.start().await.unwrap();
@@ -157,18 +142,12 @@ async fn the_request_is_pub_sub_s() {
     assert!(wrapped.contains("authorization: Bearer ey"));
     let body: Value = serde_json::from_str(wrapped.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(body["message"]["data"], "aGk=");
-    assert_eq!(
-        body["subscription"],
-        "projects/demo-project/subscriptions/orders-push"
-    );
+    assert_eq!(body["subscription"], "projects/demo-project/subscriptions/orders-push");
     push.wrapped = false;
     let unwrapped = heard(push).await;
     assert!(unwrapped.contains("x-goog-pubsub-subscription-name: projects/"));
     assert!(unwrapped.contains("\r\nk: v\r\n") && unwrapped.ends_with("\r\n\r\nhi"));
-    assert!(
-        !unwrapped.contains("evil"),
-        "attributes replace no header of Pub/Sub's own"
-    );
+    assert!(!unwrapped.contains("evil"), "attributes replace no header of Pub/Sub's own");
 }
 
 /// One push to a plain socket: every byte that it sends.

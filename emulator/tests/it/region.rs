@@ -21,10 +21,7 @@ async fn a_dead_region_refuses_connections_and_comes_back_on_its_port() {
     let (us, addr) = (world.us(), world.us().addr());
     let token = world.token(us.url());
     for _ in 0..3 {
-        assert_eq!(
-            get("/").bearer(&token).send(addr).await.status,
-            StatusCode::OK
-        );
+        assert_eq!(get("/").bearer(&token).send(addr).await.status, StatusCode::OK);
         us.stop().await;
         assert!(is_refused(addr).await);
         us.stop().await;
@@ -50,9 +47,8 @@ async fn open_connections_die_with_their_region_busy_or_not() {
         }
         us.stop().await;
     };
-    let (waited, ()) = tokio::time::timeout(DEADLINE, async { tokio::join!(waiting, death) })
-        .await
-        .unwrap();
+    let (waited, ()) =
+        tokio::time::timeout(DEADLINE, async { tokio::join!(waiting, death) }).await.unwrap();
     assert!(waited.is_err());
     assert!(get("/").bearer(&token).send_on(&mut idle).await.is_err());
 }
@@ -60,11 +56,7 @@ async fn open_connections_die_with_their_region_busy_or_not() {
 #[tokio::test]
 async fn after_a_shutdown_all_ports_are_closed() {
     let world = World::start().await;
-    let addrs = [
-        world.emulator.google_addr(),
-        world.us().addr(),
-        world.eu().addr(),
-    ];
+    let addrs = [world.emulator.google_addr(), world.us().addr(), world.eu().addr()];
     world.emulator.shutdown().await;
     for addr in addrs {
         assert!(is_refused(addr).await);

@@ -35,10 +35,7 @@ impl World {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
-        let mut config = Config {
-            clock: clock.clone(),
-            ..Config::demo()
-        };
+        let mut config = Config { clock: clock.clone(), ..Config::demo() };
         change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }

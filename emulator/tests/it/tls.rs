@@ -34,9 +34,7 @@ async fn connect(
     config.alpn_protocols = vec![protocol.into()];
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let stream = TcpStream::connect(addr).await.unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]
@@ -70,9 +68,7 @@ async fn http_2_is_spoken_over_tls_and_plain_http_on_the_same_port() {
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let executor = TokioExecutor::new();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(executor, TokioIo::new(stream))
-            .await
-            .unwrap();
+        hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let token = world.token(us.url());
     let request = Request::get(format!("{}/a", us.url()))

@@ -88,18 +88,12 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Kind::Number(value).into())
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "no setting needs more than 2^53"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "no setting needs more than 2^53")]
     fn visit_u64<E: Error>(self, value: u64) -> Result<Node, E> {
         self.visit_f64(value as f64)
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "no setting needs more than 2^53"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "no setting needs more than 2^53")]
     fn visit_i64<E: Error>(self, value: i64) -> Result<Node, E> {
         self.visit_f64(value as f64)
     }

@@ -56,11 +56,7 @@ impl Problems {
             _ => {
                 if found.is_empty() {
                     let message = "can't be read".to_owned();
-                    found.push(Problem {
-                        path: String::new(),
-                        at: None,
-                        message,
-                    });
+                    found.push(Problem { path: String::new(), at: None, message });
                 }
                 Err(found)
             }
@@ -80,21 +76,13 @@ impl<'n> Reader<'n> {
     /// A reader of the whole document.
     #[must_use]
     pub fn root(node: &'n Node, problems: &'n Problems) -> Self {
-        Self {
-            node,
-            path: String::new(),
-            problems,
-        }
+        Self { node, path: String::new(), problems }
     }
 
     /// Writes down a mistake at this value.
     pub fn problem(&self, message: impl Into<String>) {
         let (path, at) = (self.path.clone(), self.node.at);
-        self.problems.add(Problem {
-            path,
-            at,
-            message: message.into(),
-        });
+        self.problems.add(Problem { path, at, message: message.into() });
     }
 
     /// The value, whatever it is.
@@ -139,9 +127,7 @@ impl<'n> Reader<'n> {
         match humantime::parse_duration(text) {
             Ok(span) => Some(span),
             Err(_) => {
-                self.problem(format!(
-                    "{text:?} is no time span: write it as 30s, 5m or 1h"
-                ));
+                self.problem(format!("{text:?} is no time span: write it as 30s, 5m or 1h"));
                 None
             }
         }
@@ -150,9 +136,7 @@ impl<'n> Reader<'n> {
     /// The value as text, read by `parse`, whose error says what is wrong.
     #[must_use]
     pub fn parsed<T, E: fmt::Display>(&self, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
-        parse(self.text()?)
-            .map_err(|error| self.problem(error.to_string()))
-            .ok()
+        parse(self.text()?).map_err(|error| self.problem(error.to_string())).ok()
     }
 
     /// The value as one of several names.
@@ -179,11 +163,7 @@ impl<'n> Reader<'n> {
         }
         let item = |(place, node)| {
             let path = format!("{}[{place}]", self.path);
-            Reader {
-                node,
-                path,
-                problems: self.problems,
-            }
+            Reader { node, path, problems: self.problems }
         };
         Some(items.iter().enumerate().map(item).collect())
     }
@@ -202,17 +182,9 @@ impl<'n> Reader<'n> {
         let Kind::Map(members) = &self.node.kind else {
             return self.expected("a mapping");
         };
-        let object = Object {
-            reader: self.clone(),
-            members,
-            known: Vec::new(),
-        };
+        let object = Object { reader: self.clone(), members, known: Vec::new() };
         for (place, (name, node)) in members.iter().enumerate() {
-            if members
-                .iter()
-                .take(place)
-                .any(|(earlier, _)| earlier == name)
-            {
+            if members.iter().take(place).any(|(earlier, _)| earlier == name) {
                 object.member(name, node).problem("occurs twice: keep one");
             }
         }
@@ -261,10 +233,7 @@ impl<'n> Object<'n> {
     /// All members, for mappings whose names are the user's own.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'n str, Reader<'n>)> {
-        self.members
-            .iter()
-            .map(|(name, node)| (name.as_str(), self.member(name, node)))
-            .collect()
+        self.members.iter().map(|(name, node)| (name.as_str(), self.member(name, node))).collect()
     }
 
     /// The mapping itself, for mistakes that concern it as a whole.
@@ -283,8 +252,7 @@ impl<'n> Object<'n> {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            self.member(name, node)
-                .problem(format!("is not a setting; {hint}"));
+            self.member(name, node).problem(format!("is not a setting; {hint}"));
         }
     }
 
@@ -293,19 +261,13 @@ impl<'n> Object<'n> {
             "" => name.to_owned(),
             parent => format!("{parent}.{name}"),
         };
-        Reader {
-            node,
-            path,
-            problems: self.reader.problems,
-        }
+        Reader { node, path, problems: self.reader.problems }
     }
 }
 
 /// The known name that a mistyped one most likely means.
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let scored = known
-        .iter()
-        .map(|candidate| (distance(name, candidate), *candidate));
+    let scored = known.iter().map(|candidate| (distance(name, candidate), *candidate));
     let (distance, candidate) = scored.min()?;
     let allowed = candidate.len().max(name.len()).div_euclid(2);
     (distance <= allowed).then_some(candidate)
@@ -320,9 +282,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut next = vec![left];
         for (to, above) in b.bytes().zip(row.iter().skip(1)) {
             let replaced = diagonal.saturating_add(usize::from(from != to));
-            left = replaced
-                .min(above.saturating_add(1))
-                .min(left.saturating_add(1));
+            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
             diagonal = *above;
             next.push(left);
         }
@@ -339,11 +299,7 @@ mod tests {
         let node: Node = serde_json::from_str(json).unwrap();
         let problems = Problems::default();
         read(&Reader::root(&node, &problems));
-        problems
-            .into_vec()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        problems.into_vec().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -383,10 +339,7 @@ mod tests {
     fn distances_are_counted_in_single_edits() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
-        assert_eq!(
-            nearest("audience", &["audiences", "name"]),
-            Some("audiences")
-        );
+        assert_eq!(nearest("audience", &["audiences", "name"]), Some("audiences"));
         assert_eq!(nearest("zebra", &["audiences", "name"]), None);
     }
 }

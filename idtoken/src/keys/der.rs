@@ -5,9 +5,8 @@ const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 
 /// `rsaEncryption` with its NULL parameters (RFC 8017, appendix A.1).
-const RSA: &[u8] = &[
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-];
+const RSA: &[u8] =
+    &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 /// `id-ecPublicKey` on `prime256v1` (RFC 5480, section 2.1.1).
 const P256: &[u8] = &[
@@ -17,10 +16,7 @@ const P256: &[u8] = &[
 
 /// `SubjectPublicKeyInfo` of an RSA key; both numbers big-endian.
 pub(super) fn rsa_spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    let key = element(
-        SEQUENCE,
-        &[&integer(modulus)[..], &integer(exponent)].concat(),
-    );
+    let key = element(SEQUENCE, &[&integer(modulus)[..], &integer(exponent)].concat());
     spki(RSA, &key)
 }
 
@@ -49,11 +45,7 @@ fn spki(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
 fn integer(big_endian: &[u8]) -> Vec<u8> {
     let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
     let digits = big_endian.get(zeros..).unwrap_or_default();
-    let sign: &[u8] = if digits.first().is_none_or(|top| *top >= 0x80) {
-        &[0]
-    } else {
-        &[]
-    };
+    let sign: &[u8] = if digits.first().is_none_or(|top| *top >= 0x80) { &[0] } else { &[] };
     element(INTEGER, &[sign, digits].concat())
 }
 
@@ -97,9 +89,6 @@ mod tests {
     fn a_signature_of_another_length_has_no_der_form() {
         assert!(ecdsa_signature_to_der(&[1; 63]).is_none());
         assert!(ecdsa_signature_to_der(&[1; 65]).is_none());
-        assert_eq!(
-            ecdsa_signature_to_der(&[0xff; 64]).map(|der| der.len()),
-            Some(72)
-        );
+        assert_eq!(ecdsa_signature_to_der(&[0xff; 64]).map(|der| der.len()), Some(72));
     }
 }

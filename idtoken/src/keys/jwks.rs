@@ -84,10 +84,7 @@ pub fn parse_jwks(document: &[u8]) -> Result<ParsedJwks, JwksError> {
         return Err(JwksError::NoList);
     };
     let twice = ids_that_occur_twice(entries);
-    let mut parsed = ParsedJwks {
-        keys: Vec::new(),
-        left_out: Vec::new(),
-    };
+    let mut parsed = ParsedJwks { keys: Vec::new(), left_out: Vec::new() };
     for (place, entry) in entries.iter().enumerate() {
         let id = entry.get("kid").and_then(Value::as_str);
         let result = match id {
@@ -151,9 +148,7 @@ fn rsa_key(entry: &Object) -> Result<Vec<u8>, &'static str> {
     // 64 bits of it only cost time.
     let exponent = match *exponent.as_slice() {
         ref digits if digits.len() > 8 => return Err("its exponent is too large"),
-        ref digits => digits
-            .iter()
-            .fold(0_u64, |sum, digit| (sum << 8) | u64::from(*digit)),
+        ref digits => digits.iter().fold(0_u64, |sum, digit| (sum << 8) | u64::from(*digit)),
     };
     if exponent < 65_537 || exponent.is_multiple_of(2) {
         return Err("its exponent is not an odd number of at least 65537");
@@ -196,10 +191,7 @@ mod tests {
         if !bits.is_multiple_of(8) {
             modulus.insert(0, (1 << (bits % 8)) - 1);
         }
-        let (n, e) = (
-            URL_SAFE_NO_PAD.encode(modulus),
-            URL_SAFE_NO_PAD.encode(exponent),
-        );
+        let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
         format!(r#"{{"kty":"RSA","kid":"{id}","n":"{n}","e":"{e}"{more}}}"#)
     }
 

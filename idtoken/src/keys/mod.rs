@@ -33,15 +33,9 @@ impl<K> KeySet<K> {
         scheme: &S,
         jwks: &ParsedJwks,
     ) -> Result<Self, SignatureError> {
-        let mut set = Self {
-            by_id: HashMap::new(),
-            without_id: Vec::new(),
-        };
+        let mut set = Self { by_id: HashMap::new(), without_id: Vec::new() };
         for (id, public) in jwks.keys() {
-            let ready = ReadyKey {
-                algorithm: public.algorithm(),
-                key: scheme.load(public)?,
-            };
+            let ready = ReadyKey { algorithm: public.algorithm(), key: scheme.load(public)? };
             match id {
                 Some(id) => drop(set.by_id.insert(id.clone(), ready)),
                 None => set.without_id.push(ready),

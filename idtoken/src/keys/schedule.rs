@@ -84,15 +84,8 @@ impl KeySchedule {
 
     /// Keys arrived, to be kept for `max_age` if the server said how long.
     pub fn succeeded(&mut self, now: UnixTime, max_age: Option<Duration>) {
-        let KeyTimes {
-            min_refresh,
-            max_refresh,
-            ..
-        } = self.times;
-        let fresh_for = max_age
-            .unwrap_or(max_refresh)
-            .min(max_refresh)
-            .max(min_refresh);
+        let KeyTimes { min_refresh, max_refresh, .. } = self.times;
+        let fresh_for = max_age.unwrap_or(max_refresh).min(max_refresh).max(min_refresh);
         // A tenth early: the new keys are there before the old ones run out.
         self.next_at = now.plus(fresh_for.mul_f64(0.9));
         self.fetched_at = Some(now);
@@ -104,11 +97,7 @@ impl KeySchedule {
     /// many instances.
     pub fn failed(&mut self, now: UnixTime, jitter: f64) {
         let doubled = FIRST_RETRY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(0));
-        let wait = if doubled.is_zero() {
-            LONGEST_RETRY
-        } else {
-            doubled.min(LONGEST_RETRY)
-        };
+        let wait = if doubled.is_zero() { LONGEST_RETRY } else { doubled.min(LONGEST_RETRY) };
         let spread = wait.mul_f64(jitter.clamp(0.0, 1.0) / 2.0);
         self.next_at = now.plus(wait.saturating_add(spread));
         self.failures = self.failures.saturating_add(1);
@@ -118,8 +107,7 @@ impl KeySchedule {
     /// Whether the keys at hand may still be used.
     #[must_use]
     pub fn is_usable(&self, now: UnixTime) -> bool {
-        self.fetched_at
-            .is_some_and(|at| now.since(at) <= self.times.keep_stale)
+        self.fetched_at.is_some_and(|at| now.since(at) <= self.times.keep_stale)
     }
 
     /// How old the keys at hand are.
@@ -148,22 +136,14 @@ impl KeySchedule {
 /// `no-store` and `no-cache` count as zero.
 #[must_use]
 pub fn max_age(cache_control: &str) -> Option<Duration> {
-    cache_control
-        .split(',')
-        .map(str::trim)
-        .find_map(|directive| {
-            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            match name.trim().to_ascii_lowercase().as_str() {
-                "no-store" | "no-cache" => Some(Duration::ZERO),
-                "max-age" => value
-                    .trim()
-                    .trim_matches('"')
-                    .parse()
-                    .ok()
-                    .map(Duration::from_secs),
-                _ => None,
-            }
-        })
+    cache_control.split(',').map(str::trim).find_map(|directive| {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "no-store" | "no-cache" => Some(Duration::ZERO),
+            "max-age" => value.trim().trim_matches('"').parse().ok().map(Duration::from_secs),
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -223,10 +203,7 @@ mod tests {
         assert!(schedule.unknown_key(later(30)));
         assert!(schedule.is_due(later(30)));
         schedule.started(later(30));
-        assert!(
-            schedule.unknown_key(later(31)),
-            "the fetch under way may bring it"
-        );
+        assert!(schedule.unknown_key(later(31)), "the fetch under way may bring it");
         schedule.failed(later(31), 0.0);
         assert!(!schedule.unknown_key(later(32)));
     }
@@ -234,10 +211,7 @@ mod tests {
     #[test]
     fn max_age_is_found_among_other_directives() {
         let seconds = |text| max_age(text).map(|age| age.as_secs());
-        assert_eq!(
-            seconds("public, max-age=24442, must-revalidate"),
-            Some(24442)
-        );
+        assert_eq!(seconds("public, max-age=24442, must-revalidate"), Some(24442));
         assert_eq!(seconds("Max-Age = \"60\""), Some(60));
         assert_eq!(seconds("no-store"), Some(0));
         assert_eq!(seconds("public"), None);

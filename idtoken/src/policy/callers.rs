@@ -31,9 +31,7 @@ impl Callers {
             match (anyone.flatten(), emails.as_ref().and_then(Option::as_ref)) {
                 (Some(true), None) | (None | Some(false), Some(_)) => {}
                 (Some(true), Some(_)) => {
-                    object
-                        .reader()
-                        .problem("takes \"anyone: true\" or a list, not both");
+                    object.reader().problem("takes \"anyone: true\" or a list, not both");
                 }
                 (None | Some(false), None) => {
                     object
@@ -60,9 +58,9 @@ impl Callers {
         let expected = || Expected::AnyOf(Arc::clone(shown));
         match (claims.verified_email(), claims.claimed_email()) {
             (Some(email), _) if emails.contains(&email.to_ascii_lowercase()) => Ok(()),
-            (None, Some(claimed)) => Err(Refusal::from(Reason::EmailUnverified)
-                .expected(expected())
-                .received(claimed)),
+            (None, Some(claimed)) => {
+                Err(Refusal::from(Reason::EmailUnverified).expected(expected()).received(claimed))
+            }
             (email, _) => Err(Refusal::from(Reason::CallerNotAllowed)
                 .expected(expected())
                 .received(email.unwrap_or("no email in the token"))),

@@ -80,13 +80,7 @@ impl KeyUrl {
 
 impl fmt::Display for KeyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}://{}{}",
-            self.scheme(),
-            self.authority,
-            self.path_and_query
-        )
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.path_and_query)
     }
 }
 
@@ -125,19 +119,12 @@ impl Issuer {
     }
 
     fn read_custom(object: &mut Object<'_>) -> Option<Self> {
-        let name = object
-            .need("name")
-            .and_then(|name| name.text().map(Arc::from));
-        let issuer = object
-            .need("issuer")
-            .and_then(|issuer| issuer.text().map(str::to_owned));
-        let keys = object
-            .need("jwks_uri")
-            .and_then(|uri| uri.parsed(KeyUrl::parse));
+        let name = object.need("name").and_then(|name| name.text().map(Arc::from));
+        let issuer = object.need("issuer").and_then(|issuer| issuer.text().map(str::to_owned));
+        let keys = object.need("jwks_uri").and_then(|uri| uri.parsed(KeyUrl::parse));
         let known = [Algorithm::Rs256, Algorithm::Es256].map(|alg| (alg.name(), alg));
-        let algorithms = object
-            .need("algorithms")
-            .and_then(|list| list.list(|alg| alg.choice(&known)));
+        let algorithms =
+            object.need("algorithms").and_then(|list| list.list(|alg| alg.choice(&known)));
         Some(Self {
             name: name?,
             spellings: Arc::from([issuer?]),
@@ -185,28 +172,15 @@ mod tests {
         assert_eq!(google.keys().authority(), "www.googleapis.com");
         assert_eq!(google.keys().path_and_query(), "/oauth2/v3/certs");
         assert_eq!(google.spellings().len(), 2);
-        assert_eq!(
-            KeyUrl::parse(&google.keys().to_string()).as_ref(),
-            Ok(google.keys())
-        );
+        assert_eq!(KeyUrl::parse(&google.keys().to_string()).as_ref(), Ok(google.keys()));
     }
 
     #[test]
     fn the_url_of_a_key_set_is_plain() {
-        for bad in [
-            "",
-            "keys",
-            "file:///keys",
-            "https://u:p@h/",
-            "https://h/#f",
-            "https://",
-        ] {
+        for bad in ["", "keys", "file:///keys", "https://u:p@h/", "https://h/#f", "https://"] {
             assert!(KeyUrl::parse(bad).is_err(), "{bad}");
         }
         let url = KeyUrl::parse("http://127.0.0.1:8080/a?b=c").unwrap();
-        assert_eq!(
-            (url.authority(), url.path_and_query()),
-            ("127.0.0.1:8080", "/a?b=c")
-        );
+        assert_eq!((url.authority(), url.path_and_query()), ("127.0.0.1:8080", "/a?b=c"));
     }
 }

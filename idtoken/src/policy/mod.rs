@@ -48,10 +48,7 @@ impl Policy {
         };
         if let (Some(issuers), Some(place)) = (&issuers, object.get("issuers")) {
             report_repeated(&place, "name", issuers.iter().map(Issuer::name));
-            let spellings = issuers
-                .iter()
-                .flat_map(Issuer::spellings)
-                .map(String::as_str);
+            let spellings = issuers.iter().flat_map(Issuer::spellings).map(String::as_str);
             report_repeated(&place, "issuer", spellings);
         }
         let rules_at = object.need("rules");
@@ -85,11 +82,7 @@ impl Policy {
             }
             Err(error) => {
                 let message = format!("not JSON: {error}");
-                problems.add(crate::config::Problem {
-                    path: String::new(),
-                    at: None,
-                    message,
-                });
+                problems.add(crate::config::Problem { path: String::new(), at: None, message });
                 problems.finish(None)
             }
         }
@@ -144,11 +137,7 @@ impl Policy {
         read_token(headers)
             .and_then(|token| authority.authenticate(&token, now))
             .and_then(|token| rule.admit(token))
-            .map_err(|refusal| {
-                refusal
-                    .rule(rule.name())
-                    .request(&target, Sender::guess(headers))
-            })
+            .map_err(|refusal| refusal.rule(rule.name()).request(&target, Sender::guess(headers)))
     }
 }
 

@@ -34,9 +34,7 @@ pub enum PathMatch {
 impl PathMatch {
     fn read(from: &Reader<'_>) -> Option<Self> {
         let mut object = from.object()?;
-        let prefix = object
-            .need("prefix")
-            .and_then(|path| path.parsed(parse_path));
+        let prefix = object.need("prefix").and_then(|path| path.parsed(parse_path));
         object.finish();
         prefix.map(Self::Prefix)
     }
@@ -44,35 +42,22 @@ impl PathMatch {
     fn matches(&self, path: &str) -> bool {
         let Self::Prefix(prefix) = self;
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
 impl Rule {
     pub(crate) fn read(from: &Reader<'_>, issuers: Option<&[Issuer]>) -> Option<Self> {
         let mut object = from.object()?;
-        let name = object
-            .need("name")
-            .and_then(|name| name.text().map(Arc::from));
-        let matching = object
-            .need("match")
-            .and_then(|matching| Matching::read(&matching));
+        let name = object.need("name").and_then(|name| name.text().map(Arc::from));
+        let matching = object.need("match").and_then(|matching| Matching::read(&matching));
         // Without the issuers their names can't be checked; the rest can.
         let named = object.get("issuers");
         let issuers = issuers.and_then(|known| read_issuers(&object, named, known));
-        let audiences = object
-            .need("audiences")
-            .and_then(|list| list.list(read_audience));
-        let callers = object
-            .need("callers")
-            .and_then(|callers| Callers::read(&callers));
+        let audiences = object.need("audiences").and_then(|list| list.list(read_audience));
+        let callers = object.need("callers").and_then(|callers| Callers::read(&callers));
         object.finish();
-        let Matching {
-            hosts,
-            paths,
-            methods,
-        } = matching?;
+        let Matching { hosts, paths, methods } = matching?;
         let shown_audiences: Arc<[String]> = audiences?.into();
         Some(Self {
             name: name?,
@@ -116,9 +101,7 @@ impl Rule {
             Ok(audience) => Ok(token.admitted(self, audience)),
             Err(refusal) => {
                 let key_id = token.key_id.as_deref();
-                Err(refusal
-                    .caller(&token.claims)
-                    .token(token.fingerprint, key_id))
+                Err(refusal.caller(&token.claims).token(token.fingerprint, key_id))
             }
         }
     }
@@ -132,10 +115,7 @@ impl Rule {
                 .received(token.issuer()));
         }
         let claims = token.claims();
-        let accepted = claims
-            .audiences
-            .iter()
-            .find(|it| self.audiences.contains(*it));
+        let accepted = claims.audiences.iter().find(|it| self.audiences.contains(*it));
         let Some(audience) = accepted else {
             return Err(Refusal::from(Reason::AudienceMismatch)
                 .expected(Expected::AnyOf(Arc::clone(&self.shown_audiences)))
@@ -158,9 +138,8 @@ impl Matching {
         let mut object = from.object()?;
         let hosts = object.maybe("hosts", |list| list.list(|host| host.parsed(parse_host)));
         let paths = object.maybe("paths", |list| list.list(PathMatch::read));
-        let methods = object.maybe("methods", |list| {
-            list.list(|method| method.parsed(parse_method))
-        });
+        let methods =
+            object.maybe("methods", |list| list.list(|method| method.parsed(parse_method)));
         object.finish();
         Some(Self {
             hosts: hosts?.unwrap_or_default(),
@@ -177,10 +156,7 @@ fn read_issuers(
     named: Option<Reader<'_>>,
     known: &[Issuer],
 ) -> Option<HashSet<String>> {
-    let names: Vec<_> = known
-        .iter()
-        .map(|issuer| (issuer.name(), issuer.name()))
-        .collect();
+    let names: Vec<_> = known.iter().map(|issuer| (issuer.name(), issuer.name())).collect();
     match (named, names.as_slice()) {
         (Some(named), names) => {
             let named = named.list(|name| name.choice(names))?;
@@ -188,9 +164,7 @@ fn read_issuers(
         }
         (None, [(only, _)]) => Some(HashSet::from([(*only).to_owned()])),
         (None, _) => {
-            object
-                .reader()
-                .problem("\"issuers\" is missing: name those that this rule accepts");
+            object.reader().problem("\"issuers\" is missing: name those that this rule accepts");
             None
         }
     }
@@ -198,13 +172,8 @@ fn read_issuers(
 
 fn read_audience(from: &Reader<'_>) -> Option<String> {
     from.parsed(|text| {
-        match text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '*')
-        {
-            true => Err(format!(
-                "{text:?} is no audience: it is compared letter by letter"
-            )),
+        match text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '*') {
+            true => Err(format!("{text:?} is no audience: it is compared letter by letter")),
             false => Ok(text.to_owned()),
         }
     })
@@ -213,25 +182,19 @@ fn read_audience(from: &Reader<'_>) -> Option<String> {
 fn parse_host(text: &str) -> Result<String, String> {
     match host(text) {
         Ok(host) if host == text => Ok(host.into_owned()),
-        Ok(host) => Err(format!(
-            "write the host without port and in lower case: {host}"
-        )),
+        Ok(host) => Err(format!("write the host without port and in lower case: {host}")),
         Err(_) => Err(format!("{text:?} is no host name")),
     }
 }
 
 fn parse_path(text: &str) -> Result<String, String> {
-    decoded_path(text)
-        .map(String::from)
-        .map_err(|error| format!("{text:?} is no path: {error}"))
+    decoded_path(text).map(String::from).map_err(|error| format!("{text:?} is no path: {error}"))
 }
 
 fn parse_method(text: &str) -> Result<String, String> {
     match text.bytes().all(|byte| byte.is_ascii_uppercase()) {
         true => Ok(text.to_owned()),
-        false => Err(format!(
-            "{text:?} is no method: write it in capitals, as in GET"
-        )),
+        false => Err(format!("{text:?} is no method: write it in capitals, as in GET")),
     }
 }
 

@@ -30,28 +30,14 @@ impl Envoy {
         std::fs::write(&file, config.0.to_string())?;
         let mut command = Command::new(program()?);
         command.arg("--config-path").arg(&file);
-        command.args([
-            "--concurrency",
-            "2",
-            "--disable-hot-restart",
-            "--log-level",
-            "info",
-        ]);
+        command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
-        let admin = process
-            .wait_for(|line| address_after(line, "admin address: "))
-            .await?;
-        process
-            .wait_for(|line| line.contains("starting main dispatch loop").then_some(()))
-            .await?;
+        let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
+        process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
         let listeners = get(admin, "/listeners?format=json").await?.json()?;
         let address = listening(&listeners, 0)
             .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
-        Ok(Self {
-            process,
-            admin,
-            address,
-        })
+        Ok(Self { process, admin, address })
     }
 
     /// Where its first listener listens.
@@ -84,10 +70,7 @@ impl Envoy {
     /// The refusals that the filter has logged so far.
     #[must_use]
     pub fn refusals(&self) -> Vec<Value> {
-        self.lines()
-            .iter()
-            .filter_map(|line| refusal_in(line))
-            .collect()
+        self.lines().iter().filter_map(|line| refusal_in(line)).collect()
     }
 
     /// Waits for the filter to log its refusal number `place`, from 0.
@@ -146,8 +129,5 @@ fn address_after(line: &str, mark: &str) -> Option<SocketAddr> {
 fn listening(listeners: &Value, place: usize) -> Option<SocketAddr> {
     let socket = &listeners["listener_statuses"][place]["local_address"]["socket_address"];
     let port = u16::try_from(socket["port_value"].as_u64()?).ok()?;
-    Some(SocketAddr::new(
-        socket["address"].as_str()?.parse().ok()?,
-        port,
-    ))
+    Some(SocketAddr::new(socket["address"].as_str()?.parse().ok()?, port))
 }

@@ -39,17 +39,9 @@ impl Gateway {
         command.arg("serve").arg("--config").arg(&file);
         command.env("GCE_METADATA_HOST", google.google_addr().to_string());
         let mut process = Process::start("remint", &mut command)?;
-        let address = process
-            .wait_for(|line| after(line, "remint: listening on http://"))
-            .await?;
-        let admin = process
-            .wait_for(|line| after(line, "remint: admin on http://"))
-            .await?;
-        let gateway = Self {
-            process,
-            address,
-            admin,
-        };
+        let address = process.wait_for(|line| after(line, "remint: listening on http://")).await?;
+        let admin = process.wait_for(|line| after(line, "remint: admin on http://")).await?;
+        let gateway = Self { process, address, admin };
         gateway.ready().await?;
         Ok(gateway)
     }
@@ -65,9 +57,7 @@ impl Gateway {
             }
             if tokio::time::Instant::now() > deadline {
                 let (why, log) = (answer.text(), self.process.tail());
-                return Err(io::Error::other(format!(
-                    "remint is not ready: {why}\n{log}"
-                )));
+                return Err(io::Error::other(format!("remint is not ready: {why}\n{log}")));
             }
             pause.tick().await;
         }
@@ -99,11 +89,7 @@ impl Gateway {
         let text = get(self.admin, "/metrics").await?.text();
         let value = |line: &str| {
             let rest = line.strip_prefix(name)?;
-            rest.starts_with(['{', ' '])
-                .then(|| rest.rsplit_once(' '))??
-                .1
-                .parse::<u64>()
-                .ok()
+            rest.starts_with(['{', ' ']).then(|| rest.rsplit_once(' '))??.1.parse::<u64>().ok()
         };
         Ok(text.lines().filter_map(value).sum())
     }
@@ -123,14 +109,8 @@ impl Gateway {
 /// Where the hosts of the configuration are on this machine.
 fn connect_to(google: &Emulator) -> Value {
     let mut map = BTreeMap::new();
-    map.insert(
-        "www.googleapis.com:443".to_owned(),
-        google.google_addr().to_string(),
-    );
-    for region in REGIONS
-        .iter()
-        .filter_map(|name| google.region(SERVICE, name))
-    {
+    map.insert("www.googleapis.com:443".to_owned(), google.google_addr().to_string());
+    for region in REGIONS.iter().filter_map(|name| google.region(SERVICE, name)) {
         let host = region.url().trim_start_matches("https://");
         map.insert(format!("{host}:443"), region.addr().to_string());
     }

@@ -63,12 +63,7 @@ impl Chain {
             .module(&crate::shipped::built("remint_filter.wasm")?);
         change(&mut config);
         let envoy = Envoy::start(&config, folder.path()).await?;
-        Ok(Self {
-            emulator,
-            gateway,
-            envoy,
-            folder,
-        })
+        Ok(Self { emulator, gateway, envoy, folder })
     }
 
     /// Where the senders' domain is answered.
@@ -100,14 +95,7 @@ impl Chain {
 /// # Panics
 /// If there is no such region.
 #[must_use]
-#[expect(
-    clippy::expect_used,
-    reason = "the names are constants of this harness"
-)]
+#[expect(clippy::expect_used, reason = "the names are constants of this harness")]
 pub fn region_url(emulator: &Emulator, region: &str) -> String {
-    emulator
-        .region(SERVICE, region)
-        .expect("a region of the demo")
-        .url()
-        .to_owned()
+    emulator.region(SERVICE, region).expect("a region of the demo").url().to_owned()
 }

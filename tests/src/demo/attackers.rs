@@ -20,12 +20,7 @@ use crate::client::{Answer, send};
 pub async fn attackers(chain: &mut Chain) -> io::Result<Part> {
     let story = "Everybody can reach the domain. Whoever should not get in is refused by the \
                  filter in Envoy: neither gateway nor region sees the request.";
-    let columns = [
-        "attack",
-        "status",
-        "reason in the operator's log",
-        "backends that saw it",
-    ];
+    let columns = ["attack", "status", "reason in the operator's log", "backends that saw it"];
     let mut part = Part::new("4. Attackers", story, Table::new(&columns));
     let issuer = std::sync::Arc::clone(chain.emulator.issuer());
     let impostor = Issuer::new(Algorithm::Rs256, std::sync::Arc::new(SystemClock))
@@ -36,18 +31,12 @@ pub async fn attackers(chain: &mut Chain) -> io::Result<Part> {
         let status = answer.status.as_u16();
         part.table.row(&[&attack.name, &status, &reason, &seen]);
         part.expect(
-            format!(
-                "{} is refused with {} {}",
-                attack.name, attack.status, attack.reason
-            ),
+            format!("{} is refused with {} {}", attack.name, attack.status, attack.reason),
             status == attack.status && reason == attack.reason,
         );
         part.expect(format!("{} reaches no backend", attack.name), seen == 0);
         part.expect(
-            format!(
-                "the answer to {} is a challenge and tells nothing else",
-                attack.name
-            ),
+            format!("the answer to {} is a challenge and tells nothing else", attack.name),
             answer.header("www-authenticate").starts_with("Bearer")
                 && !answer.text().contains(&reason)
                 && !answer.text().contains("https://"),
@@ -61,14 +50,11 @@ pub async fn attackers(chain: &mut Chain) -> io::Result<Part> {
 async fn attempt(chain: &mut Chain, attack: &Attack) -> io::Result<(Answer, Value, u64)> {
     let seen_before = seen(chain).await?;
     let refusals_before = chain.envoy.refusals().len();
-    let mut request = Request::post("/push")
-        .header(header::HOST, DOMAIN)
-        .body(Bytes::from_static(b"{}"));
+    let mut request =
+        Request::post("/push").header(header::HOST, DOMAIN).body(Bytes::from_static(b"{}"));
     if let Ok(request) = &mut request {
         for value in &attack.authorization {
-            request
-                .headers_mut()
-                .append(header::AUTHORIZATION, value.clone());
+            request.headers_mut().append(header::AUTHORIZATION, value.clone());
         }
     }
     let answer = send(chain.edge(), request.map_err(io::Error::other)?).await?;

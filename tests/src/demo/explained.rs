@@ -19,48 +19,28 @@ pub async fn explained(chain: &mut Chain) -> io::Result<Part> {
     let mut part = Part::new("5. Explained", story, Table::new(&["", ""]));
     let before = chain.envoy.refusals().len();
     let subscription = subscription(chain.edge(), None)?;
-    let report = chain
-        .emulator
-        .push(&subscription, vec![Message::new("order")])
-        .await;
+    let report = chain.emulator.push(&subscription, vec![Message::new("order")]).await;
     let refusal = chain.envoy.refusal_number(before).await?;
     let text = |name: &str| match &refusal[name] {
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join("\n"),
+        Value::Array(items) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+        }
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    for name in [
-        "reason",
-        "message",
-        "rule",
-        "expected",
-        "received",
-        "caller",
-        "looks_like",
-        "remedy",
-    ] {
+    for name in
+        ["reason", "message", "rule", "expected", "received", "caller", "looks_like", "remedy"]
+    {
         part.table.row(&[&name, &text(name)]);
     }
     let command = text("command");
     part.notes.push(format!("$ {command}"));
-    part.expect(
-        "the sender sees 401",
-        report.first_statuses().contains_key(&401),
-    );
-    part.expect(
-        "the reason is the audience",
-        text("reason") == "aud_mismatch",
-    );
+    part.expect("the sender sees 401", report.first_statuses().contains_key(&401));
+    part.expect("the reason is the audience", text("reason") == "aud_mismatch");
     part.expect("the rule is named", text("rule") == "orders-push");
     part.expect(
         "all accepted audiences are listed",
-        refusal["expected"]
-            .as_array()
-            .is_some_and(|list| list.len() == 3),
+        refusal["expected"].as_array().is_some_and(|list| list.len() == 3),
     );
     part.expect(
         "the received audience is shown",

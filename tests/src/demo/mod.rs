@@ -32,9 +32,7 @@ pub fn subscription(
     edge: std::net::SocketAddr,
     audience: Option<String>,
 ) -> io::Result<PushSubscription> {
-    let endpoint = format!("https://{DOMAIN}/push")
-        .parse()
-        .map_err(io::Error::other)?;
+    let endpoint = format!("https://{DOMAIN}/push").parse().map_err(io::Error::other)?;
     let mut subscription = PushSubscription::new("orders", endpoint, PUSHER);
     subscription.connect_to = Some(edge);
     subscription.audience = audience;
@@ -44,8 +42,7 @@ pub fn subscription(
 
 /// Pushes [`MESSAGES`] messages.
 async fn push(emulator: &Emulator, subscription: &PushSubscription) -> PushReport {
-    let messages: Vec<Message> = (1..=MESSAGES)
-        .map(|number| Message::new(format!("order {number}")))
-        .collect();
+    let messages: Vec<Message> =
+        (1..=MESSAGES).map(|number| Message::new(format!("order {number}"))).collect();
     emulator.push(subscription, messages).await
 }

@@ -31,16 +31,12 @@ impl Table {
     /// An empty table.
     #[must_use]
     pub fn new(columns: &[&'static str]) -> Self {
-        Self {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
-        }
+        Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: &[&dyn fmt::Display]) {
-        self.rows
-            .push(cells.iter().map(ToString::to_string).collect());
+        self.rows.push(cells.iter().map(ToString::to_string).collect());
     }
 }
 
@@ -48,13 +44,7 @@ impl Part {
     /// A part of which nothing is told yet.
     #[must_use]
     pub fn new(title: &'static str, story: impl Into<String>, table: Table) -> Self {
-        Self {
-            title,
-            story: story.into(),
-            table,
-            notes: Vec::new(),
-            expectations: Vec::new(),
-        }
+        Self { title, story: story.into(), table, notes: Vec::new(), expectations: Vec::new() }
     }
 
     /// Writes down what must hold.
@@ -80,9 +70,7 @@ impl Part {
     pub fn to_json(&self) -> Value {
         let row = |row: &Vec<String>| -> Map<String, Value> {
             let cells = self.table.columns.iter().zip(row);
-            cells
-                .map(|(name, cell)| ((*name).to_owned(), Value::from(cell.as_str())))
-                .collect()
+            cells.map(|(name, cell)| ((*name).to_owned(), Value::from(cell.as_str()))).collect()
         };
         let expectation = |(what, held): &(String, bool)| json!({"what": what, "held": held});
         json!({

@@ -15,10 +15,7 @@ use crate::shipped::EnvoyConfig;
 /// # Errors
 /// If Envoy does not start.
 pub async fn problem(emulator: &Emulator, folder: &Path) -> io::Result<Part> {
-    let regions: Vec<_> = REGIONS
-        .iter()
-        .filter_map(|it| emulator.region(SERVICE, it))
-        .collect();
+    let regions: Vec<_> = REGIONS.iter().filter_map(|it| emulator.region(SERVICE, it)).collect();
     let addresses: Vec<_> = regions.iter().map(|region| region.addr()).collect();
     let config = EnvoyConfig::shipped("plain-load-balancer.yaml")?.cluster("regions", &addresses);
     let envoy = Envoy::start(&config, folder).await?;
@@ -33,22 +30,16 @@ pub async fn problem(emulator: &Emulator, folder: &Path) -> io::Result<Part> {
          load balancer's domain, with a token for {}.",
         REGIONS[0]
     );
-    let mut part = Part::new(
-        "1. The problem",
-        story,
-        Table::new(&["region", "calls", "accepted", "401"]),
-    );
+    let mut part =
+        Part::new("1. The problem", story, Table::new(&["region", "calls", "accepted", "401"]));
     let timeline = emulator.timeline();
     for region in REGIONS {
         let (accepted, refused) = (timeline.accepted(region), timeline.refused(region));
-        part.table
-            .row(&[&region, &(accepted + refused), &accepted, &refused]);
+        part.table.row(&[&region, &(accepted + refused), &accepted, &refused]);
     }
     let statuses = report.first_statuses();
     let refused = statuses.get(&401).copied().unwrap_or(0);
-    part.notes.push(format!(
-        "{refused} of {MESSAGES} messages were refused with 401."
-    ));
+    part.notes.push(format!("{refused} of {MESSAGES} messages were refused with 401."));
     part.expect(
         "about half of the messages are refused (10 to 30 of 40)",
         (MESSAGES / 4..=MESSAGES * 3 / 4).contains(&refused),

@@ -23,10 +23,7 @@ pub async fn remint_in_the_way(chain: &Chain) -> io::Result<Part> {
     let report = pushed(chain, &mut part).await?;
     expect_all_delivered(&mut part, &report);
     for region in REGIONS {
-        part.expect(
-            format!("{region} is used"),
-            chain.emulator.timeline().accepted(region) > 0,
-        );
+        part.expect(format!("{region} is used"), chain.emulator.timeline().accepted(region) > 0);
     }
     expect_own_audiences(&mut part, chain);
     Ok(part)
@@ -38,10 +35,7 @@ pub async fn remint_in_the_way(chain: &Chain) -> io::Result<Part> {
 /// If the gateway's metrics can't be read, or the region does not come back.
 pub async fn a_region_dies(chain: &Chain) -> io::Result<Part> {
     let [dead, alive] = REGIONS;
-    let region = chain
-        .emulator
-        .region(SERVICE, dead)
-        .ok_or(io::ErrorKind::NotFound)?;
+    let region = chain.emulator.region(SERVICE, dead).ok_or(io::ErrorKind::NotFound)?;
     let story = format!(
         "{dead}, for which the senders' tokens are made, dies. The same {MESSAGES} messages \
          again."
@@ -53,9 +47,7 @@ pub async fn a_region_dies(chain: &Chain) -> io::Result<Part> {
     region.start().await?;
     let report = report?;
     let retries = chain.gateway.counter("remint_retries_total").await? - retries_before;
-    part.notes.push(format!(
-        "{retries} requests were tried again in the other region."
-    ));
+    part.notes.push(format!("{retries} requests were tried again in the other region."));
     expect_all_delivered(&mut part, &report);
     let timeline = chain.emulator.timeline();
     part.expect(
@@ -80,11 +72,8 @@ async fn pushed(chain: &Chain, part: &mut Part) -> io::Result<PushReport> {
     let calls = emulator.timeline().calls();
     for region in REGIONS {
         let timeline = emulator.timeline();
-        let mut audiences: Vec<&str> = calls
-            .iter()
-            .filter(|call| call.region == region)
-            .map(audience_of)
-            .collect();
+        let mut audiences: Vec<&str> =
+            calls.iter().filter(|call| call.region == region).map(audience_of).collect();
         audiences.sort_unstable();
         audiences.dedup();
         let audiences = audiences.join(", ");

@@ -18,12 +18,7 @@ pub struct Show<W> {
 impl<W: Write> Show<W> {
     /// A story told to `to`: as text, or as one JSON object per line.
     pub fn new(to: W, as_json: bool) -> Self {
-        Self {
-            to,
-            as_json,
-            begun: Instant::now(),
-            all_held: true,
-        }
+        Self { to, as_json, begun: Instant::now(), all_held: true }
     }
 
     /// Says something that is no part, to people only.
@@ -46,12 +41,7 @@ impl<W: Write> Show<W> {
         if self.as_json {
             return writeln!(self.to, "{}", part.to_json());
         }
-        writeln!(
-            self.to,
-            "\n{}\n\n{}\n",
-            part.title,
-            wrapped(&part.story, 78)
-        )?;
+        writeln!(self.to, "\n{}\n\n{}\n", part.title, wrapped(&part.story, 78))?;
         write_table(&mut self.to, &part.table)?;
         for note in &part.notes {
             writeln!(self.to, "\n  {note}")?;
@@ -72,11 +62,7 @@ impl<W: Write> Show<W> {
         if self.as_json {
             writeln!(self.to, "{}", json!({"held": held, "seconds": seconds}))?;
         } else {
-            let verdict = if held {
-                "Everything went as told"
-            } else {
-                "Something FAILED"
-            };
+            let verdict = if held { "Everything went as told" } else { "Something FAILED" };
             writeln!(self.to, "\n{verdict}, in {seconds:.1} s.")?;
         }
         Ok(held)
@@ -85,31 +71,17 @@ impl<W: Write> Show<W> {
 
 /// Columns as wide as their widest cell; a cell may have several lines.
 fn write_table(to: &mut impl Write, table: &Table) -> io::Result<()> {
-    let headings: Vec<String> = table
-        .columns
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
+    let headings: Vec<String> = table.columns.iter().map(|name| (*name).to_owned()).collect();
     let widths: Vec<usize> = (0..headings.len())
         .map(|column| {
-            let cells = std::iter::once(&headings)
-                .chain(&table.rows)
-                .map(|row| &row[column]);
-            cells
-                .flat_map(|cell| cell.lines())
-                .map(|line| line.chars().count())
-                .max()
-                .unwrap_or(0)
+            let cells = std::iter::once(&headings).chain(&table.rows).map(|row| &row[column]);
+            cells.flat_map(|cell| cell.lines()).map(|line| line.chars().count()).max().unwrap_or(0)
         })
         .collect();
     let has_headings = headings.iter().any(|heading| !heading.is_empty());
     let headings = has_headings.then_some(&headings);
     for row in headings.into_iter().chain(&table.rows) {
-        let height = row
-            .iter()
-            .map(|cell| cell.lines().count())
-            .max()
-            .unwrap_or(0);
+        let height = row.iter().map(|cell| cell.lines().count()).max().unwrap_or(0);
         for line in 0..height {
             let cells = row.iter().zip(&widths).map(|(cell, width)| {
                 format!("{:width$}", cell.lines().nth(line).unwrap_or_default())
@@ -155,10 +127,7 @@ mod tests {
     #[test]
     fn a_part_is_told_as_a_table_with_its_verdicts() {
         let (text, held) = told(false, true);
-        assert!(
-            text.contains("  region        calls\n  us-central1   20\n"),
-            "{text}"
-        );
+        assert!(text.contains("  region        calls\n  us-central1   20\n"), "{text}");
         assert!(text.contains("  ok   it holds") && held);
     }
 
@@ -171,10 +140,8 @@ mod tests {
     #[test]
     fn machines_get_one_object_per_line() {
         let (text, _) = told(true, true);
-        let lines: Vec<serde_json::Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["rows"][0]["region"], "us-central1");
         assert_eq!(lines[1]["held"], true);
     }
