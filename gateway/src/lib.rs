@@ -1,1 +1,40 @@
-//! Placeholder while the workspace is laid out.
+//! The gateway: stands behind one domain and in front of a service's regions.
+//!
+//! ```text
+//! request -> VerifiedToken -> Route -> Choice -> attempt -> answer
+//!            (Keyring::admit)          (a region with a
+//!                                       token for it)
+//! ```
+//!
+//! A request is only sent by way of a `Choice`, which holds a region and a
+//! token that was made for that region's audience: no other way compiles. An
+//! attempt in another region is another choice with another token.
+//!
+//! Keys and tokens are each kept fresh by one task. Requests read what is
+//! there without a lock; when it is missing they ring the task's bell and
+//! wait for a few seconds.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+mod admin;
+pub mod clock;
+pub mod config;
+mod doorbell;
+mod error;
+mod front_end;
+mod gateway;
+mod headers;
+mod keys;
+mod metrics;
+mod mint;
+mod proxy;
+mod random;
+mod region;
+mod request;
+mod running;
+mod server;
+mod service;
+mod upstream;
+
+pub use running::{Running, StartError};

@@ -5,11 +5,15 @@ use std::path::Path;
 use crate::exec::{self, Result};
 use crate::wasm;
 
-/// Builds both programs and the module.
+/// Builds the programs, the demo and the module.
 pub(crate) fn all() -> Result {
     let toolchain = wasm::toolchain()?;
-    native("remint-gateway", "remint")?;
-    native("remint-emulator", "remint-emulator")?;
+    exec::run(
+        exec::cargo()
+            .args(["build", "--quiet", "--locked", "--release"])
+            .args(["--package", "remint-gateway", "--package", "remint-emulator"])
+            .args(["--package", "remint-tests", "--bins"]),
+    )?;
     let target = exec::target_dir();
     // A folder of its own: two compilers must not share one.
     let folder = target.join("wasm");
@@ -29,16 +33,6 @@ pub(crate) fn all() -> Result {
     }
     println!("built into {}", dist.display());
     Ok(())
-}
-
-/// Builds one program of a package for this machine.
-pub(crate) fn native(package: &str, program: &str) -> Result {
-    exec::run(exec::cargo().args(["build", "--quiet", "--locked", "--release"]).args([
-        "--package",
-        package,
-        "--bin",
-        program,
-    ]))
 }
 
 /// Copies by way of a second name, so that a running copy is never written to.

@@ -67,7 +67,6 @@ fn setup() -> exec::Result {
 fn demo(arguments: &[&str]) -> exec::Result {
     let envoy = envoy::find()?;
     build::all()?;
-    build::native("remint-tests", "remint-demo")?;
     let demo = exec::target_dir().join("release/remint-demo");
     // The demo takes this process's place, so that Ctrl-C reaches it and it
     // alone cleans up.

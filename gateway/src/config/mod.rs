@@ -1,0 +1,186 @@
+//! The configuration: what the gateway is told, every mistake found at once.
+
+mod origin;
+mod services;
+mod settings;
+mod yaml;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use remint_idtoken::Policy;
+use remint_idtoken::config::{Problem, Problems, Reader};
+use rustls::pki_types::CertificateDer;
+
+pub use origin::{HostPort, Origin};
+
+/// Everything the gateway is told, checked and complete.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where requests arrive.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin: SocketAddr,
+    /// Who may call what.
+    pub policy: Policy,
+    /// Whose tokens are minted.
+    pub identity: Identity,
+    /// Where requests go. Each rule of the policy belongs to one of them.
+    pub services: Vec<Service>,
+    /// How regions are reached.
+    pub upstream: Upstream,
+    /// How long requests may take to finish once a stop was asked for.
+    pub drain_timeout: Duration,
+}
+
+/// A source of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The metadata server of the machine, at this host.
+    Metadata {
+        /// Host and port.
+        host: HostPort,
+    },
+}
+
+/// One service in several regions.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name, for logs and metrics.
+    pub name: Arc<str>,
+    /// The rules whose requests are for it.
+    pub rules: Vec<Arc<str>>,
+    /// Where it runs; at least one.
+    pub regions: Vec<Region>,
+}
+
+/// A service in one region.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Its name, for logs and metrics.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub origin: Origin,
+    /// Whom its tokens are for.
+    pub audience: Arc<str>,
+}
+
+/// How regions and key sets are reached.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Root certificates beside those of the web.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// The time for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// The time from the request's arrival to the answer's headers, over all
+    /// attempts.
+    pub response_timeout: Duration,
+    /// Where to connect instead, as curl's `--connect-to`.
+    pub connect_to: HashMap<HostPort, HostPort>,
+}
+
+/// What the environment contributes.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `PORT`, which Cloud Run sets.
+    pub port: Option<String>,
+    /// `GCE_METADATA_HOST`, as Google's client libraries read it.
+    pub metadata_host: Option<String>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST") }
+    }
+}
+
+/// All mistakes of one file.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: PathBuf,
+    /// The mistakes, from the top of the file to its end.
+    pub problems: Vec<Problem>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    /// One line for each mistake: `FILE:LINE:COLUMN: path: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, problem) in self.problems.iter().enumerate() {
+            let separator = if problem.at.is_some() { "" } else { " " };
+            let end = if place == 0 { "" } else { "\n" };
+            write!(f, "{end}{}:{separator}{problem}", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// All mistakes in it.
+    pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let read = match std::fs::read_to_string(file) {
+            Ok(text) => Self::read(&text, folder, environment),
+            Err(error) => Err(vec![Problem {
+                path: String::new(),
+                at: None,
+                message: format!("can't be read: {error}"),
+            }]),
+        };
+        read.map_err(|problems| ConfigError { file: file.to_owned(), problems })
+    }
+
+    /// Reads a text; paths in it count from `folder`.
+    ///
+    /// # Errors
+    /// All mistakes in it, from its top to its end.
+    pub fn read(
+        text: &str,
+        folder: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Vec<Problem>> {
+        let node = yaml::parse(text).map_err(|problem| vec![problem])?;
+        let problems = Problems::default();
+        let config = read_root(&Reader::root(&node, &problems), folder, environment);
+        problems.finish(config).map_err(|mut found| {
+            found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+            found
+        })
+    }
+}
+
+fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Option<Config> {
+    let mut object = root.object()?;
+    let listen = settings::listen(&mut object, environment);
+    let admin = settings::admin(&mut object);
+    let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
+    let identity = settings::identity(&mut object, environment);
+    let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
+    let upstream = settings::upstream(&mut object, folder);
+    let drain_timeout = object.maybe("drain_timeout", Reader::duration);
+    object.finish();
+    Some(Config {
+        listen: listen?,
+        admin: admin?,
+        policy: policy?,
+        identity: identity?,
+        services: services?,
+        upstream: upstream?,
+        // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
+        drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(25)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Services and their regions.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use remint_idtoken::config::Reader;
+use remint_idtoken::{Policy, Rule};
+
+use super::{Origin, Region, Service};
+
+/// Which regions were tried is kept in one word.
+pub(crate) const MAX_REGIONS: usize = 64;
+
+pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Service>> {
+    let services = from.list(|service| read_service(service, policy))?;
+    report_repeated(from, "service", services.iter().map(|service| &*service.name));
+    let claimed: Vec<&str> =
+        services.iter().flat_map(|service| &service.rules).map(|rule| &**rule).collect();
+    report_repeated(from, "rule", claimed.iter().copied());
+    for rule in policy.map(Policy::rules).unwrap_or_default() {
+        if !claimed.contains(&&**rule.name()) {
+            from.problem(format!(
+                "the policy's rule {:?} belongs to no service: name it in one's \"rules\"",
+                rule.name()
+            ));
+        }
+    }
+    Some(services)
+}
+
+fn read_service(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Service> {
+    let mut object = from.object()?;
+    let name = object.need("name").and_then(|name| shared(&name));
+    let rules = object.need("rules").and_then(|list| list.list(|rule| read_rule(rule, policy)));
+    let regions = object.need("regions").and_then(|list| read_regions(&list));
+    object.finish();
+    Some(Service { name: name?, rules: rules?, regions: regions? })
+}
+
+fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {
+    let name = from.text()?;
+    // A policy that can't be read has said so itself.
+    let Some(policy) = policy else {
+        return Some(Arc::from(name));
+    };
+    let known: Vec<&str> = policy.rules().iter().map(|rule| &**rule.name()).collect();
+    let named = |rule: &&Arc<Rule>| &**rule.name() == name;
+    let found = policy.rules().iter().find(named);
+    if found.is_none() {
+        from.problem(format!("{name:?} is no rule of the policy, which has: {}", known.join(", ")));
+    }
+    found.map(|rule| Arc::clone(rule.name()))
+}
+
+fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {
+    let regions = from.list(read_region)?;
+    if regions.len() > MAX_REGIONS {
+        from.problem(format!("must not be more than {MAX_REGIONS}"));
+    }
+    report_repeated(from, "name", regions.iter().map(|region| &*region.name));
+    let urls: Vec<String> = regions.iter().map(|region| region.origin.to_string()).collect();
+    report_repeated(from, "url", urls.iter().map(String::as_str));
+    Some(regions)
+}
+
+fn read_region(from: &Reader<'_>) -> Option<Region> {
+    let mut object = from.object()?;
+    let name = object.need("name").and_then(|name| shared(&name));
+    let origin = object.need("url").and_then(|url| url.parsed(Origin::parse));
+    let audience = object.maybe("audience", read_audience);
+    object.finish();
+    let (name, origin) = (name?, origin?);
+    let audience = audience?.unwrap_or_else(|| origin.audience().into());
+    Some(Region { name, origin, audience })
+}
+
+fn read_audience(from: &Reader<'_>) -> Option<Arc<str>> {
+    from.parsed(|text| match text.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(Arc::from(text)),
+        false => Err(format!("{text:?} is no audience: it is compared letter by letter")),
+    })
+}
+
+fn shared(from: &Reader<'_>) -> Option<Arc<str>> {
+    from.text().map(Arc::from)
+}
+
+/// Names must tell things apart.
+fn report_repeated<'a>(place: &Reader<'_>, what: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen = HashSet::new();
+    for name in names.filter(|name| !seen.insert(*name)) {
+        place.problem(format!("the {what} {name:?} occurs twice"));
+    }
+}

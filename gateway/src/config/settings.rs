@@ -1,0 +1,149 @@
+//! Listeners, identity and upstream settings.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use remint_idtoken::config::{Kind, Object, Reader};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::{Environment, HostPort, Identity, Upstream};
+
+/// Where the metadata server is on every machine of Google's.
+const METADATA_HOST: &str = "metadata.google.internal";
+
+/// Cloud Run asks to listen on `$PORT`, on all addresses.
+pub(super) fn listen(object: &mut Object<'_>, environment: &Environment) -> Option<SocketAddr> {
+    if let Some(given) = object.get("listen") {
+        return given.parsed(socket_address);
+    }
+    let port = match environment.port.as_deref().map(str::parse) {
+        None => 8080,
+        Some(Ok(port)) => port,
+        Some(Err(_)) => {
+            object.reader().problem("\"listen\" is not given and $PORT is no port number");
+            return None;
+        }
+    };
+    Some((Ipv4Addr::UNSPECIFIED, port).into())
+}
+
+pub(super) fn admin(object: &mut Object<'_>) -> Option<SocketAddr> {
+    let given = object.maybe("admin", |admin| admin.parsed(socket_address))?;
+    Some(given.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8081).into()))
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is no address with port, such as 127.0.0.1:8080"))
+}
+
+pub(super) fn identity(object: &mut Object<'_>, environment: &Environment) -> Option<Identity> {
+    let given = object.maybe("identity", |identity| {
+        let mut identity = identity.object()?;
+        let host = identity.need("metadata").and_then(|metadata| metadata_host(&metadata));
+        identity.finish();
+        host
+    });
+    if let Some(host) = given?.flatten() {
+        return Some(Identity::Metadata { host });
+    }
+    let host = environment.metadata_host.as_deref().unwrap_or(METADATA_HOST);
+    match parse_metadata_host(host) {
+        Ok(host) => Some(Identity::Metadata { host }),
+        Err(problem) => {
+            object.reader().problem(format!("$GCE_METADATA_HOST: {problem}"));
+            None
+        }
+    }
+}
+
+/// Outside: whether it can be read; inside: whether a host is given.
+fn metadata_host(metadata: &Reader<'_>) -> Option<Option<HostPort>> {
+    // `metadata:` with nothing after it asks for the defaults, as `{}` does.
+    if metadata.node().kind == Kind::Null {
+        return Some(None);
+    }
+    let mut metadata = metadata.object()?;
+    let host = metadata.maybe("host", |host| host.parsed(parse_metadata_host));
+    metadata.finish();
+    host
+}
+
+fn parse_metadata_host(text: &str) -> Result<HostPort, String> {
+    HostPort::parse(text, Some(80)).ok_or_else(|| format!("{text:?} is no host"))
+}
+
+pub(super) fn upstream(object: &mut Object<'_>, folder: &Path) -> Option<Upstream> {
+    let defaults = Upstream {
+        extra_roots: Vec::new(),
+        connect_timeout: Duration::from_secs(2),
+        response_timeout: Duration::from_secs(300),
+        connect_to: HashMap::new(),
+    };
+    let read = |upstream: &Reader<'_>| read_upstream(upstream, folder, &defaults);
+    let given = object.maybe("upstream", read)?;
+    Some(given.unwrap_or(defaults))
+}
+
+fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Option<Upstream> {
+    let mut object = from.object()?;
+    let roots = object.maybe("ca_file", |file| read_roots(file, folder));
+    let connect = object.maybe("connect_timeout", positive);
+    let response = object.maybe("response_timeout", positive);
+    let connect_to = object.maybe("connect_to", read_connect_to);
+    object.finish();
+    Some(Upstream {
+        extra_roots: roots?.unwrap_or_default(),
+        connect_timeout: connect?.unwrap_or(defaults.connect_timeout),
+        response_timeout: response?.unwrap_or(defaults.response_timeout),
+        connect_to: connect_to?.unwrap_or_default(),
+    })
+}
+
+fn positive(from: &Reader<'_>) -> Option<Duration> {
+    let span = from.duration()?;
+    if span.is_zero() {
+        from.problem("must be longer than nothing");
+        return None;
+    }
+    Some(span)
+}
+
+fn read_roots(from: &Reader<'_>, folder: &Path) -> Option<Vec<CertificateDer<'static>>> {
+    from.parsed(|name| {
+        let file = folder.join(name);
+        let shown = file.display();
+        let roots: Vec<_> = CertificateDer::pem_file_iter(&file)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("{shown} can't be read: {error}"))?;
+        if roots.is_empty() {
+            return Err(format!("{shown} holds no certificate in PEM"));
+        }
+        let mut store = RootCertStore::empty();
+        for root in &roots {
+            store
+                .add(root.clone())
+                .map_err(|error| format!("{shown} holds an unusable certificate: {error}"))?;
+        }
+        Ok(roots)
+    })
+}
+
+fn read_connect_to(from: &Reader<'_>) -> Option<HashMap<HostPort, HostPort>> {
+    let mut map = HashMap::new();
+    for (host, to) in from.object()?.entries() {
+        let target = to.parsed(parse_host_port);
+        match parse_host_port(host) {
+            Ok(host) => map.extend(target.map(|target| (host, target))),
+            Err(problem) => to.problem(problem),
+        }
+    }
+    Some(map)
+}
+
+fn parse_host_port(text: &str) -> Result<HostPort, String> {
+    HostPort::parse(text, None).ok_or_else(|| format!("{text:?} is no HOST:PORT"))
+}

@@ -1,0 +1,193 @@
+use super::*;
+
+const GOOD: &str = r#"
+listen: 127.0.0.1:0
+policy:
+  rules:
+    - name: orders-push
+      match: { hosts: [orders.example.com] }
+      audiences: [https://orders.example.com/push]
+      callers: { emails: [push@p.iam.gserviceaccount.com] }
+    - name: admin
+      match: { hosts: [admin.example.com] }
+      audiences: [https://admin.example.com]
+      callers: { emails: [push@p.iam.gserviceaccount.com] }
+identity:
+  metadata: {}
+services:
+  - name: orders
+    rules: [orders-push, admin]
+    regions:
+      - name: us-central1
+        url: https://orders-1.us-central1.run.app
+      - name: europe-west1
+        url: https://green---orders-1.europe-west1.run.app
+      - name: third
+        url: http://127.0.0.1:9000
+        audience: https://other.example
+upstream:
+  connect_timeout: 1s
+  connect_to: { "orders-1.us-central1.run.app:443": "127.0.0.1:4000" }
+drain_timeout: 3s
+"#;
+
+fn read(text: &str) -> Result<Config, Vec<String>> {
+    let environment =
+        Environment { port: Some("9090".into()), metadata_host: Some("127.0.0.1:9999".into()) };
+    Config::read(text, Path::new("/nowhere"), &environment)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// The problems of the good text after one replacement.
+fn problems_of(from: &str, to: &str) -> Vec<String> {
+    assert!(GOOD.contains(from), "{from}");
+    read(&GOOD.replacen(from, to, 1)).unwrap_err()
+}
+
+#[test]
+fn a_good_configuration_is_read_and_completed() {
+    let config = read(GOOD).unwrap();
+    let audiences: Vec<_> =
+        config.services[0].regions.iter().map(|region| &*region.audience).collect();
+    let expected = [
+        "https://orders-1.us-central1.run.app",
+        "https://orders-1.europe-west1.run.app",
+        "https://other.example",
+    ];
+    assert_eq!(audiences, expected);
+    assert_eq!(config.admin.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.drain_timeout, Duration::from_secs(3));
+    assert_eq!(config.upstream.response_timeout, Duration::from_secs(300));
+    let Identity::Metadata { host } = &config.identity;
+    assert_eq!(host.to_string(), "127.0.0.1:9999");
+    let (from, to) = config.upstream.connect_to.iter().next().unwrap();
+    assert_eq!(from.to_string(), "orders-1.us-central1.run.app:443");
+    assert_eq!(to.to_string(), "127.0.0.1:4000");
+}
+
+#[test]
+fn what_is_left_out_comes_from_the_environment_or_a_default() {
+    let text = GOOD.replace("listen: 127.0.0.1:0\n", "").replace("identity:\n  metadata: {}\n", "");
+    let config = read(&text).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:9090");
+    let text = GOOD.replace("metadata: {}", "metadata: { host: meta.example }");
+    let Identity::Metadata { host } = read(&text).unwrap().identity;
+    assert_eq!(host.to_string(), "meta.example:80");
+}
+
+/// What is written, what instead, and the first problem then.
+const MISTAKES: [(&str, &str, &str); 16] = [
+    ("listen: 127.0.0.1:0", "listen: 8080", "2:9: listen: expected a text, found a number"),
+    (
+        "listen: 127.0.0.1:0",
+        "listen: localhost",
+        "2:9: listen: \"localhost\" is no address with port, such as 127.0.0.1:8080",
+    ),
+    (
+        "drain_timeout: 3s",
+        "drain_timeout: soon",
+        "29:16: drain_timeout: \"soon\" is no time span: write it as 30s, 5m or 1h",
+    ),
+    (
+        "drain_timeout: 3s",
+        "drain_timout: 3s",
+        "29:15: drain_timout: is not a setting; did you mean \"drain_timeout\"?",
+    ),
+    (
+        "[orders-push, admin]",
+        "[orders-push, amdin, admin]",
+        "17:26: services[0].rules[1]: \"amdin\" is no rule of the policy, which has: orders-push, admin",
+    ),
+    (
+        "[orders-push, admin]",
+        "[orders-push]",
+        "16:3: services: the policy's rule \"admin\" belongs to no service: name it in one's \"rules\"",
+    ),
+    (
+        "[orders-push, admin]",
+        "[orders-push, admin, admin]",
+        "16:3: services: the rule \"admin\" occurs twice",
+    ),
+    (
+        "https://orders-1.us-central1.run.app",
+        "orders-1.us-central1.run.app",
+        "20:14: services[0].regions[0].url: \"orders-1.us-central1.run.app\" is no URL of a region: expected https://HOST",
+    ),
+    (
+        "https://orders-1.us-central1.run.app",
+        "https://orders-1.us-central1.run.app/x",
+        "20:14: services[0].regions[0].url: \"https://orders-1.us-central1.run.app/x\" goes on after the host: leave \"/x\" out, the path comes from the request",
+    ),
+    (
+        "name: third",
+        "name: europe-west1",
+        "19:7: services[0].regions: the name \"europe-west1\" occurs twice",
+    ),
+    ("metadata: {}", "metadta: {}", "14:3: identity: \"metadata\" is missing"),
+    (
+        "connect_timeout: 1s",
+        "connect_timeout: 0s",
+        "27:20: upstream.connect_timeout: must be longer than nothing",
+    ),
+    (
+        "connect_timeout: 1s",
+        "ca_file: ca.pem",
+        "27:12: upstream.ca_file: /nowhere/ca.pem can't be read: I/O error: No such file or directory (os error 2)",
+    ),
+    (
+        "\"127.0.0.1:4000\"",
+        "\"127.0.0.1\"",
+        "28:53: upstream.connect_to.orders-1.us-central1.run.app:443: \"127.0.0.1\" is no HOST:PORT",
+    ),
+    (
+        "audience: https://other.example",
+        "audience: a b",
+        "25:19: services[0].regions[2].audience: \"a b\" is no audience: it is compared letter by letter",
+    ),
+    (
+        "    - name: orders-push\n",
+        "    - name: orders-push\n      name: again\n",
+        "6:13: policy.rules[0].name: occurs twice: keep one",
+    ),
+];
+
+#[test]
+fn typical_mistakes_are_reported_with_line_and_column() {
+    for (from, to, expected) in MISTAKES {
+        assert_eq!(problems_of(from, to)[0], expected);
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_together_in_the_order_of_the_file() {
+    let text = GOOD
+        .replace("127.0.0.1:0", "nowhere")
+        .replace("connect_timeout: 1s", "connect_timeout: 1")
+        .replace("url: http://127.0.0.1:9000", "uri: http://127.0.0.1:9000")
+        .replace("drain_timeout", "drain");
+    let found = read(&text).unwrap_err();
+    let paths: Vec<_> = found.iter().map(|line| line.split(": ").nth(1).unwrap()).collect();
+    let expected = [
+        "listen",
+        "services[0].regions[2]",
+        "services[0].regions[2].uri",
+        "upstream.connect_timeout",
+        "drain",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn a_mistake_is_printed_with_its_file() {
+    let file = std::env::temp_dir().join(format!("remint-{:x}.yaml", crate::random::bits()));
+    std::fs::write(&file, "listen: 1\n").unwrap();
+    let error = Config::load(&file, &Environment::default()).unwrap_err();
+    let shown = error.to_string();
+    let expected = format!("{}:1:9: listen: expected a text", file.display());
+    assert!(shown.contains(&expected), "{shown}");
+    assert!(shown.lines().count() >= 3, "{shown}");
+    std::fs::remove_file(&file).unwrap();
+    let error = Config::load(&file, &Environment::default()).unwrap_err();
+    let expected = format!("{}: can't be read: ", file.display());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}

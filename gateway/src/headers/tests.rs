@@ -1,0 +1,118 @@
+use super::*;
+use http::header::ACCEPT;
+
+fn map(entries: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in entries {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
+fn prepared(entries: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = map(entries);
+    let arrival = Arrival {
+        peer: &HeaderValue::from_static("10.0.0.1"),
+        host: Some(HeaderValue::from_static("orders.example.com")),
+        id: HeaderValue::from_static("id-1"),
+        version: Version::HTTP_11,
+    };
+    prepare(&mut headers, arrival);
+    headers
+}
+
+#[test]
+fn what_is_for_one_hop_goes_no_further() {
+    let headers = prepared(&[
+        ("connection", "close, X-Secret"),
+        ("connection", "accept"),
+        ("x-secret", "1"),
+        ("accept", "*/*"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-authorization", "Basic x"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+        ("expect", "100-continue"),
+        ("te", "gzip"),
+        ("trailer", "x-sum"),
+    ]);
+    for name in HOP_BY_HOP.into_iter().chain([ACCEPT, EXPECT]) {
+        assert!(!headers.contains_key(&name), "{name}");
+    }
+    assert!(!headers.contains_key("x-secret"));
+    assert_eq!(headers["trailer"], "x-sum");
+}
+
+#[test]
+fn a_caller_who_takes_trailers_still_gets_them() {
+    let headers = prepared(&[("te", "gzip, Trailers"), ("connection", "TE")]);
+    assert_eq!(headers["te"], "trailers");
+    assert_eq!(headers["connection"], "te");
+}
+
+#[test]
+fn nobody_outside_says_who_he_is() {
+    let headers = prepared(&[
+        ("authorization", "Bearer a.b.c"),
+        ("x-serverless-authorization", "Bearer x"),
+        ("x_serverless_authorization", "Bearer x"),
+        ("x-goog-authenticated-user-email", "boss"),
+        ("x-goog-iap-jwt-assertion", "x"),
+        ("x-remint-assertion", "x"),
+        ("x-remint_caller", "x"),
+        ("x-goog-pubsub-message-id", "7"),
+        ("x-remi", "7"),
+    ]);
+    let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    let own = ["via", "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
+    for name in &left {
+        assert!(
+            own.contains(name) || ["x-goog-pubsub-message-id", "x-remi"].contains(name),
+            "{name}"
+        );
+    }
+    assert_eq!(left.len(), own.len() + 2);
+}
+
+#[test]
+fn the_way_of_the_request_is_written_down() {
+    let headers = prepared(&[
+        ("x-forwarded-for", "1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "evil.example"),
+        ("via", "1.1 google"),
+    ]);
+    assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 2.2.2.2, 10.0.0.1");
+    assert_eq!(headers["x-forwarded-proto"], "https");
+    assert_eq!(headers["x-forwarded-host"], "orders.example.com");
+    let via: Vec<_> = headers.get_all(VIA).iter().collect();
+    assert_eq!(via, ["1.1 google", "1.1 remint"]);
+    let alone = prepared(&[("x-forwarded-proto", "gopher")]);
+    assert_eq!(alone["x-forwarded-for"], "10.0.0.1");
+    assert_eq!(alone["x-forwarded-proto"], "http");
+}
+
+#[test]
+fn a_region_gets_its_own_host_and_token_and_no_other() {
+    let mut headers = map(&[("host", "a"), ("x-serverless-authorization", "old")]);
+    address(&mut headers, HeaderValue::from_static("b"), HeaderValue::from_static("new"));
+    assert_eq!(headers["host"], "b");
+    let tokens: Vec<_> = headers.get_all(SERVERLESS_AUTHORIZATION).iter().collect();
+    assert_eq!(tokens, ["new"]);
+}
+
+#[test]
+fn a_body_of_unknown_length_is_chunked_whatever_the_method() {
+    let framing = |method: Method, is_empty, entries: &[_]| {
+        let mut headers = map(entries);
+        set_framing(&mut headers, &method, is_empty);
+        let value = |name| headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+        (value(CONTENT_LENGTH), value(TRANSFER_ENCODING))
+    };
+    assert_eq!(framing(Method::GET, false, &[]), (None, Some("chunked".into())));
+    assert_eq!(framing(Method::GET, true, &[]), (None, None));
+    assert_eq!(framing(Method::POST, true, &[]), (Some("0".into()), None));
+    let given = [("content-length", "5")];
+    assert_eq!(framing(Method::POST, false, &given), (Some("5".into()), None));
+}

@@ -1,0 +1,214 @@
+//! Figures for Prometheus. Counters that requests touch are looked up once:
+//! a look-up locks.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use remint_idtoken::Refusal;
+
+/// All figures.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    attempts: Family<RegionOutcomeLabels, Counter>,
+    retries: Family<ServiceLabels, Counter>,
+    mints: Family<RegionOutcomeLabels, Counter>,
+    ejected: Family<RegionLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    service: String,
+    rule: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefusalLabels {
+    rule: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ServiceLabels {
+    service: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RegionLabels {
+    service: String,
+    region: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RegionOutcomeLabels {
+    service: String,
+    region: String,
+    outcome: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("remint"),
+            requests: Family::default(),
+            refusals: Family::default(),
+            attempts: Family::default(),
+            retries: Family::default(),
+            mints: Family::default(),
+            ejected: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let requests = self.requests.clone();
+        registry.register("requests", "Requests that a rule was found for", requests);
+        let refusals = self.refusals.clone();
+        registry.register("refusals", "Requests that the policy did not let through", refusals);
+        let attempts = self.attempts.clone();
+        registry.register("attempts", "Requests sent to a region, or tried to", attempts);
+        let retries = self.retries.clone();
+        registry.register("retries", "Attempts after the first one of a request", retries);
+        let mints = self.mints.clone();
+        registry.register("mints", "Attempts to get a token for a region", mints);
+        let ejected = self.ejected.clone();
+        registry.register("region_ejected", "1 while a region is left alone", ejected);
+    }
+
+    /// The outcomes of one rule's requests.
+    pub(crate) fn requests(&self, service: &str, rule: &str) -> RequestCounters {
+        let counter = |outcome| {
+            let labels =
+                RequestLabels { service: service.to_owned(), rule: rule.to_owned(), outcome };
+            self.requests.get_or_create_owned(&labels)
+        };
+        RequestCounters {
+            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(counter),
+            refused: counter("refused"),
+            no_token: counter("no_token"),
+            no_region: counter("no_region"),
+            lost: counter("connection_lost"),
+            caller_gone: counter("caller_gone"),
+            timed_out: counter("timeout"),
+        }
+    }
+
+    /// Counts a refusal. It is looked up each time: refusals are many only
+    /// under attack, and readers of the table do not lock each other out.
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        let labels = RefusalLabels {
+            rule: refusal.rule_name().unwrap_or_default().to_owned(),
+            reason: refusal.reason.code(),
+        };
+        self.refusals.get_or_create(&labels).inc();
+    }
+
+    /// The figures of one region.
+    pub(crate) fn region(&self, service: &str, region: &str) -> RegionCounters {
+        let labels = |outcome| RegionOutcomeLabels {
+            service: service.to_owned(),
+            region: region.to_owned(),
+            outcome,
+        };
+        let attempts = |outcome| self.attempts.get_or_create_owned(&labels(outcome));
+        RegionCounters {
+            answered: attempts("answered"),
+            unreachable: attempts("unreachable"),
+            lost: attempts("connection_lost"),
+            timed_out: attempts("timeout"),
+            ejected: self.ejected.get_or_create_owned(&RegionLabels {
+                service: service.to_owned(),
+                region: region.to_owned(),
+            }),
+        }
+    }
+
+    /// Mintings that went well, and those that did not.
+    pub(crate) fn mints(&self, service: &str, region: &str) -> [Counter; 2] {
+        ["minted", "failed"].map(|outcome| {
+            self.mints.get_or_create_owned(&RegionOutcomeLabels {
+                service: service.to_owned(),
+                region: region.to_owned(),
+                outcome,
+            })
+        })
+    }
+
+    /// Attempts of a service's requests after their first.
+    pub(crate) fn retries(&self, service: &str) -> Counter {
+        let service = service.to_owned();
+        self.retries.get_or_create_owned(&ServiceLabels { service })
+    }
+
+    /// All figures as text in the format of OpenMetrics.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// How the requests of one rule end.
+pub(crate) struct RequestCounters {
+    by_class: [Counter; 5],
+    pub(crate) refused: Counter,
+    pub(crate) no_token: Counter,
+    pub(crate) no_region: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) caller_gone: Counter,
+    pub(crate) timed_out: Counter,
+}
+
+impl RequestCounters {
+    /// Counts an answer of a region.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        let class = usize::from(status.as_u16()).div_euclid(100).saturating_sub(1);
+        if let Some(counter) = self.by_class.get(class) {
+            counter.inc();
+        }
+    }
+}
+
+/// How the attempts at one region end.
+pub(crate) struct RegionCounters {
+    pub(crate) answered: Counter,
+    pub(crate) unreachable: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) timed_out: Counter,
+    pub(crate) ejected: Gauge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remint_idtoken::Reason;
+
+    #[test]
+    fn figures_are_told_by_their_names_and_labels() {
+        let metrics = Metrics::new();
+        let requests = metrics.requests("orders", "push");
+        requests.answered(http::StatusCode::NO_CONTENT);
+        requests.answered(http::StatusCode::from_u16(999).unwrap());
+        metrics.refused(&Reason::NoRule.into());
+        metrics.retries("orders").inc();
+        metrics.region("orders", "us").ejected.set(1);
+        let text = metrics.text();
+        for line in [
+            r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
+            r#"remint_refusals_total{rule="",reason="no_rule"} 1"#,
+            r#"remint_retries_total{service="orders"} 1"#,
+            r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
+            r#"remint_region_ejected{service="orders",region="us"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! When to mint again: pure bookkeeping, with the time from outside.
+
+use std::time::Duration;
+
+use remint_idtoken::UnixTime;
+
+/// Google's client libraries refresh this long before a token's end. Metadata
+/// servers hand out the old token until four to five minutes before it.
+const AHEAD: Duration = Duration::from_secs(225);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The same token once more is no failure: the next try can wait.
+const FIRST_RETRY_SAME: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The longest `Retry-After` that is believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// What is known of one audience's mintings.
+#[derive(Clone, Debug)]
+pub(super) struct MintSchedule {
+    next_at: UnixTime,
+    failures: u32,
+    repeats: u32,
+}
+
+impl MintSchedule {
+    /// Nothing was minted yet: the first attempt is due at once.
+    pub(super) fn new() -> Self {
+        Self { next_at: UnixTime(0), failures: 0, repeats: 0 }
+    }
+
+    /// The earliest moment of the next attempt.
+    pub(super) fn next_at(&self) -> UnixTime {
+        self.next_at
+    }
+
+    /// A token came that was not there before.
+    pub(super) fn succeeded(&mut self, now: UnixTime, expires_at: UnixTime) {
+        self.failures = 0;
+        self.repeats = 0;
+        let left = expires_at.since(now);
+        // A token with little time left is used for the first half of it.
+        let wait = left.saturating_sub(AHEAD.min(left.mul_f64(0.5)));
+        self.next_at = now.plus(wait.max(FIRST_RETRY));
+    }
+
+    /// The token came that is there already.
+    pub(super) fn repeated(&mut self, now: UnixTime, jitter: f64) {
+        self.failures = 0;
+        self.next_at = now.plus(backed_off(FIRST_RETRY_SAME, self.repeats, jitter));
+        self.repeats = self.repeats.saturating_add(1);
+    }
+
+    /// No token came. `jitter` between 0 and 1 spreads many instances.
+    pub(super) fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>, jitter: f64) {
+        let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        let wait = backed_off(FIRST_RETRY, self.failures, jitter).max(asked);
+        self.next_at = now.plus(wait);
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+fn backed_off(first: Duration, times: u32, jitter: f64) -> Duration {
+    let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
+    let wait = first.saturating_mul(factor).min(LONGEST_RETRY);
+    wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) / 2.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    fn later(seconds: u64) -> UnixTime {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn waits(mut schedule: MintSchedule, step: impl Fn(&mut MintSchedule)) -> Vec<u64> {
+        let mut wait = || {
+            step(&mut schedule);
+            schedule.next_at().since(NOW).as_secs()
+        };
+        (0..40).map(|_| wait()).collect()
+    }
+
+    #[test]
+    fn a_token_is_renewed_three_minutes_and_three_quarters_before_its_end() {
+        let mut schedule = MintSchedule::new();
+        assert!(schedule.next_at() <= NOW);
+        schedule.succeeded(NOW, later(3600));
+        assert_eq!(schedule.next_at(), later(3600 - 225));
+    }
+
+    #[test]
+    fn a_short_token_is_renewed_at_its_half_and_never_in_a_tight_loop() {
+        let mut schedule = MintSchedule::new();
+        for (left, wait) in [(400, 200), (60, 30), (1, 1), (0, 1)] {
+            schedule.succeeded(NOW, later(left));
+            assert_eq!(schedule.next_at(), later(wait), "{left}");
+        }
+    }
+
+    #[test]
+    fn the_same_token_again_backs_off() {
+        let waits = waits(MintSchedule::new(), |it| it.repeated(NOW, 0.0));
+        assert_eq!(waits[..5], [5, 10, 20, 40, 60]);
+        assert_eq!(waits[39], 60);
+    }
+
+    #[test]
+    fn failures_back_off_with_jitter_and_a_success_forgets_them() {
+        let without = waits(MintSchedule::new(), |it| it.failed(NOW, None, 0.0));
+        assert_eq!(without[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
+        let with = waits(MintSchedule::new(), |it| it.failed(NOW, None, 1.0));
+        assert_eq!(with[39], 90);
+        let mut schedule = MintSchedule::new();
+        schedule.failed(NOW, None, 0.0);
+        schedule.failed(NOW, None, 0.0);
+        schedule.succeeded(NOW, later(3600));
+        schedule.failed(NOW, None, 0.0);
+        assert_eq!(schedule.next_at(), later(1));
+    }
+
+    #[test]
+    fn the_source_may_ask_for_more_time_within_bounds() {
+        let mut schedule = MintSchedule::new();
+        schedule.failed(NOW, Some(Duration::from_secs(30)), 0.0);
+        assert_eq!(schedule.next_at(), later(30));
+        schedule.failed(NOW, Some(Duration::MAX), 0.0);
+        assert_eq!(schedule.next_at(), later(300));
+    }
+}

@@ -1,0 +1,108 @@
+//! Requests as they arrive and as they go on, and answers as they go back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use remint_idtoken::{Target, TargetError};
+
+use crate::headers::{self, Arrival, REQUEST_ID};
+use crate::random;
+use crate::upstream::{RegionBody, RequestBody};
+
+/// The longest request id that is taken over from outside.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What the request is for.
+pub(crate) fn target(request: &Request<Incoming>) -> Result<Target<'_>, TargetError> {
+    let authority = authority(request.uri(), request.headers())?;
+    let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    Target::parse(authority, path, request.method().as_str())
+}
+
+/// The host that the request names. Two that differ are none: what lies
+/// behind could go by the other.
+fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, TargetError> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let header = match hosts.next().map(HeaderValue::to_str) {
+        None => None,
+        Some(Ok(host)) => Some(host),
+        Some(Err(_)) => return Err(TargetError::Host),
+    };
+    if hosts.next().is_some() {
+        return Err(TargetError::Host);
+    }
+    match (uri.authority().map(Authority::as_str), header) {
+        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => Err(TargetError::Host),
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        (None, None) => Err(TargetError::Host),
+    }
+}
+
+/// The request as any region gets it.
+pub(crate) fn prepared(
+    mut request: Request<Incoming>,
+    peer: &HeaderValue,
+    id: &HeaderValue,
+) -> Request<RequestBody> {
+    let host = match request.uri().authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => request.headers().get(HOST).cloned(),
+    };
+    let arrival = Arrival { peer, host, id: id.clone(), version: request.version() };
+    headers::prepare(request.headers_mut(), arrival);
+    let (method, is_empty) = (request.method().clone(), request.body().is_end_stream());
+    headers::set_framing(request.headers_mut(), &method, is_empty);
+    // HTTP/2 and proxies name the host in the target; HTTP/1.1 servers want
+    // the path alone.
+    if request.uri().authority().is_some() {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    }
+    *request.version_mut() = Version::HTTP_11;
+    request
+}
+
+/// A request id in a log line.
+pub(crate) fn shown(id: &HeaderValue) -> &str {
+    id.to_str().unwrap_or_default()
+}
+
+/// The region's answer as the caller gets it.
+pub(crate) fn answered(mut response: Response<RegionBody>) -> Response<RegionBody> {
+    headers::remove_hop_by_hop(response.headers_mut());
+    *response.version_mut() = Version::HTTP_11;
+    response
+}
+
+/// Gives names to requests that have none.
+pub(crate) struct RequestIds {
+    instance: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        Self { instance: random::bits(), count: 0.into() }
+    }
+
+    /// The request's own name if it has a sane one, else a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        let is_sane = |id: &&HeaderValue| {
+            (1..=MAX_REQUEST_ID).contains(&id.len())
+                && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        if let Some(id) = headers.get(REQUEST_ID).filter(is_sane) {
+            return id.clone();
+        }
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:016x}{count:016x}", self.instance);
+        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("unnamed"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Bodies, which are passed on as they come.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use super::pool::Lease;
+
+/// The body of a request on its way to a region.
+pub(crate) type RequestBody = Incoming;
+
+/// The body of an answer.
+pub(crate) enum ResponseBody {
+    /// The gateway's own words.
+    Own(Full<Bytes>),
+    /// A region's.
+    Region(RegionBody),
+}
+
+impl From<&'static str> for ResponseBody {
+    fn from(text: &'static str) -> Self {
+        Self::Own(Full::new(Bytes::from_static(text.as_bytes())))
+    }
+}
+
+impl From<String> for ResponseBody {
+    fn from(text: String) -> Self {
+        Self::Own(Full::new(Bytes::from(text)))
+    }
+}
+
+/// A region's body. At its end the connection goes back to the pool; a body
+/// that is left early takes its connection with it.
+pub(crate) struct RegionBody {
+    body: Incoming,
+    lease: Option<Lease>,
+}
+
+impl RegionBody {
+    pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
+        let mut this = Self { body, lease: Some(lease) };
+        // Nobody polls a body that is known to be empty.
+        this.give_back_at_end();
+        this
+    }
+
+    fn give_back_at_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for RegionBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(None) => self.give_back(),
+            // Nothing follows trailers, and nobody looks whether it does.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.give_back(),
+            Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
+            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Region(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Region(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Region(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Connections: TCP, and TLS where the URL says `https`.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::config::{HostPort, Origin, Upstream};
+
+/// What all connections have in common.
+pub(crate) struct Connector {
+    tls: TlsConnector,
+    timeout: Duration,
+    connect_to: HashMap<HostPort, HostPort>,
+}
+
+/// Why a connector can't be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectorError {
+    /// The TLS settings contradict each other.
+    #[error("TLS can't be set up")]
+    Tls(#[from] rustls::Error),
+    /// A host that no certificate can be for.
+    #[error("{0:?} is no name that a certificate can have")]
+    Name(String),
+}
+
+/// Why there is no connection. Nothing of a request has been sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// No TCP connection.
+    #[error("no connection to {0}")]
+    Tcp(HostPort, #[source] io::Error),
+    /// No TLS session.
+    #[error("no TLS with {0}")]
+    Tls(HostPort, #[source] io::Error),
+    /// No HTTP over the new connection.
+    #[error("no HTTP with {0}")]
+    Http(HostPort, #[source] hyper::Error),
+    /// It took too long.
+    #[error("no connection to {0} within {1:?}")]
+    TimedOut(HostPort, Duration),
+}
+
+impl Connector {
+    pub(crate) fn new(settings: &Upstream) -> Result<Self, ConnectorError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        // They were tried when the configuration was read.
+        roots.add_parsable_certificates(settings.extra_roots.iter().cloned());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            tls: TlsConnector::from(Arc::new(tls)),
+            timeout: settings.connect_timeout,
+            connect_to: settings.connect_to.clone(),
+        })
+    }
+
+    /// All that a connection to this origin needs, worked out once.
+    pub(crate) fn dialer(&self, origin: &Origin) -> Result<Dialer, ConnectorError> {
+        let asked = origin.address();
+        let tls = match origin.is_https() {
+            true => Some((self.tls.clone(), server_name(origin.host())?)),
+            false => None,
+        };
+        Ok(Dialer {
+            address: self.connect_to.get(&asked).cloned().unwrap_or(asked),
+            tls,
+            timeout: self.timeout,
+        })
+    }
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, ConnectorError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    ServerName::try_from(bare).map_err(|_| ConnectorError::Name(host.to_owned()))
+}
+
+/// Connects to one origin.
+pub(crate) struct Dialer {
+    address: HostPort,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    timeout: Duration,
+}
+
+impl Dialer {
+    pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
+        timeout(self.timeout, self.connect_untimed())
+            .await
+            .unwrap_or_else(|_| Err(ConnectError::TimedOut(self.address.clone(), self.timeout)))
+    }
+
+    async fn connect_untimed(&self) -> Result<Stream, ConnectError> {
+        let host = self.address.host.trim_start_matches('[').trim_end_matches(']');
+        let failed = |error| ConnectError::Tcp(self.address.clone(), error);
+        let tcp = TcpStream::connect((host, self.address.port)).await.map_err(failed)?;
+        tcp.set_nodelay(true).map_err(failed)?;
+        let Some((connector, name)) = &self.tls else {
+            return Ok(Stream::Plain(tcp));
+        };
+        let tls = connector.connect(name.clone(), tcp).await;
+        tls.map(|tls| Stream::Tls(Box::new(tls)))
+            .map_err(|error| ConnectError::Tls(self.address.clone(), error))
+    }
+
+    /// Where connections really go.
+    pub(crate) fn address(&self) -> &HostPort {
+        &self.address
+    }
+}
+
+/// A connection, with TLS or without.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

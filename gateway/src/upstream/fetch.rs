@@ -1,0 +1,93 @@
+//! Small documents from elsewhere: key sets and tokens.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONNECTION, HOST};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use super::connector::{ConnectError, Dialer};
+
+/// The time for one document, from the connection to its last byte.
+const FETCH_TIME: Duration = Duration::from_secs(5);
+
+/// Fetches documents of one origin, each over a connection of its own: they
+/// are rare, and a connection that slept for an hour is a dead one.
+pub(crate) struct Fetcher {
+    dialer: Dialer,
+    host: HeaderValue,
+}
+
+/// An answer, whole.
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no answer. Holds nothing of an answer's body.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the address is no valid one")]
+    Address(#[from] http::Error),
+    #[error("the exchange failed")]
+    Http(#[from] hyper::Error),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("no answer within {FETCH_TIME:?}")]
+    TimedOut,
+}
+
+impl Fetcher {
+    pub(crate) fn new(dialer: Dialer, host: HeaderValue) -> Self {
+        Self { dialer, host }
+    }
+
+    /// Fetches `path`. An answer of more than `limit` bytes is none.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
+        timeout(FETCH_TIME, self.get_untimed(path, headers, limit))
+            .await
+            .unwrap_or(Err(FetchError::TimedOut))
+    }
+
+    async fn get_untimed(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
+        let mut request = Request::get(path).body(Empty::<Bytes>::new())?;
+        *request.headers_mut() = headers;
+        request.headers_mut().insert(HOST, self.host.clone());
+        let accept = HeaderValue::from_static("*/*");
+        request.headers_mut().insert(ACCEPT, accept);
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(CONNECTION, close);
+        let stream = self.dialer.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its errors reach the exchange below.
+        tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, limit).collect().await.map_err(|error| match error
+            .downcast::<hyper::Error>(
+        ) {
+            Ok(error) => FetchError::Http(*error),
+            Err(other) => {
+                debug_assert!(other.is::<LengthLimitError>(), "{other}");
+                FetchError::TooLong(limit)
+            }
+        })?;
+        Ok(Fetched { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}

@@ -1,0 +1,100 @@
+//! The program itself.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use http::Request;
+use http_body_util::Full;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use remint_emulator::TokenRequest;
+
+use crate::client::{get, send};
+use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, configuration, eventually};
+
+fn remint() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_remint"))
+}
+
+/// A program that does not outlive its test.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The address on the next line of output.
+fn address(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &str) -> SocketAddr {
+    let line = lines.next().unwrap().unwrap();
+    line.strip_prefix(before).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn sigterm_lets_the_requests_under_way_finish() {
+    let google = Google::start().await;
+    let emulator = &google.emulator;
+    let folder = Folder::new();
+    folder.write("ca.pem", emulator.ca_pem());
+    let text = configuration(emulator, &google.regions());
+    let file = folder.write("remint.yaml", &text);
+    let mut command = remint();
+    command.arg("serve").arg("--config").arg(file);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut program = Program(child);
+    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
+    let front = address(&mut lines, "remint: listening on http://");
+    let admin = address(&mut lines, "remint: admin on http://");
+    eventually("it is ready", async || get(admin, "/readyz").await.status == 200).await;
+    let token = emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
+    let request = Request::get("/delay/300")
+        .header("host", HOST)
+        .header("authorization", format!("Bearer {token}"))
+        .body(Full::default())
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(program.0.id()).unwrap());
+    let (answer, ()) = tokio::join!(send(front, request), async {
+        let under_way = async || !emulator.timeline().calls().is_empty();
+        eventually("the request is under way", under_way).await;
+        kill(pid, Signal::SIGTERM).unwrap();
+        let refused = async || tokio::net::TcpStream::connect(front).await.is_err();
+        eventually("nothing more is accepted", refused).await;
+    });
+    assert_eq!(answer.status, 200);
+    let status = tokio::task::spawn_blocking(move || program.0.wait().unwrap());
+    assert_eq!(status.await.unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_check_reports_every_mistake_and_fails() {
+    let folder = Folder::new();
+    let file = folder.write("remint.yaml", "listen: here\npolcy: {}\n");
+    let output = remint().arg("check").arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let name = file.display();
+    for line in [
+        format!("{name}:1:9: listen: \"here\" is no address with port, such as 127.0.0.1:8080"),
+        format!("{name}:2:8: polcy: is not a setting; did you mean \"policy\"?"),
+        format!("{name}:1:1: \"services\" is missing"),
+    ] {
+        assert!(said.lines().any(|it| it == line), "{line}\nnot in\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_a_good_file_says_what_it_amounts_to() {
+    let google = Google::start().await;
+    let emulator = &google.emulator;
+    let folder = Folder::new();
+    folder.write("ca.pem", emulator.ca_pem());
+    let file = folder.write("remint.yaml", &configuration(emulator, &google.regions()));
+    let output = remint().arg("check").env("REMINT_CONFIG", &file).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
+    assert!(said.contains("service orders for push"), "{said}");
+}

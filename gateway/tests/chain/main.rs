@@ -1,0 +1,19 @@
+//! The gateway between callers and an emulated Google.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may"
+)]
+
+mod binary;
+mod client;
+mod failing;
+mod passing;
+mod raw;
+mod refusing;
+mod streaming;
+mod support;
