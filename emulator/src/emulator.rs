@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use remint_idtoken::Algorithm;
-use remint_idtoken::config::Problem;
 
 use crate::ca::{Ca, CaError};
 use crate::config::{Config, Service};
@@ -44,14 +43,6 @@ pub enum StartError {
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
-    /// A custom audience that can't be one.
-    #[error("service {service:?}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Audience {
-        /// The service.
-        service: String,
-        /// What is wrong.
-        problems: Vec<Problem>,
-    },
 }
 
 impl Emulator {
@@ -181,10 +172,8 @@ impl Parts<'_> {
             check_name(name)?;
         }
         let urls = Urls::new(&service.name, self.config.project_number, region);
-        let iam = Iam::new(Arc::clone(self.issuer), service, &urls)
-            .map_err(|problems| StartError::Audience { service: service.name.clone(), problems })?;
         let front = FrontEnd {
-            iam,
+            iam: Iam::new(Arc::clone(self.issuer), service, &urls),
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
             container: Container { service: service.name.clone(), region: region.to_owned() },

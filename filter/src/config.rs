@@ -5,7 +5,8 @@ use std::time::Duration;
 use prost::Message;
 use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
-use remint_idtoken::config::{Kind, Node, Object, Problem, Problems, Reader};
+use remint_idtoken::config::{Kind, Node, Problem, Problems, Reader};
+use remint_idtoken::policy::Issuer;
 
 /// What the filter is told to do.
 pub(crate) struct Config {
@@ -115,45 +116,58 @@ fn node(value: Value) -> Node {
     kind.into()
 }
 
-/// One entry for each issuer of the policy, under its name.
+/// How the host fetches a key set, as one entry under `keys` says.
+struct Fetch {
+    cluster: String,
+    timeout: Duration,
+}
+
+impl Fetch {
+    fn read(from: &Reader<'_>) -> Option<Self> {
+        let mut object = from.object()?;
+        let cluster = object.need("cluster").and_then(|cluster| cluster.text().map(str::to_owned));
+        let timeout = object.maybe("timeout", Reader::duration);
+        object.finish();
+        Some(Self { cluster: cluster?, timeout: timeout?.unwrap_or(Duration::from_secs(5)) })
+    }
+}
+
+/// One entry for each issuer of the policy, under its name. Without a policy
+/// the names can't be checked; the entries can.
 fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<KeySource>> {
     let entries = from.object()?.entries();
+    let mut fetches: Vec<_> =
+        entries.iter().map(|(name, entry)| (*name, Fetch::read(entry))).collect();
     let issuers = policy?.issuers();
     for (name, entry) in &entries {
         if !issuers.iter().any(|issuer| issuer.name() == *name) {
             entry.problem("is not the name of an issuer of the policy");
         }
     }
-    let mut sources = Vec::new();
-    for issuer in issuers {
-        let Some((_, entry)) = entries.iter().find(|(name, _)| *name == issuer.name()) else {
-            from.problem(format!(
-                "{:?} is missing: say which cluster leads to {}",
-                issuer.name(),
-                issuer.keys()
-            ));
-            continue;
+    let source = |issuer: &Issuer| {
+        let Some((_, fetch)) = fetches.iter_mut().find(|(name, _)| *name == issuer.name()) else {
+            let (name, keys) = (issuer.name(), issuer.keys());
+            from.problem(format!("{name:?} is missing: say which cluster leads to {keys}"));
+            return None;
         };
-        let Some(mut object) = entry.object() else {
-            continue;
-        };
-        let (cluster, timeout) = read_source(&mut object);
-        object.finish();
-        sources.push(KeySource {
-            issuer: issuer.name().to_owned(),
-            cluster: cluster?,
-            scheme: issuer.keys().scheme(),
-            authority: issuer.keys().authority().to_owned(),
-            path: issuer.keys().path_and_query().to_owned(),
-            timeout: timeout?.unwrap_or(Duration::from_secs(5)),
-        });
-    }
-    Some(sources)
+        Some(KeySource::new(issuer, fetch.take()?))
+    };
+    let sources: Vec<_> = issuers.iter().map(source).collect();
+    sources.into_iter().collect()
 }
 
-fn read_source(object: &mut Object<'_>) -> (Option<String>, Option<Option<Duration>>) {
-    let cluster = object.need("cluster").and_then(|cluster| cluster.text().map(str::to_owned));
-    (cluster, object.maybe("timeout", Reader::duration))
+impl KeySource {
+    fn new(issuer: &Issuer, Fetch { cluster, timeout }: Fetch) -> Self {
+        let keys = issuer.keys();
+        Self {
+            issuer: issuer.name().to_owned(),
+            cluster,
+            scheme: keys.scheme(),
+            authority: keys.authority().to_owned(),
+            path: keys.path_and_query().to_owned(),
+            timeout,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +228,7 @@ mod tests {
         assert_eq!(
             mistakes(rest),
             [
+                "keys.gogle.cluster: must not be empty",
                 "keys.gogle: is not the name of an issuer of the policy",
                 "keys: \"google\" is missing: say which cluster leads to \
                  https://www.googleapis.com/oauth2/v3/certs",

@@ -12,7 +12,7 @@ use remint_idtoken::keys::{
 use remint_idtoken::policy::Issuer;
 use remint_idtoken::{
     Authority, AwsLc, Policy, Reason, Refusal, SignatureError, SignatureScheme, Target,
-    TargetError, UnverifiedToken, VerifiedToken, bearer_token,
+    TargetError, VerifiedToken,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -102,7 +102,7 @@ impl Keyring {
         let mut decision = decide();
         let deadline = Instant::now().checked_add(KEY_WAIT);
         while let Err(refusal) = &decision {
-            let news = self.hurry(refusal.reason, &headers);
+            let news = self.hurry(refusal);
             let (Some(news), Some(deadline)) = (news, deadline) else {
                 break;
             };
@@ -121,18 +121,16 @@ impl Keyring {
 
     /// Has new keys fetched if they could change the decision. None if they
     /// can't, or can't be had soon.
-    fn hurry(&self, reason: Reason, headers: &View<'_>) -> Option<&News> {
-        if !lacks_keys(reason) {
+    fn hurry(&self, refusal: &Refusal) -> Option<&News> {
+        if !lacks_keys(refusal.reason) {
             return None;
         }
-        let token = UnverifiedToken::parse(bearer_token(headers, "authorization").ok()?).ok()?;
-        let authority = self.authority.load();
-        let name = authority.issuer_of(token.claims())?.name();
+        let name = refusal.issuer_name()?;
         let found = self.issuers.iter().find(|it| it.issuer.name() == name)?;
         let now = self.clock.now();
         let is_coming = {
             let mut schedule = found.schedule();
-            match reason {
+            match refusal.reason {
                 Reason::KeyUnknown => schedule.unknown_key(now),
                 _ => schedule.is_in_flight() || schedule.next_at() <= now.plus(KEY_WAIT),
             }

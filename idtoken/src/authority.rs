@@ -47,12 +47,18 @@ impl<S: SignatureScheme> Authority<S> {
     /// The issuers of a policy, none of which has keys yet.
     #[must_use]
     pub fn new(policy: &Policy, scheme: S) -> Self {
+        Self::of(policy.issuers(), policy.timing(), scheme)
+    }
+
+    /// These issuers, none of which has keys yet, for whoever has no rules.
+    #[must_use]
+    pub fn of(issuers: &[Issuer], timing: Timing, scheme: S) -> Self {
         let state = |issuer: &Issuer| IssuerState { issuer: issuer.clone(), keys: None };
         Self {
             scheme,
-            timing: policy.timing(),
-            issuers: policy.issuers().iter().map(state).collect(),
-            spellings: policy.issuers().iter().flat_map(Issuer::spellings).cloned().collect(),
+            timing,
+            issuers: issuers.iter().map(state).collect(),
+            spellings: issuers.iter().flat_map(Issuer::spellings).cloned().collect(),
         }
     }
 

@@ -105,8 +105,16 @@ impl Process {
     ///
     /// # Errors
     /// If it does not stop in time; then it is killed.
-    pub async fn stop(mut self) -> io::Result<Option<i32>> {
-        self.signal(Signal::SIGTERM);
+    pub async fn stop(self) -> io::Result<Option<i32>> {
+        self.stop_by(Signal::SIGTERM).await
+    }
+
+    /// The same by another signal.
+    ///
+    /// # Errors
+    /// If it does not stop in time; then it is killed.
+    pub async fn stop_by(mut self, signal: Signal) -> io::Result<Option<i32>> {
+        self.signal(signal);
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {
             Ok(status) => Ok(status?.code()),
             Err(_) => {
@@ -117,7 +125,7 @@ impl Process {
     }
 
     /// Sends it a signal, if it still runs.
-    pub fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
             // It may have ended by itself just now.
             let _ = kill(Pid::from_raw(id), signal);

@@ -39,7 +39,7 @@ pub(super) struct Arrival {
 
 impl Container {
     pub(super) async fn answer(&self, parts: Parts, body: Incoming, arrival: Arrival) -> Answer {
-        if let Some(wait) = number_after(parts.uri.path(), "/delay/") {
+        if let Some(wait) = number_after(parts.uri.path(), "delay") {
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
         if parts.headers.contains_key(ECHO_STREAM) {
@@ -89,17 +89,20 @@ async fn count(mut body: Incoming) -> Result<u64, hyper::Error> {
     Ok(bytes)
 }
 
-/// `/status/503` asks for 503; everything else gets 200.
+/// `/status/503`, below any path, asks for 503; everything else gets 200.
 fn asked_status(path: &str) -> StatusCode {
-    number_after(path, "/status/")
+    number_after(path, "status")
         .and_then(|number| u16::try_from(number).ok())
         .filter(|status| *status >= 200)
         .and_then(|status| StatusCode::from_u16(status).ok())
         .unwrap_or(StatusCode::OK)
 }
 
-fn number_after(path: &str, prefix: &str) -> Option<u64> {
-    path.strip_prefix(prefix)?.split('/').next()?.parse().ok()
+/// The segment after the one of that name, wherever in the path it stands.
+fn number_after(path: &str, name: &str) -> Option<u64> {
+    let mut segments = path.split('/');
+    segments.find(|segment| *segment == name)?;
+    segments.next()?.parse().ok()
 }
 
 /// One value as a text, several as a list.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request};
 use hyper::body::Incoming;
-use remint_idtoken::VerifiedToken;
 
 use super::container::{Arrival, Container};
-use super::iam::{Checked, Iam, status_of, without_signature};
+use super::iam::{Admitted, Checked, Iam, status_of, without_signature};
 use super::page;
 use crate::answers::Answer;
 use crate::issuer::Issuer;
@@ -33,9 +32,9 @@ impl Handler for FrontEnd {
         let checked = self.iam.check(&parts.headers);
         self.timeline.add(self.call(&parts, &checked));
         match checked.outcome {
-            Ok((header, token)) => {
+            Ok(Admitted { header, audience, caller }) => {
                 remove_signature(&mut parts.headers, &header);
-                let arrival = arrival(&token);
+                let arrival = Arrival { audience, caller };
                 self.container.answer(parts, body, arrival).await
             }
             Err(reason) => page::refusal(status_of(reason), parts.uri.path()),
@@ -74,10 +73,6 @@ fn remove_signature(headers: &mut HeaderMap, name: &HeaderName) {
         Some(value) => drop(headers.insert(name, value)),
         None => drop(headers.remove(name)),
     }
-}
-
-fn arrival(token: &VerifiedToken) -> Arrival {
-    Arrival { audience: token.audience().to_owned(), caller: token.claims().to_string() }
 }
 
 /// A value from outside, cut and without tokens.

@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use remint_idtoken::config::Problem;
 use remint_idtoken::keys::{KeySet, parse_jwks};
+use remint_idtoken::policy::Issuer as GoogleIssuer;
 use remint_idtoken::{
-    Authority, AwsLc, Claims, Headers, Policy, Reason, Rule, TokenError, UnverifiedToken,
-    VerifiedToken, bearer_token,
+    Authority, AwsLc, Claims, Headers, Reason, Timing, TokenError, UnverifiedToken, bearer_token,
 };
-use serde_json::json;
 
 use crate::config::Service;
 use crate::issuer::Issuer;
@@ -26,7 +24,7 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 /// Checks tokens for one service in one region.
 pub(crate) struct Iam {
     issuer: Arc<Issuer>,
-    rule: Arc<Rule>,
+    audiences: HashSet<String>,
     invokers: HashSet<String>,
     authority: Mutex<Keyed>,
 }
@@ -41,8 +39,18 @@ struct Keyed {
 pub(super) struct Checked {
     /// The token's audience and caller as claimed, if it could be read.
     pub(super) claimed: Option<Claimed>,
-    /// The header and the token that count, or why the call is refused.
-    pub(super) outcome: Result<(HeaderName, VerifiedToken), Reason>,
+    /// What was admitted, or why the call is refused.
+    pub(super) outcome: Result<Admitted, Reason>,
+}
+
+/// A token that the front end lets through.
+pub(super) struct Admitted {
+    /// The header that it came in.
+    pub(super) header: HeaderName,
+    /// The audience that counts.
+    pub(super) audience: String,
+    /// Whose it is.
+    pub(super) caller: String,
 }
 
 /// What a token claims, for the timeline.
@@ -52,33 +60,18 @@ pub(super) struct Claimed {
 }
 
 impl Iam {
-    /// # Errors
-    /// The mistakes of a custom audience that can't be one.
-    pub(crate) fn new(
-        issuer: Arc<Issuer>,
-        service: &Service,
-        urls: &Urls,
-    ) -> Result<Self, Vec<Problem>> {
-        let audiences: Vec<String> =
-            urls.audiences().chain(service.custom_audiences.iter().cloned()).collect();
-        // Who may invoke is checked below: a service may have no invoker at
-        // all, which a policy would call a mistake.
-        let policy = json!({ "rules": [{
-            "name": service.name, "match": {}, "audiences": audiences,
-            "callers": { "anyone": true },
-        }]});
-        let policy = Policy::from_json(&policy.to_string())?;
-        let rule = policy.rules().first().cloned().ok_or_else(Vec::new)?;
+    pub(crate) fn new(issuer: Arc<Issuer>, service: &Service, urls: &Urls) -> Self {
         let invokers = service.invokers.iter();
-        Ok(Self {
+        let google = [GoogleIssuer::google()];
+        Self {
             issuer,
-            rule,
+            audiences: urls.audiences().chain(service.custom_audiences.iter().cloned()).collect(),
             invokers: invokers.map(|email| email.to_ascii_lowercase()).collect(),
             authority: Mutex::new(Keyed {
-                authority: Arc::new(Authority::new(&policy, AwsLc)),
+                authority: Arc::new(Authority::of(&google, Timing::default(), AwsLc)),
                 generation: None,
             }),
-        })
+        }
     }
 
     /// Looks at `X-Serverless-Authorization` alone if it is there.
@@ -91,17 +84,24 @@ impl Iam {
         let token = bearer_token(&headers, header.as_str())
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
-        let outcome = token.and_then(|token| self.admit(&token)).map(|token| (header, token));
+        let outcome = token
+            .and_then(|token| self.admit(&token))
+            .map(|(audience, caller)| Admitted { header, audience, caller });
         Checked { claimed, outcome }
     }
 
-    fn admit(&self, token: &UnverifiedToken<'_>) -> Result<VerifiedToken, Reason> {
+    /// The audience that counts and who calls.
+    fn admit(&self, token: &UnverifiedToken<'_>) -> Result<(String, String), Reason> {
         let authentic = self.authority().authenticate(token, self.issuer.now());
-        let admitted =
-            authentic.and_then(|token| self.rule.admit(token)).map_err(|refusal| refusal.reason)?;
-        let email = admitted.claims().verified_email();
-        let may = email.is_some_and(|email| self.invokers.contains(&email.to_ascii_lowercase()));
-        may.then_some(admitted).ok_or(Reason::CallerNotAllowed)
+        let authentic = authentic.map_err(|refusal| refusal.reason)?;
+        let claims = authentic.claims();
+        let audience = claims.audiences.iter().find(|it| self.audiences.contains(*it));
+        let audience = audience.ok_or(Reason::AudienceMismatch)?;
+        let email = claims.verified_email().ok_or(Reason::CallerNotAllowed)?;
+        match self.invokers.contains(&email.to_ascii_lowercase()) {
+            true => Ok((audience.clone(), email.to_owned())),
+            false => Err(Reason::CallerNotAllowed),
+        }
     }
 
     /// The authority with the keys that the issuer publishes now. Google's

@@ -110,7 +110,7 @@ fn refusal_in(line: &str) -> Option<Value> {
 ///
 /// # Errors
 /// If there is none.
-fn program() -> io::Result<PathBuf> {
+pub fn program() -> io::Result<PathBuf> {
     let installed = workspace().join("target/envoy/envoy/_bin/envoy");
     let program = std::env::var_os("ENVOY").map_or(installed, PathBuf::from);
     match program.exists() {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use remint_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
-pub use envoy::Envoy;
+pub use envoy::{Envoy, program as envoy_program};
 pub use gateway::Gateway;
 
 use crate::shipped::EnvoyConfig;
@@ -52,6 +52,18 @@ impl Chain {
         change: impl FnOnce(&mut EnvoyConfig),
     ) -> io::Result<Self> {
         let emulator = Emulator::start(google).await.map_err(io::Error::other)?;
+        Self::around(emulator, |_, config| change(config)).await
+    }
+
+    /// Starts the rest of the chain around a Google that runs already.
+    /// `change` is called when the gateway is ready and before Envoy starts.
+    ///
+    /// # Errors
+    /// If a part does not start; the error shows what it printed.
+    pub async fn around(
+        emulator: Emulator,
+        change: impl FnOnce(&Emulator, &mut EnvoyConfig),
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, emulator.ca_pem())?;
@@ -61,7 +73,7 @@ impl Chain {
             .cluster("google_keys", &[emulator.google_addr()])
             .trusted_ca(&ca)
             .module(&crate::shipped::built("remint_filter.wasm")?);
-        change(&mut config);
+        change(&emulator, &mut config);
         let envoy = Envoy::start(&config, folder.path()).await?;
         Ok(Self { emulator, gateway, envoy, folder })
     }

@@ -36,6 +36,7 @@ pub fn subscription(
     let mut subscription = PushSubscription::new("orders", endpoint, PUSHER);
     subscription.connect_to = Some(edge);
     subscription.audience = audience;
+    // One attempt shows what is refused; a part that needs more says so.
     subscription.give_up_after = Some(1);
     Ok(subscription)
 }

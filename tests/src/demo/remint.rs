@@ -47,7 +47,7 @@ pub async fn a_region_dies(chain: &Chain) -> io::Result<Part> {
     region.start().await?;
     let report = report?;
     let retries = chain.gateway.counter("remint_retries_total").await? - retries_before;
-    part.notes.push(format!("{retries} requests were tried again in the other region."));
+    part.notes.push(format!("Requests that were tried again in the other region: {retries}."));
     expect_all_delivered(&mut part, &report);
     let timeline = chain.emulator.timeline();
     part.expect(
