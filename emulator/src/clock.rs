@@ -1,27 +1,9 @@
 //! What time it is, for the emulator: the machine's time or a test's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use remint_idtoken::UnixTime;
-
-/// Tells the time.
-pub trait Clock: Send + Sync + 'static {
-    /// Now.
-    fn now(&self) -> UnixTime;
-}
-
-/// The machine's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> UnixTime {
-        // A machine whose clock stands before 1970 mints tokens for 1970.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        UnixTime(since.map_or(0, |since| since.as_secs()))
-    }
-}
+pub use remint_idtoken::{Clock, SystemClock};
 
 /// A clock that stands still until it is set.
 #[derive(Debug)]

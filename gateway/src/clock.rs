@@ -1,31 +1,11 @@
-//! The time, from outside: whatever expires is tested without waiting.
+//! What time it is, for the gateway: the machine's time or a test's.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use remint_idtoken::UnixTime;
-
-/// Tells the time of day. Tokens and keys expire by it, not by a monotonic
-/// clock: that one stands still while Cloud Run has the process frozen.
-pub trait Clock: Send + Sync + 'static {
-    /// Now.
-    fn now(&self) -> UnixTime;
-}
-
-/// The clock of the machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> UnixTime {
-        // A clock before 1970 reads as 1970: no token is valid then.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        UnixTime(since.map_or(0, |since| since.as_secs()))
-    }
-}
+pub use remint_idtoken::{Clock, SystemClock};
 
 #[cfg(test)]
 pub(crate) mod test {
-    use super::{Clock, UnixTime};
+    use super::Clock;
+    use remint_idtoken::UnixTime;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
     use tokio::time::Instant;

@@ -5,7 +5,6 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use remint_idtoken::Headers;
 
 /// The header that Cloud Run checks alone if it is there.
 pub(crate) const SERVERLESS_AUTHORIZATION: HeaderName =
@@ -35,15 +34,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// through the attributes of an unwrapped message.
 const IDENTITY: [&str; 4] =
     ["x-serverless-authorization", "x-goog-authenticated-user-", "x-goog-iap-", "x-remint-"];
-
-/// The core's view of a header map.
-pub(crate) struct View<'h>(pub(crate) &'h HeaderMap);
-
-impl Headers for View<'_> {
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.0.get_all(name).iter().map(HeaderValue::as_bytes)
-    }
-}
 
 /// What a request's headers are completed with.
 pub(crate) struct Arrival<'a> {

@@ -21,7 +21,6 @@ use crate::clock::Clock;
 use crate::config::Origin;
 use crate::doorbell::{Doorbell, News};
 use crate::error::chain;
-use crate::headers::View;
 use crate::random;
 use crate::upstream::{Connector, ConnectorError, FetchError, Fetcher};
 
@@ -94,10 +93,9 @@ impl Keyring {
         target: Result<Target<'_>, TargetError>,
         headers: &HeaderMap,
     ) -> Result<VerifiedToken, Refusal> {
-        let headers = View(headers);
         let decide = || {
             let authority = self.authority.load();
-            policy.admit(&authority, target.clone(), &headers, self.clock.now())
+            policy.admit(&authority, target.clone(), headers, self.clock.now())
         };
         let mut decision = decide();
         let deadline = Instant::now().checked_add(KEY_WAIT);

@@ -20,6 +20,7 @@
 
 mod authority;
 mod claims;
+mod clock;
 pub mod config;
 mod fingerprint;
 mod json;
@@ -37,6 +38,9 @@ mod token;
 
 pub use authority::{Authority, IssuerState};
 pub use claims::{Claims, ClaimsError};
+pub use clock::Clock;
+#[cfg(feature = "native")]
+pub use clock::SystemClock;
 pub use fingerprint::Fingerprint;
 #[cfg(feature = "native")]
 pub use native::AwsLc;

@@ -10,6 +10,12 @@ pub trait Headers {
     fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]>;
 }
 
+impl Headers for http::HeaderMap {
+    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.get_all(name).iter().map(http::HeaderValue::as_bytes)
+    }
+}
+
 /// What a request is for, in the form that rules are matched against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'r> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_idtoken::keys::{KeySet, parse_jwks};
 use remint_idtoken::policy::Issuer as GoogleIssuer;
 use remint_idtoken::{
-    Authority, AwsLc, Claims, Headers, Reason, Timing, TokenError, UnverifiedToken, bearer_token,
+    Authority, AwsLc, Claims, Reason, Timing, TokenError, UnverifiedToken, bearer_token,
 };
 
 use crate::config::Service;
@@ -80,8 +80,7 @@ impl Iam {
             true => SERVERLESS,
             false => AUTHORIZATION,
         };
-        let headers = View(headers);
-        let token = bearer_token(&headers, header.as_str())
+        let token = bearer_token(headers, header.as_str())
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token
@@ -148,14 +147,5 @@ impl Claimed {
     fn of(claims: &Claims) -> Self {
         let caller = claims.claimed_email().or(claims.subject.as_deref());
         Self { audience: claims.audiences.join(", "), caller: caller.map(str::to_owned) }
-    }
-}
-
-/// The headers, as the core asks for them.
-struct View<'h>(&'h HeaderMap);
-
-impl Headers for View<'_> {
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.0.get_all(name).iter().map(HeaderValue::as_bytes)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const HOST: &str = "orders.example.com";
 pub(crate) const AUDIENCE: &str = "https://orders.example.com/push";
 pub(crate) const CALLER: &str = "pusher@demo-project.iam.gserviceaccount.com";
 
-/// The time of day, which can jump.
+/// The time of day, which can jump: for the gateway and for Google.
 #[derive(Default)]
 pub(crate) struct JumpingClock(AtomicU64);
 
@@ -37,13 +37,6 @@ impl Clock for JumpingClock {
     fn now(&self) -> UnixTime {
         let jumped = Duration::from_secs(self.0.load(Ordering::SeqCst));
         SystemClock.now().plus(jumped)
-    }
-}
-
-/// Google goes by the same clock.
-impl remint_emulator::Clock for JumpingClock {
-    fn now(&self) -> UnixTime {
-        Clock::now(self)
     }
 }
 
