@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::Message;
 use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
-use remint_idtoken::config::{Kind, Node, Problem, Problems, Reader};
+use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::Issuer;
 
 /// What the filter is told to do.
@@ -98,7 +98,8 @@ fn document(bytes: &[u8]) -> Result<Node, String> {
 }
 
 fn mapping(fields: impl IntoIterator<Item = (String, Value)>) -> Node {
-    Kind::Map(fields.into_iter().map(|(name, value)| (name, node(value))).collect()).into()
+    let members = fields.into_iter().map(|(name, value)| Member::from((name, node(value))));
+    Kind::Map(members.collect()).into()
 }
 
 /// Protobuf's own reader has limited the depth already.

@@ -91,7 +91,7 @@ const MISTAKES: [(&str, &str, &str); 16] = [
     (
         "drain_timeout: 3s",
         "drain_timout: 3s",
-        "29:15: drain_timout: is not a setting; did you mean \"drain_timeout\"?",
+        "29:1: drain_timout: is not a setting; did you mean \"drain_timeout\"?",
     ),
     (
         "[orders-push, admin]",
@@ -147,7 +147,7 @@ const MISTAKES: [(&str, &str, &str); 16] = [
     (
         "    - name: orders-push\n",
         "    - name: orders-push\n      name: again\n",
-        "6:13: policy.rules[0].name: occurs twice: keep one",
+        "6:7: policy.rules[0].name: occurs twice: keep one",
     ),
 ];
 

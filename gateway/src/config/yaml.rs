@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use remint_idtoken::config::{Kind, Node, Position, Problem};
+use remint_idtoken::config::{Kind, Member, Node, Position, Problem};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
@@ -105,8 +105,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
         let mut map = Vec::new();
-        while let Some((name, Placed(value))) = members.next_entry()? {
-            map.push((name, value));
+        while let Some((key, Placed(value))) = members.next_entry::<Spanned<String>, _>()? {
+            let at = position(key.referenced);
+            map.push(Member { name: key.value, at, value });
         }
         Ok(Kind::Map(map))
     }
@@ -120,7 +121,7 @@ mod tests {
         let Kind::Map(members) = &node.kind else {
             panic!("no mapping");
         };
-        &members.iter().find(|(it, _)| it == name).unwrap().1
+        &members.iter().find(|it| it.name == name).unwrap().value
     }
 
     fn place(node: &Node) -> (u64, u64) {

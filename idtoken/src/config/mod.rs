@@ -7,5 +7,5 @@
 mod node;
 mod reader;
 
-pub use node::{Kind, Node, Position};
+pub use node::{Kind, Member, Node, Position};
 pub use reader::{Object, Problem, Problems, Reader};

@@ -36,7 +36,24 @@ pub enum Kind {
     /// A list.
     List(Vec<Node>),
     /// A mapping, in the order of the document, with duplicates if there are.
-    Map(Vec<(String, Node)>),
+    Map(Vec<Member>),
+}
+
+/// A member of a mapping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Where its name begins.
+    pub at: Option<Position>,
+    /// Its value.
+    pub value: Node,
+}
+
+impl From<(String, Node)> for Member {
+    fn from((name, value): (String, Node)) -> Self {
+        Self { name, at: None, value }
+    }
 }
 
 impl Kind {
@@ -112,8 +129,8 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
         let mut map = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            map.push(member);
+        while let Some(member) = members.next_entry::<String, Node>()? {
+            map.push(Member::from(member));
         }
         Ok(Kind::Map(map).into())
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use super::node::{Kind, Node, Position};
+use super::node::{Kind, Member, Node, Position};
 
 /// One mistake: where it is, and what to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,9 +183,9 @@ impl<'n> Reader<'n> {
             return self.expected("a mapping");
         };
         let object = Object { reader: self.clone(), members, known: Vec::new() };
-        for (place, (name, node)) in members.iter().enumerate() {
-            if members.iter().take(place).any(|(earlier, _)| earlier == name) {
-                object.member(name, node).problem("occurs twice: keep one");
+        for (place, member) in members.iter().enumerate() {
+            if members.iter().take(place).any(|earlier| earlier.name == member.name) {
+                object.problem_with(member, "occurs twice: keep one".to_owned());
             }
         }
         Some(object)
@@ -196,7 +196,7 @@ impl<'n> Reader<'n> {
 /// [`Object::finish`] writes down.
 pub struct Object<'n> {
     reader: Reader<'n>,
-    members: &'n [(String, Node)],
+    members: &'n [Member],
     known: Vec<&'static str>,
 }
 
@@ -204,8 +204,8 @@ impl<'n> Object<'n> {
     /// The member of that name, if it is there.
     pub fn get(&mut self, name: &'static str) -> Option<Reader<'n>> {
         self.known.push(name);
-        let (name, node) = self.members.iter().find(|(member, _)| member == name)?;
-        Some(self.member(name, node))
+        let found = self.members.iter().find(|member| member.name == name)?;
+        Some(self.member(found))
     }
 
     /// The member of that name; its absence is a mistake.
@@ -233,7 +233,7 @@ impl<'n> Object<'n> {
     /// All members, for mappings whose names are the user's own.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'n str, Reader<'n>)> {
-        self.members.iter().map(|(name, node)| (name.as_str(), self.member(name, node))).collect()
+        self.members.iter().map(|member| (member.name.as_str(), self.member(member))).collect()
     }
 
     /// The mapping itself, for mistakes that concern it as a whole.
@@ -244,24 +244,30 @@ impl<'n> Object<'n> {
 
     /// Writes down the members that nobody asked for.
     pub fn finish(self) {
-        for (name, node) in self.members {
-            if self.known.contains(&name.as_str()) {
+        for member in self.members {
+            if self.known.contains(&member.name.as_str()) {
                 continue;
             }
-            let hint = match nearest(name, &self.known) {
+            let hint = match nearest(&member.name, &self.known) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            self.member(name, node).problem(format!("is not a setting; {hint}"));
+            self.problem_with(member, format!("is not a setting; {hint}"));
         }
     }
 
-    fn member(&self, name: &str, node: &'n Node) -> Reader<'n> {
+    fn member(&self, member: &'n Member) -> Reader<'n> {
         let path = match self.reader.path.as_str() {
-            "" => name.to_owned(),
-            parent => format!("{parent}.{name}"),
+            "" => member.name.clone(),
+            parent => format!("{parent}.{}", member.name),
         };
-        Reader { node, path, problems: self.reader.problems }
+        Reader { node: &member.value, path, problems: self.reader.problems }
+    }
+
+    /// Writes down a mistake that is in the name, where the name is.
+    fn problem_with(&self, member: &'n Member, message: String) {
+        let Reader { node, path, problems } = self.member(member);
+        problems.add(Problem { path, at: member.at.or(node.at), message });
     }
 }
 
