@@ -8,6 +8,13 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::Issuer;
 
+/// Requests that wait hold memory and streams; a fetch without an end would
+/// be the last one.
+const ZERO: Duration = Duration::ZERO;
+const MAX_WAIT: Duration = Duration::from_secs(60);
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What the filter is told to do.
 pub(crate) struct Config {
     /// The policy, which the gateway reads too.
@@ -71,7 +78,7 @@ impl Config {
         let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
         let key_sources =
             object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
-        let wait_for_keys = object.maybe("wait_for_keys", Reader::duration);
+        let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let handlings = [("strip", TokenHandling::Strip), ("forward", TokenHandling::Forward)];
         let token = object.maybe("token", |token| token.choice(&handlings));
         object.finish();
@@ -85,12 +92,14 @@ impl Config {
 }
 
 fn document(bytes: &[u8]) -> Result<Node, String> {
-    if bytes.trim_ascii_start().starts_with(b"{") {
-        return serde_json::from_slice(bytes)
-            .map_err(|error| format!("the plugin configuration is not JSON: {error}"));
-    }
-    match Struct::decode(bytes) {
-        Ok(Struct { fields }) if !fields.is_empty() => Ok(mapping(fields)),
+    let json = serde_json::from_slice(bytes);
+    // A Struct begins with a line feed, and what follows may look like JSON.
+    match (json, Struct::decode(bytes)) {
+        (Ok(node), _) => Ok(node),
+        (_, Ok(Struct { fields })) if !fields.is_empty() => Ok(mapping(fields)),
+        (Err(error), _) if bytes.trim_ascii_start().starts_with(b"{") => {
+            Err(format!("the plugin configuration is not JSON: {error}"))
+        }
         _ => Err("the plugin configuration is missing: give it as a google.protobuf.Struct, or \
                   as JSON in a google.protobuf.StringValue"
             .to_owned()),
@@ -127,7 +136,7 @@ impl Fetch {
     fn read(from: &Reader<'_>) -> Option<Self> {
         let mut object = from.object()?;
         let cluster = object.need("cluster").and_then(|cluster| cluster.text().map(str::to_owned));
-        let timeout = object.maybe("timeout", Reader::duration);
+        let timeout = object.maybe("timeout", |it| it.duration_within(MIN_TIMEOUT, MAX_TIMEOUT));
         object.finish();
         Some(Self { cluster: cluster?, timeout: timeout?.unwrap_or(Duration::from_secs(5)) })
     }
@@ -213,6 +222,16 @@ mod tests {
         let from_json: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(from_struct, from_json);
         assert_eq!(from_json[0], "policy: expected a mapping, found a list");
+    }
+
+    #[test]
+    fn a_struct_whose_first_bytes_look_like_json_is_a_struct() {
+        let text = Value { kind: Some(value::Kind::StringValue("x".repeat(112))) };
+        let fields = [("token".to_owned(), text)].into_iter().collect();
+        let bytes = Struct { fields }.encode_to_vec();
+        assert!(bytes.trim_ascii_start().starts_with(b"{"), "{bytes:?}");
+        let Err(problems) = Config::parse(&bytes) else { panic!("accepted") };
+        assert!(problems.iter().any(|it| it.path == "token"), "{problems:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The callbacks of the host: thin, each handing on to the gate.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,6 +26,10 @@ struct Worker {
     waiting: WaitingList,
     wait_for_keys: Duration,
     token: TokenHandling,
+    /// The rhythm of ticks. Setting it starts the period anew, so it is set
+    /// only when it changes: else a stream of requests would put the next tick
+    /// off for good.
+    tick: Duration,
     /// Whether the proxy's log shows what is admitted.
     is_debugged: bool,
 }
@@ -41,7 +45,9 @@ pub(crate) struct Root {
 struct Request {
     stream: u32,
     shared: Shared,
-    is_waiting: bool,
+    /// Whether it may pass. Until then neither body nor trailers may: they
+    /// would carry the headers along.
+    may_pass: Rc<Cell<bool>>,
 }
 
 impl Root {
@@ -84,7 +90,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, stream: u32) -> Option<Box<dyn HttpContext>> {
         let shared = Rc::clone(&self.shared);
-        Some(Box::new(Request { stream, shared, is_waiting: false }))
+        Some(Box::new(Request { stream, shared, may_pass: Rc::default() }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -94,7 +100,7 @@ impl RootContext for Root {
 
 impl Context for Request {
     fn on_done(&mut self) -> bool {
-        if self.is_waiting
+        if !self.may_pass.get()
             && let Some(worker) = self.shared.borrow_mut().as_mut()
         {
             worker.waiting.forget(self.stream);
@@ -111,22 +117,25 @@ impl HttpContext for Request {
             host::answer(remint_idtoken::Answer::Unavailable);
             return Action::Pause;
         };
-        match worker.request(self.stream) {
-            Passage::Free => Action::Continue,
-            Passage::Answered => Action::Pause,
-            Passage::Waiting => {
-                self.is_waiting = true;
-                Action::Pause
-            }
-        }
+        worker.request(self.stream, &self.may_pass);
+        self.action()
+    }
+
+    // By default the host itself holds these back while the headers are held;
+    // with `allow_on_headers_stop_iteration` it does not.
+    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
+        self.action()
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.action()
     }
 }
 
-/// What was done with a request.
-enum Passage {
-    Free,
-    Answered,
-    Waiting,
+impl Request {
+    fn action(&self) -> Action {
+        if self.may_pass.get() { Action::Continue } else { Action::Pause }
+    }
 }
 
 impl Worker {
@@ -137,43 +146,43 @@ impl Worker {
             waiting: WaitingList::default(),
             wait_for_keys,
             token,
+            tick: TICK_WHILE_WAITING,
             is_debugged: host::shows_debug(),
         }
     }
 
-    fn request(&mut self, stream: u32) -> Passage {
+    /// Decides about the request at hand; `may_pass` is told, now or later.
+    fn request(&mut self, stream: u32, may_pass: &Rc<Cell<bool>>) {
         let now = host::now();
         let head = host::request_head();
         match self.gate.decide(&head, seconds(now)) {
-            Decision::Admit(token) => {
-                self.admit(&token);
-                Passage::Free
-            }
-            Decision::Refuse(refusal) => {
-                refuse(&refusal, &head);
-                Passage::Answered
-            }
+            Decision::Admit(token) => self.admit(&token, &head, may_pass),
+            Decision::Refuse(refusal) => refuse(&refusal, &head),
             Decision::Wait(refusal) => {
                 let deadline = now.saturating_add(self.wait_for_keys);
-                self.wait(Waiting { stream, head, deadline, refusal })
+                let may_pass = Rc::clone(may_pass);
+                self.wait(Waiting { stream, head, deadline, refusal, may_pass });
             }
         }
     }
 
-    fn wait(&mut self, waiting: Waiting) -> Passage {
-        host::tick_every(TICK_WHILE_WAITING);
-        match self.waiting.push(waiting) {
-            Ok(()) => Passage::Waiting,
-            Err(Waiting { head, refusal, .. }) => {
-                refuse(&refusal, &head);
-                Passage::Answered
-            }
+    fn wait(&mut self, waiting: Waiting) {
+        self.tick_every(TICK_WHILE_WAITING);
+        if let Err(Waiting { head, refusal, .. }) = self.waiting.push(waiting) {
+            refuse(&refusal, &head);
+        }
+    }
+
+    fn tick_every(&mut self, period: Duration) {
+        if self.tick != period {
+            self.tick = period;
+            host::tick_every(period);
         }
     }
 
     /// What is done with the request at hand before it goes on. Only who
     /// holds a verified token gets here.
-    fn admit(&self, token: &VerifiedToken) {
+    fn admit(&self, token: &VerifiedToken, head: &RequestHead, may_pass: &Cell<bool>) {
         if self.is_debugged {
             let (rule, caller, print) = (token.rule(), token.claims(), token.fingerprint());
             let line = json!({"rule": rule, "caller": caller.to_string(),
@@ -183,6 +192,8 @@ impl Worker {
         if self.token == TokenHandling::Strip {
             host::remove_request_header("authorization");
         }
+        head.identity_headers().for_each(host::remove_request_header);
+        may_pass.set(true);
     }
 
     fn tick(&mut self) {
@@ -197,12 +208,14 @@ impl Worker {
                 state.started(call.ok(), seconds(now), host::jitter());
             }
         }
-        for Waiting { stream, head, refusal, .. } in self.waiting.take_overdue(now) {
+        for Waiting { stream, head, refusal, .. } in
+            self.waiting.take_overdue(now, self.wait_for_keys)
+        {
             if host::enter(stream) {
                 refuse(&refusal, &head);
             }
         }
-        host::tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
+        self.tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
     }
 
     fn keys_answered(&mut self, call: u32, body_size: usize) {
@@ -217,13 +230,14 @@ impl Worker {
                 for note in notes {
                     host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
                 }
+                self.decide_waiting(now);
             }
+            // Whoever waits goes on waiting: the next attempt may succeed.
             Err(why) => {
                 let message = format!("remint: keys of {issuer:?} could not be fetched: {why}");
                 host::log(LogLevel::Error, &message);
             }
         }
-        self.decide_waiting(now);
     }
 
     /// Decides again about all that wait, now that something is known.
@@ -236,7 +250,7 @@ impl Worker {
                     let _ = self.waiting.push(waiting);
                 }
                 Decision::Admit(token) if host::enter(waiting.stream) => {
-                    self.admit(&token);
+                    self.admit(&token, &waiting.head, &waiting.may_pass);
                     host::resume_request();
                 }
                 Decision::Refuse(refusal) if host::enter(waiting.stream) => {

@@ -41,23 +41,20 @@ impl<S: SignatureScheme> Gate<S> {
             Ok(token) => return Decision::Admit(Box::new(token)),
             Err(refusal) => refusal,
         };
-        if self.may_change(&refusal, now) {
-            Decision::Wait(refusal)
-        } else {
-            Decision::Refuse(refusal)
-        }
-    }
-
-    /// Whether keys that are on their way may change the answer.
-    fn may_change(&mut self, refusal: &Refusal, now: UnixTime) -> bool {
         let issuer = refusal.issuer_name().unwrap_or_default();
-        let Some(state) = self.keys.iter_mut().find(|state| state.source.issuer == issuer) else {
-            return false;
-        };
-        match refusal.reason {
-            Reason::KeysUnavailable => true,
-            Reason::KeyUnknown => state.schedule.unknown_key(now),
-            _ => false,
+        let state = self.keys.iter_mut().find(|state| state.source.issuer == issuer);
+        match (refusal.reason, state) {
+            (Reason::KeysUnavailable, Some(_)) => Decision::Wait(refusal),
+            // While the key server is down, nobody can say that there is no
+            // such key.
+            (Reason::KeyUnknown, Some(KeyState { schedule, .. })) if schedule.last_failed() => {
+                Decision::Wait(refusal.for_lack_of_keys())
+            }
+            (Reason::KeyUnknown, Some(state)) => match state.schedule.unknown_key(now) {
+                true => Decision::Wait(refusal),
+                false => Decision::Refuse(refusal),
+            },
+            _ => Decision::Refuse(refusal),
         }
     }
 }

@@ -105,6 +105,19 @@ fn a_token_of_a_new_key_waits_for_one_fetch_and_no_more() {
 }
 
 #[test]
+fn while_the_key_server_is_down_a_new_key_is_not_called_unknown() {
+    let (mut gate, issuer) = (gate(), issuer());
+    answer(&mut gate, "200", &issuer.jwks().to_string(), NOW).unwrap();
+    issuer.rotate().unwrap();
+    let head = request(&issuer);
+    answer(&mut gate, "503", "", later(60)).unwrap_err();
+    let Decision::Wait(refusal) = gate.decide(&head, later(61)) else { panic!("not waiting") };
+    assert_eq!(refusal.reason, Reason::KeysUnavailable);
+    answer(&mut gate, "200", &issuer.jwks().to_string(), later(62)).unwrap();
+    assert_eq!(verdict(&mut gate, &head, later(62)), "admit");
+}
+
+#[test]
 fn a_token_that_nobody_signed_does_not_wait_twice() {
     let (mut gate, issuer, stranger) = (gate(), issuer(), self::issuer());
     answer(&mut gate, "200", &issuer.jwks().to_string(), NOW).unwrap();

@@ -1,6 +1,6 @@
 //! A request's headers as the host hands them over.
 
-use remint_idtoken::{Headers, Target, TargetError};
+use remint_idtoken::{Headers, Target, TargetError, is_identity_header};
 
 /// All headers of a request, names in lower case, in their order. Values are
 /// bytes: they need not be UTF-8.
@@ -25,6 +25,18 @@ impl RequestHead {
     /// The request's id, by which its operator finds it in the access log.
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.text("x-request-id")
+    }
+
+    /// The headers that say who somebody is: all of them come from outside.
+    pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str()).filter(|name| is_identity_header(name))
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().fold(0, |sum: usize, (name, value)| {
+            sum.saturating_add(name.len()).saturating_add(value.len())
+        })
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -76,9 +76,10 @@ impl KeyState {
             None => return Err("the key server did not answer".to_owned()),
         }
         let parsed = parse_jwks(&answer.body).map_err(|error| error.to_string())?;
-        let set = KeySet::load(authority.scheme(), &parsed).map_err(|error| error.to_string())?;
+        let (set, left_out) =
+            KeySet::load(authority.scheme(), &parsed).map_err(|error| error.to_string())?;
         authority.set_keys(&self.source.issuer, Some(Arc::new(set)));
-        Ok(parsed.left_out().iter().map(ToString::to_string).collect())
+        Ok(left_out.iter().map(ToString::to_string).collect())
     }
 
     /// Drops keys that are older than an outage may last.

@@ -23,6 +23,7 @@ mod claims;
 mod clock;
 pub mod config;
 mod fingerprint;
+mod identity;
 mod json;
 pub mod keys;
 #[cfg(feature = "native")]
@@ -42,6 +43,7 @@ pub use clock::Clock;
 #[cfg(feature = "native")]
 pub use clock::SystemClock;
 pub use fingerprint::Fingerprint;
+pub use identity::is_identity_header;
 #[cfg(feature = "native")]
 pub use native::AwsLc;
 pub use policy::{Policy, Rule};

@@ -18,9 +18,17 @@ impl Refusal {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
-        Remedy { advice: advice(self.reason), command: command(self) }
+        let advice = match (self.reason, self.sender()) {
+            (Reason::AudienceMismatch, Some(Sender::PubSub)) => PUSH_ADVICE,
+            (reason, _) => advice(reason),
+        };
+        Remedy { advice, command: command(self) }
     }
 }
+
+const PUSH_ADVICE: &str = "set the sender's audience to an accepted one, or add the received one \
+    to the rule (the command replaces the whole push configuration: repeat --push-no-wrapper if \
+    the subscription has it)";
 
 fn advice(reason: Reason) -> &'static str {
     match reason {
@@ -70,9 +78,6 @@ fn command(refusal: &Refusal) -> Option<String> {
             let caller = refusal.expectation()?.values().first()?;
             refusal.sender().map(|_| sender_command(refusal, None, Some(caller)))
         }
-        Reason::SignatureRemoved => {
-            Some("gcloud run services update SERVICE --region=REGION --no-invoker-iam-check".into())
-        }
         _ => None,
     }
 }
@@ -80,7 +85,8 @@ fn command(refusal: &Refusal) -> Option<String> {
 /// The command that gives a sender an account and an audience. Without a
 /// guess who the sender is, one that fetches such a token by hand.
 fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
-    let endpoint = quoted(refusal.endpoint().unwrap_or("ENDPOINT"));
+    let endpoint = quoted(refusal.url_for_command().unwrap_or("ENDPOINT"));
+    let account = account.filter(|account| account.contains('@'));
     let account = quoted(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
     let audience = quoted(audience.unwrap_or("AUDIENCE"));
     match refusal.sender() {
@@ -94,8 +100,9 @@ fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&st
              --oidc-service-account-email={account} --oidc-token-audience={audience}"
         ),
         Some(Sender::Tasks) => format!(
-            "gcloud tasks create-http-task --queue=QUEUE --url={endpoint} \
-             --oidc-service-account-email={account} --oidc-token-audience={audience}"
+            "gcloud tasks queues update QUEUE --location=LOCATION \
+             --http-oidc-service-account-email-override={account} \
+             --http-oidc-token-audience-override={audience}"
         ),
         None => format!(
             "gcloud auth print-identity-token --impersonate-service-account={account} \
@@ -146,8 +153,41 @@ mod tests {
         let commands = [Some(Sender::Scheduler), Some(Sender::Tasks), None]
             .map(|sender| mismatch(sender, "https://x"));
         assert!(commands[0].starts_with("gcloud scheduler jobs update http JOB"));
-        assert!(commands[1].starts_with("gcloud tasks create-http-task"));
+        assert!(commands[1].starts_with("gcloud tasks queues update QUEUE"));
         assert!(commands[2].starts_with("gcloud auth print-identity-token"));
+    }
+
+    #[test]
+    fn a_url_goes_into_a_command_only_whole_and_from_an_authenticated_caller() {
+        let command = |authority, path, caller: Option<&str>| {
+            let target = Target::parse(authority, path, "POST").unwrap();
+            let refusal = Refusal::from(Reason::AudienceMismatch)
+                .expected_text("a")
+                .request(&target, Some(Sender::PubSub));
+            let refusal = match caller {
+                Some(caller) => refusal.caller(caller),
+                None => refusal,
+            };
+            refusal.remedy().command.unwrap()
+        };
+        assert!(
+            command("h.example", "/p", Some("a@b"))
+                .contains("--push-endpoint=https://h.example/p ")
+        );
+        for (authority, path, caller) in [
+            ("h.example", "/p", None),
+            ("h.example", "/p?token=x", Some("a@b")),
+            ("h.example:8443", "/p", Some("a@b")),
+            ("h.example", "/%70", Some("a@b")),
+        ] {
+            let command = command(authority, path, caller);
+            assert!(command.contains("--push-endpoint=ENDPOINT "), "{command}");
+        }
+        let command = command("h.example", "/p", Some("subject 104"));
+        assert!(
+            command.contains("--push-auth-service-account=SERVICE_ACCOUNT_EMAIL "),
+            "{command}"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Target<'r> {
     host: Cow<'r, str>,
     path: Cow<'r, str>,
     method: &'r str,
+    is_whole: bool,
 }
 
 /// Why no rule may be matched against a request: two programs could read its
@@ -45,6 +46,9 @@ pub enum TargetError {
     /// do not.
     #[error("the path holds an encoded slash or a backslash")]
     HiddenSlash,
+    /// Parameters of a segment (`;`) that decide which rule the path meets.
+    #[error("the path meets another rule with its parameters (\";\") than without them")]
+    Parameters,
     /// An escape that is none, or one for a control character.
     #[error("the path holds a malformed escape or a control character")]
     Escape,
@@ -66,7 +70,14 @@ impl<'r> Target<'r> {
         method: &'r str,
     ) -> Result<Self, TargetError> {
         let path = path_and_query.split_once('?').map_or(path_and_query, |(path, _)| path);
-        Ok(Self { host: host(authority)?, path: decoded_path(path)?, method })
+        let (host, decoded) = (host(authority)?, decoded_path(path)?);
+        let is_whole = host == authority && decoded == path_and_query;
+        Ok(Self { host, path: decoded, method, is_whole })
+    }
+
+    /// The URL that was called, if host and path are all there is to it.
+    pub(crate) fn whole_url(&self) -> Option<String> {
+        self.is_whole.then(|| format!("https://{}{}", self.host, self.path))
     }
 
     /// The host in lower case, without port.
@@ -81,6 +92,20 @@ impl<'r> Target<'r> {
         &self.path
     }
 
+    /// The path without the parameters of its segments (`/a;b/c` is `/a/c`),
+    /// if it has any: that is how some servers read it.
+    pub(crate) fn path_without_parameters(&self) -> Option<String> {
+        self.path.contains(';').then(|| {
+            let bare = |segment: &str| segment.split(';').next().unwrap_or_default().to_owned();
+            self.path.split('/').map(bare).collect::<Vec<_>>().join("/")
+        })
+    }
+
+    /// The same request for another path.
+    pub(crate) fn with_path(&self, path: String) -> Self {
+        Self { path: Cow::Owned(path), is_whole: false, ..self.clone() }
+    }
+
     /// The method, exactly as it came.
     #[must_use]
     pub fn method(&self) -> &str {
@@ -90,20 +115,31 @@ impl<'r> Target<'r> {
 
 /// `host[:port]` as the host alone, in lower case.
 pub(crate) fn host(authority: &str) -> Result<Cow<'_, str>, TargetError> {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some((host, port)) if is_port(port) => host,
         _ => authority,
     };
-    // A dot at the end makes the same name absolute.
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(plain) {
+    let is_valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    if !is_valid {
         return Err(TargetError::Host);
     }
+    // A dot at the end makes the same name absolute.
+    let host = host.strip_suffix('.').unwrap_or(host);
     Ok(match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => Cow::Owned(host.to_ascii_lowercase()),
         false => Cow::Borrowed(host),
     })
+}
+
+/// Labels between dots, none of them empty but perhaps the last.
+fn is_name(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    labels.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
 }
 
 /// The path as rules see it: see [`Target::parse`].
@@ -231,7 +267,10 @@ mod tests {
             assert_eq!(host(authority).as_deref(), Ok("orders.example.com"));
         }
         assert_eq!(host("[::1]:80").as_deref(), Ok("[::1]"));
-        for bad in ["", ":80", "a b", "a@b", "a/b", "ä"] {
+        for bad in [
+            "", ":80", "a b", "a@b", "a/b", "ä", ".", "h..", ".h", "a..b", "h:80:80", "h:80.",
+            "h:x", "[::1", "[h]", "::1",
+        ] {
             assert_eq!(host(bad), Err(TargetError::Host), "{bad}");
         }
     }

@@ -21,6 +21,8 @@ impl Sender {
     pub fn guess(headers: &impl Headers) -> Option<Self> {
         let has = |name: &str| headers.values(name).next().is_some();
         let agent = headers.values("user-agent").next().unwrap_or_default();
+        // The marks stand at the beginning; the rest may be as long as it likes.
+        let agent = agent.get(..256).unwrap_or(agent);
         let agent_has = |mark: &[u8]| agent.windows(mark.len()).any(|part| part == mark);
         if has("x-cloudtasks-queuename") || agent_has(b"Google-Cloud-Tasks") {
             Some(Self::Tasks)

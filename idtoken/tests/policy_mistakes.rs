@@ -66,6 +66,11 @@ const RULE_MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "match",
+        r#"{"paths": [{"prefix": "/push?x=1"}]}"#,
+        "rules[0].match.paths[0].prefix: \"/push?x=1\" is no path: rules see neither queries nor parameters",
+    ),
+    (
+        "match",
         r#"{"methods": ["post"]}"#,
         "rules[0].match.methods[0]: \"post\" is no method: write it in capitals, as in GET",
     ),
@@ -148,6 +153,35 @@ fn names_and_issuers_must_tell_things_apart() {
         rule("issuers", Some(r#"["g"]"#))
     ));
     assert_eq!(found, ["issuers: the issuer \"accounts.google.com\" occurs twice"]);
+}
+
+#[test]
+fn times_have_bounds_outside_of_which_nothing_would_work_or_everything_would() {
+    let found = mistakes(&format!(
+        r#"{{"clock_skew": "10years", "max_lifetime": "0s", "rules": [{}]}}"#,
+        rule("issuers", None)
+    ));
+    assert_eq!(
+        found,
+        [
+            "clock_skew: 10years is out of bounds: from 0s to 5m",
+            "max_lifetime: 0s is out of bounds: from 1m to 7days",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_is_never_reached_is_a_mistake() {
+    let all = rule("match", Some("{}"));
+    let found = mistakes(&format!(
+        r#"{{"rules": [{}, {}]}}"#,
+        all.replace("\"r\"", "\"all\""),
+        rule("issuers", None)
+    ));
+    assert_eq!(
+        found,
+        ["rules: the rule \"r\" is never reached: \"all\" before it is for every request"]
+    );
 }
 
 #[test]

@@ -4,11 +4,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
 use remint_tests::chain::{Chain, DOMAIN, PUSHER, REGIONS, region_url};
 use remint_tests::demo::{Show, a_region_dies, attackers, explained, problem, remint_in_the_way};
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Shows what Remint does, on this machine alone: an emulated Google with a
@@ -57,33 +59,65 @@ async fn tell(arguments: &Arguments) -> io::Result<bool> {
     show.part(&explained(&mut chain).await?)?;
     let held = show.end()?;
     if arguments.keep {
-        println!("{}", how_to_play(&chain));
+        let addresses = Addresses::of(&chain);
+        match arguments.json {
+            true => println!("{}", addresses.to_json()),
+            false => println!("{}", addresses.how_to_play()),
+        }
         interrupted().await;
     }
     chain.stop().await?;
     Ok(held)
 }
 
-fn how_to_play(chain: &Chain) -> String {
-    let (edge, google) = (chain.edge(), chain.emulator.google_addr());
-    let audience = region_url(&chain.emulator, REGIONS[0]);
-    let (gateway, envoy) = (chain.gateway.admin(), chain.envoy.admin());
-    format!(
-        "\nIt all keeps running until Ctrl-C.\n\n\
-         # a token of the subscription's account, for one region\n\
-         TOKEN=$(curl -s -H 'Metadata-Flavor: Google' 'http://{google}/computeMetadata/v1/instance\
-         /service-accounts/{PUSHER}/identity?audience={audience}&format=full')\n\
-         # through Envoy and gateway to a region, which echoes what it got\n\
-         curl -s -X POST -H 'Host: {DOMAIN}' -H \"Authorization: Bearer $TOKEN\" -d '{{}}' \
-         http://{edge}/push\n\
-         # refused; Envoy's log says why\n\
-         curl -si -X POST -H 'Host: {DOMAIN}' -d '{{}}' http://{edge}/push\n\
-         # every call that the regions saw\n\
-         curl -s http://{google}/emulator/timeline\n\
-         # the gateway's metrics, Envoy's own\n\
-         curl -s http://{gateway}/metrics\n\
-         curl -s http://{envoy}/stats\n"
-    )
+/// Where everything listens while it is kept running.
+struct Addresses {
+    edge: SocketAddr,
+    envoy: SocketAddr,
+    gateway: SocketAddr,
+    gateway_admin: SocketAddr,
+    google: SocketAddr,
+    audience: String,
+}
+
+impl Addresses {
+    fn of(chain: &Chain) -> Self {
+        Self {
+            edge: chain.edge(),
+            envoy: chain.envoy.admin(),
+            gateway: chain.gateway.address(),
+            gateway_admin: chain.gateway.admin(),
+            google: chain.emulator.google_addr(),
+            audience: region_url(&chain.emulator, REGIONS[0]),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"edge": self.edge, "envoy_admin": self.envoy, "gateway": self.gateway,
+            "gateway_admin": self.gateway_admin, "google": self.google})
+    }
+
+    fn how_to_play(&self) -> String {
+        let Self { edge, envoy, gateway, gateway_admin, google, audience } = self;
+        format!(
+            "\nIt all keeps running until Ctrl-C:\n\n  \
+             Envoy with the filter    http://{edge}   (its admin page: http://{envoy})\n  \
+             the gateway              http://{gateway}   (health, metrics: http://{gateway_admin})\n  \
+             Google, emulated         http://{google}\n\n\
+             # a token of the subscription's account, for one region\n\
+             TOKEN=$(curl -s -H 'Metadata-Flavor: Google' 'http://{google}/computeMetadata/v1/\
+             instance/service-accounts/{PUSHER}/identity?audience={audience}&format=full')\n\
+             # through Envoy and gateway to a region, which echoes what it got\n\
+             curl -s -X POST -H 'Host: {DOMAIN}' -H \"Authorization: Bearer $TOKEN\" -d '{{}}' \
+             http://{edge}/push\n\
+             # refused: the caller sees 401, the operator finds the reason in Envoy's log\n\
+             curl -si -X POST -H 'Host: {DOMAIN}' -d '{{}}' http://{edge}/push\n\
+             # every call that the regions saw\n\
+             curl -s http://{google}/emulator/timeline\n\
+             # what the gateway counts\n\
+             curl -s http://{gateway_admin}/metrics\n"
+        )
+    }
 }
 
 /// Waits for Ctrl-C or its like, and says which it was.

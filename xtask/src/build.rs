@@ -31,7 +31,7 @@ pub(crate) fn all() -> Result {
     for program in ["remint", "remint-emulator"] {
         install(&target.join("release").join(program), &dist)?;
     }
-    println!("built into {}", dist.display());
+    eprintln!("built into {}", dist.display());
     Ok(())
 }
 

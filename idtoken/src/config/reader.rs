@@ -118,14 +118,25 @@ impl<'n> Reader<'n> {
         }
     }
 
-    /// The value as a time span, such as `30s` or `1h 30m`.
+    /// The value as a time span of any length, such as `30s` or `1h 30m`.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
+        self.duration_within(Duration::ZERO, Duration::MAX)
+    }
+
+    /// The value as a time span within these bounds, such as `30s` or `1h 30m`.
+    #[must_use]
+    pub fn duration_within(&self, least: Duration, most: Duration) -> Option<Duration> {
         let Kind::Text(text) = &self.node.kind else {
             return self.expected("a time span such as 30s, 5m or 1h");
         };
         match humantime::parse_duration(text) {
-            Ok(span) => Some(span),
+            Ok(span) if (least..=most).contains(&span) => Some(span),
+            Ok(_) => {
+                let [least, most] = [least, most].map(humantime::format_duration);
+                self.problem(format!("{text} is out of bounds: from {least} to {most}"));
+                None
+            }
             Err(_) => {
                 self.problem(format!("{text:?} is no time span: write it as 30s, 5m or 1h"));
                 None
@@ -310,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_with_its_path() {
-        let text = r#"{"name": 7, "rules": [{"on": "yes"}, {"wait": "soon"}], "nmae": "x"}"#;
+        let text = r#"{"name": 7, "rules": [{"on": "yes"}, {"wait": "soon"}, {"wait": "2h"}], "nmae": "x"}"#;
         let found = problems(text, |root| {
             let mut object = root.object().unwrap();
             let _ = object.need("name").and_then(|name| name.text());
@@ -318,7 +329,8 @@ mod tests {
             for rule in object.get("rules").unwrap().items().unwrap() {
                 let mut rule = rule.object().unwrap();
                 let _ = rule.maybe("on", Reader::flag);
-                let _ = rule.maybe("wait", Reader::duration);
+                let (least, most) = (Duration::from_secs(1), Duration::from_secs(60));
+                let _ = rule.maybe("wait", |wait| wait.duration_within(least, most));
                 rule.finish();
             }
             object.finish();
@@ -330,6 +342,7 @@ mod tests {
                 "\"colour\" is missing",
                 "rules[0].on: expected true or false, found a text",
                 "rules[1].wait: \"soon\" is no time span: write it as 30s, 5m or 1h",
+                "rules[2].wait: 2h is out of bounds: from 1s to 1m",
                 "nmae: is not a setting; did you mean \"name\"?",
             ]
         );

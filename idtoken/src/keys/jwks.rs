@@ -144,10 +144,10 @@ fn rsa_key(entry: &Object) -> Result<Vec<u8>, &'static str> {
         8193.. => return Err("it is an RSA key of more than 8192 bits"),
         _ => {}
     }
-    // NIST SP 800-56B asks for an odd exponent of at least 65537; more than
-    // 64 bits of it only cost time.
+    // NIST SP 800-56B asks for an odd exponent of at least 65537; BoringSSL
+    // and aws-lc take none of more than 33 bits.
     let exponent = match *exponent.as_slice() {
-        ref digits if digits.len() > 8 => return Err("its exponent is too large"),
+        ref digits if bits(digits) > 33 => return Err("its exponent has more than 33 bits"),
         ref digits => digits.iter().fold(0_u64, |sum, digit| (sum << 8) | u64::from(*digit)),
     };
     if exponent < 65_537 || exponent.is_multiple_of(2) {

@@ -10,7 +10,7 @@ pub use der::ecdsa_signature_to_der;
 pub use jwks::{JwksError, LeftOut, MAX_JWKS_BYTES, ParsedJwks, parse_jwks};
 pub use schedule::{KeySchedule, KeyTimes, max_age};
 
-use crate::signature::{Algorithm, SignatureError, SignatureScheme};
+use crate::signature::{Algorithm, SignatureScheme};
 
 /// The keys of one issuer, made ready for one [`SignatureScheme`].
 pub struct KeySet<K> {
@@ -25,23 +25,33 @@ pub(crate) struct ReadyKey<K> {
 }
 
 impl<K> KeySet<K> {
-    /// Makes the keys of a document ready for use.
+    /// Makes the keys of a document ready for use. Also returns those that are
+    /// left out, by the reader of the document or by the scheme.
     ///
     /// # Errors
-    /// [`SignatureError`] for the first key that the scheme can't take.
+    /// [`JwksError::NoneUsable`] if no key is left.
     pub fn load<S: SignatureScheme<Key = K>>(
         scheme: &S,
         jwks: &ParsedJwks,
-    ) -> Result<Self, SignatureError> {
+    ) -> Result<(Self, Vec<LeftOut>), JwksError> {
         let mut set = Self { by_id: HashMap::new(), without_id: Vec::new() };
-        for (id, public) in jwks.keys() {
-            let ready = ReadyKey { algorithm: public.algorithm(), key: scheme.load(public)? };
+        let mut left_out = jwks.left_out().to_vec();
+        for (place, (id, public)) in jwks.keys().iter().enumerate() {
+            let Ok(key) = scheme.load(public) else {
+                let why = "it is not a valid key of its type";
+                left_out.push(LeftOut { key: id.clone().unwrap_or(format!("#{place}")), why });
+                continue;
+            };
+            let ready = ReadyKey { algorithm: public.algorithm(), key };
             match id {
                 Some(id) => drop(set.by_id.insert(id.clone(), ready)),
                 None => set.without_id.push(ready),
             }
         }
-        Ok(set)
+        if set.by_id.is_empty() && set.without_id.is_empty() {
+            return Err(JwksError::NoneUsable(left_out.len()));
+        }
+        Ok((set, left_out))
     }
 
     /// The key that a token names. A token that names none is matched only

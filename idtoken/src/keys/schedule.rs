@@ -31,6 +31,8 @@ impl Default for KeyTimes {
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Clocks of the day are corrected by less than this all the time.
+const CLOCK_JITTER: Duration = Duration::from_secs(5);
 
 /// What is known of one key set's fetches.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct KeySchedule {
     next_at: UnixTime,
     fetched_at: Option<UnixTime>,
     asked_at: Option<UnixTime>,
+    /// The newest moment that was told. A clock that shows less was set back.
+    told_at: UnixTime,
     failures: u32,
     in_flight: bool,
 }
@@ -53,6 +57,7 @@ impl KeySchedule {
             next_at: UnixTime(0),
             fetched_at: None,
             asked_at: None,
+            told_at: UnixTime(0),
             failures: 0,
             in_flight: false,
         }
@@ -61,7 +66,19 @@ impl KeySchedule {
     /// Whether a fetch should start now.
     #[must_use]
     pub fn is_due(&self, now: UnixTime) -> bool {
-        !self.in_flight && now >= self.next_at
+        !self.in_flight && (now >= self.next_at || self.was_set_back(now))
+    }
+
+    /// Whether the clock was set back since the last attempt: then what was
+    /// noted by it says nothing.
+    fn was_set_back(&self, now: UnixTime) -> bool {
+        now.plus(CLOCK_JITTER) < self.told_at
+    }
+
+    /// Whether the newest attempt failed.
+    #[must_use]
+    pub fn last_failed(&self) -> bool {
+        self.failures > 0
     }
 
     /// Whether a fetch is under way.
@@ -80,6 +97,7 @@ impl KeySchedule {
     pub fn started(&mut self, now: UnixTime) {
         self.in_flight = true;
         self.asked_at = Some(now);
+        self.told_at = now;
     }
 
     /// Keys arrived, to be kept for `max_age` if the server said how long.
@@ -89,6 +107,7 @@ impl KeySchedule {
         // A tenth early: the new keys are there before the old ones run out.
         self.next_at = now.plus(fresh_for.mul_f64(0.9));
         self.fetched_at = Some(now);
+        self.told_at = now;
         self.failures = 0;
         self.in_flight = false;
     }
@@ -100,6 +119,7 @@ impl KeySchedule {
         let wait = if doubled.is_zero() { LONGEST_RETRY } else { doubled.min(LONGEST_RETRY) };
         let spread = wait.mul_f64(jitter.clamp(0.0, 1.0) / 2.0);
         self.next_at = now.plus(wait.saturating_add(spread));
+        self.told_at = now;
         self.failures = self.failures.saturating_add(1);
         self.in_flight = false;
     }
@@ -107,7 +127,12 @@ impl KeySchedule {
     /// Whether the keys at hand may still be used.
     #[must_use]
     pub fn is_usable(&self, now: UnixTime) -> bool {
-        self.fetched_at.is_some_and(|at| now.since(at) <= self.times.keep_stale)
+        match self.fetched_at {
+            None => false,
+            // The clock was set back: their age can't be told.
+            Some(at) if at > now.plus(CLOCK_JITTER) => !self.last_failed(),
+            Some(at) => now.since(at) <= self.times.keep_stale,
+        }
     }
 
     /// How old the keys at hand are.
@@ -117,14 +142,16 @@ impl KeySchedule {
     }
 
     /// A token named a key that is not in the set. Returns whether new keys
-    /// may be on their way: a fetch is under way, or was made due now. Who
-    /// invents key ids gets at most one fetch per interval out of this.
+    /// may be on their way: a fetch is under way, failed and will be repeated,
+    /// or was made due now. Who invents key ids gets at most one fetch per
+    /// interval out of this.
     pub fn unknown_key(&mut self, now: UnixTime) -> bool {
-        if self.in_flight {
+        if self.in_flight || self.last_failed() {
             return true;
         }
         let wait = self.times.unknown_key_interval;
-        if self.asked_at.is_some_and(|at| now.since(at) < wait) {
+        let is_recent = self.asked_at.is_some_and(|at| now.since(at) < wait);
+        if is_recent && !self.was_set_back(now) {
             return false;
         }
         self.next_at = now;
@@ -205,7 +232,27 @@ mod tests {
         schedule.started(later(30));
         assert!(schedule.unknown_key(later(31)), "the fetch under way may bring it");
         schedule.failed(later(31), 0.0);
-        assert!(!schedule.unknown_key(later(32)));
+        assert!(schedule.unknown_key(later(31)), "the next attempt may bring it");
+        assert!(!schedule.is_due(later(31)), "and comes when its time has come");
+        schedule.started(later(32));
+        schedule.succeeded(later(32), None);
+        assert!(!schedule.unknown_key(later(33)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_stop_fetches() {
+        let earlier = NOW.minus(Duration::from_secs(365 * 86_400));
+        let mut schedule = fetched();
+        assert!(schedule.is_due(earlier) && schedule.unknown_key(earlier));
+        assert!(schedule.is_usable(earlier), "until an attempt by the right clock fails");
+        schedule.started(earlier);
+        schedule.succeeded(earlier, Some(Duration::from_secs(1000)));
+        assert!(!schedule.is_due(earlier.plus(Duration::from_secs(899))));
+        let mut schedule = fetched();
+        assert!(!schedule.is_due(NOW.minus(Duration::from_secs(2))), "that is no step back");
+        schedule.started(NOW);
+        schedule.failed(NOW, 0.0);
+        assert!(!schedule.is_usable(earlier));
     }
 
     #[test]

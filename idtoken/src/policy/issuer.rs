@@ -1,6 +1,7 @@
 //! Issuers: who signs tokens, and where their keys are.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -51,6 +52,11 @@ impl KeyUrl {
         if text.contains(['@', '#']) || authority.host().is_empty() {
             return Err(wrong());
         }
+        if !is_https && !is_loopback(authority.host()) {
+            return Err(format!(
+                "{text:?}: whoever is on the way could change the keys; use https"
+            ));
+        }
         let path_and_query = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
             is_https,
@@ -76,6 +82,12 @@ impl KeyUrl {
     pub fn path_and_query(&self) -> &str {
         &self.path_and_query
     }
+}
+
+/// Hosts that nobody is on the way to.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for KeyUrl {
@@ -177,7 +189,9 @@ mod tests {
 
     #[test]
     fn the_url_of_a_key_set_is_plain() {
-        for bad in ["", "keys", "file:///keys", "https://u:p@h/", "https://h/#f", "https://"] {
+        for bad in
+            ["", "keys", "file:///keys", "https://u:p@h/", "https://h/#f", "https://", "http://h/"]
+        {
             assert!(KeyUrl::parse(bad).is_err(), "{bad}");
         }
         let url = KeyUrl::parse("http://127.0.0.1:8080/a?b=c").unwrap();

@@ -8,6 +8,7 @@ mod issuer;
 mod rule;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use callers::Callers;
 pub use issuer::{Issuer, KeyUrl};
@@ -25,6 +26,13 @@ use crate::token::{TokenError, UnverifiedToken, VerifiedToken};
 /// The header that Google's senders put their token into.
 const TOKEN_HEADER: &str = "authorization";
 
+/// What a policy may say of times: a larger skew would admit what expired long
+/// ago, a shorter lifetime would admit nothing.
+const ZERO: Duration = Duration::ZERO;
+const MAX_SKEW: Duration = Duration::from_secs(300);
+const MIN_LIFETIME: Duration = Duration::from_secs(60);
+const MAX_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
+
 /// Who may call what, and how that is proved.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -40,8 +48,9 @@ impl Policy {
     pub fn read(from: &Reader<'_>) -> Option<Self> {
         let mut object = from.object()?;
         let timing = Timing::default();
-        let clock_skew = object.maybe("clock_skew", Reader::duration);
-        let max_lifetime = object.maybe("max_lifetime", Reader::duration);
+        let clock_skew = object.maybe("clock_skew", |it| it.duration_within(ZERO, MAX_SKEW));
+        let max_lifetime =
+            object.maybe("max_lifetime", |it| it.duration_within(MIN_LIFETIME, MAX_LIFETIME));
         let issuers = match object.get("issuers") {
             Some(list) => list.list(Issuer::read),
             None => Some(vec![Issuer::google()]),
@@ -57,6 +66,7 @@ impl Policy {
             .and_then(|rules| rules.list(|rule| Rule::read(rule, issuers.as_deref())));
         if let (Some(rules), Some(place)) = (&rules, &rules_at) {
             report_repeated(place, "name", rules.iter().map(|rule| &**rule.name()));
+            report_unreachable(place, rules);
         }
         object.finish();
         Some(Self {
@@ -112,6 +122,15 @@ impl Policy {
         self.rules.iter().find(|rule| rule.matches(target))
     }
 
+    /// Some servers cut the parameters of a segment off before they look for a
+    /// handler. Where that would be another rule's path, nobody can say which
+    /// rule is right.
+    fn ambiguity(&self, target: &Target<'_>) -> Option<TargetError> {
+        let bare = target.with_path(target.path_without_parameters()?);
+        let name = |target| self.rule_for(target).map(|rule| rule.name());
+        (name(target) != name(&bare)).then_some(TargetError::Parameters)
+    }
+
     /// Decides about a request: finds its rule, reads its token, has the
     /// token's origin checked by `authority` and its content by the rule.
     ///
@@ -128,16 +147,19 @@ impl Policy {
     ) -> Result<VerifiedToken, Refusal> {
         let target = target
             .map_err(|error| Refusal::from(Reason::TargetUnsafe).received(error.to_string()))?;
+        let refused = |refusal: Refusal| refusal.request(&target, Sender::guess(headers));
+        if let Some(error) = self.ambiguity(&target) {
+            let refusal = Refusal::from(Reason::TargetUnsafe).received(error.to_string());
+            return Err(refused(refusal));
+        }
         let Some(rule) = self.rule_for(&target) else {
             let received = format!("{} {} on {}", target.method(), target.path(), target.host());
-            return Err(Refusal::from(Reason::NoRule)
-                .received(received)
-                .request(&target, Sender::guess(headers)));
+            return Err(refused(Refusal::from(Reason::NoRule).received(received)));
         };
         read_token(headers)
             .and_then(|token| authority.authenticate(&token, now))
             .and_then(|token| rule.admit(token))
-            .map_err(|refusal| refusal.rule(rule.name()).request(&target, Sender::guess(headers)))
+            .map_err(|refusal| refused(refusal.rule(rule.name())))
     }
 }
 
@@ -151,6 +173,17 @@ fn read_token<H: Headers>(headers: &H) -> Result<UnverifiedToken<'_>, Refusal> {
         };
         Refusal::from(reason).received(error.to_string())
     })
+}
+
+/// A rule for everything leaves nothing to the rules after it.
+fn report_unreachable(place: &Reader<'_>, rules: &[Rule]) {
+    let mut rest = rules.iter().skip_while(|rule| !rule.is_for_everything());
+    if let (Some(all), Some(lost)) = (rest.next(), rest.next()) {
+        let (all, lost) = (all.name(), lost.name());
+        place.problem(format!(
+            "the rule {lost:?} is never reached: {all:?} before it is for every request"
+        ));
+    }
 }
 
 /// Names must tell things apart.

@@ -84,6 +84,10 @@ impl Rule {
         &self.shown_audiences
     }
 
+    pub(crate) fn is_for_everything(&self) -> bool {
+        self.hosts.is_empty() && self.paths.is_empty() && self.methods.is_empty()
+    }
+
     pub(crate) fn matches(&self, target: &Target<'_>) -> bool {
         let any = |list: &[String], value| list.is_empty() || list.iter().any(|it| it == value);
         any(&self.hosts, target.host())
@@ -188,6 +192,9 @@ fn parse_host(text: &str) -> Result<String, String> {
 }
 
 fn parse_path(text: &str) -> Result<String, String> {
+    if text.contains(['?', ';']) {
+        return Err(format!("{text:?} is no path: rules see neither queries nor parameters"));
+    }
     decoded_path(text).map(String::from).map_err(|error| format!("{text:?} is no path: {error}"))
 }
 

@@ -58,6 +58,8 @@ struct Details {
     fingerprint: Option<Fingerprint>,
     sender: Option<Sender>,
     endpoint: Option<String>,
+    /// The URL as the sender has it, which may go into a command.
+    whole_url: Option<String>,
 }
 
 impl From<Reason> for Refusal {
@@ -120,7 +122,18 @@ impl Refusal {
     #[must_use]
     pub(crate) fn request(mut self, target: &Target<'_>, sender: Option<Sender>) -> Self {
         self.details.sender = sender;
+        self.details.whole_url = target.whole_url();
         self.details.endpoint = Some(cut(format!("https://{}{}", target.host(), target.path())));
+        self
+    }
+
+    /// A token of an unknown key, when that may be due to an outage of the key
+    /// server: the caller is asked to try again instead of told off.
+    #[must_use]
+    pub fn for_lack_of_keys(mut self) -> Self {
+        if self.reason == Reason::KeyUnknown {
+            self.reason = Reason::KeysUnavailable;
+        }
         self
     }
 
@@ -170,6 +183,14 @@ impl Refusal {
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {
         self.details.endpoint.as_deref()
+    }
+
+    /// The URL for a command that changes a sender's settings: only as it was
+    /// called, whole, and by a caller who has been authenticated. Anybody else
+    /// could make up what operators are to paste into a shell.
+    pub(crate) fn url_for_command(&self) -> Option<&str> {
+        let url = self.details.whole_url.as_deref()?;
+        (self.details.caller.is_some() && url.len() <= SHOWN_CHARS).then_some(url)
     }
 
     /// All of it as one JSON object, for one line of a log.

@@ -81,6 +81,14 @@ impl Gateway {
         self.process.lines()
     }
 
+    /// Waits for a line of its log.
+    ///
+    /// # Errors
+    /// If it does not come in time.
+    pub async fn wait_for<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
+        self.process.wait_for(find).await
+    }
+
     /// The sum of a counter over all its labels.
     ///
     /// # Errors

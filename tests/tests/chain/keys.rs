@@ -2,6 +2,7 @@
 //! change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use remint_emulator::{Config, Emulator, Fault};
@@ -43,16 +44,70 @@ async fn requests_before_the_first_keys_wait_for_them_and_pass() {
     chain.stop().await.unwrap();
 }
 
+/// Requests that arrive all the time must not put off what ends their waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_waiting_requests_does_not_keep_the_keys_from_being_fetched() {
+    let status = Fault::Status(StatusCode::SERVICE_UNAVAILABLE);
+    let mut chain = chain_without_keys(status, "25s").await;
+    let (edge, token) = (chain.edge(), good_token(&chain.emulator));
+    chain.envoy.wait_for(|line| line.contains("could not be fetched").then_some(())).await.unwrap();
+    let mut rhythm = tokio::time::interval(Duration::from_millis(4));
+    let mut requests = Vec::new();
+    for number in 0..500 {
+        rhythm.tick().await;
+        let token = token.clone();
+        requests.push(tokio::spawn(async move { push(edge, &token).await.status }));
+        if number == 100 {
+            chain.emulator.faults().clear();
+        }
+    }
+    // The last of them found keys already: they came while others kept coming.
+    let fetched = chain.emulator.timeline().calls().len();
+    assert!(fetched > 0, "no request has passed during two seconds of requests");
+    for request in requests {
+        assert_eq!(request.await.unwrap(), StatusCode::OK);
+    }
+    chain.stop().await.unwrap();
+}
+
+/// Envoy can be told to hold back the headers alone while a filter waits. A
+/// body that passes then takes them along.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_request_s_body_does_not_pass_even_if_the_host_would_let_it() {
+    let emulator = Emulator::start(Config::demo()).await.unwrap();
+    let mut chain = Chain::around(emulator, |emulator, envoy| {
+        emulator.faults().set_keys(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE)));
+        envoy.plugin()["wait_for_keys"] = json!("1s");
+        envoy.filter()["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
+    })
+    .await
+    .unwrap();
+    let mut request = push_request(Some(&good_token(&chain.emulator)));
+    *request.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 16]);
+    let answer = remint_tests::client::send(chain.edge(), request).await.unwrap();
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(chain.emulator.timeline().calls().is_empty());
+    assert_eq!(chain.gateway.counter("remint_requests_total").await.unwrap(), 0);
+    chain.emulator.faults().clear();
+    let mut waiting = push_request(Some(&good_token(&chain.emulator)));
+    *waiting.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 16]);
+    let answer = remint_tests::client::send(chain.edge(), waiting).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json().unwrap()["body_bytes"], 1 << 16);
+    assert_eq!(chain.envoy.refusal_number(0).await.unwrap()["reason"], "keys_unavailable");
+    chain.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_requests_are_refused_at_their_deadline_and_may_be_sent_again() {
     for fault in [Fault::Hang, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)] {
-        let chain = chain_without_keys(fault, "300ms").await;
+        let mut chain = chain_without_keys(fault, "300ms").await;
         let answer = push(chain.edge(), &good_token(&chain.emulator)).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.header("retry-after"), "5");
         assert!(chain.emulator.timeline().calls().is_empty());
-        let refusals = chain.envoy.refusals();
-        assert_eq!(refusals.last().unwrap()["reason"], "keys_unavailable");
+        let refusal = chain.envoy.refusal_number(0).await.unwrap();
+        assert_eq!(refusal["reason"], "keys_unavailable");
         chain.stop().await.unwrap();
     }
 }

@@ -70,3 +70,21 @@ fn a_wrong_plugin_configuration_keeps_envoy_from_starting_and_says_all_that_is_w
         assert!(log.contains(mistake), "{mistake} is not in:\n{log}");
     }
 }
+
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    for part in ["1. The problem", "3. A region dies", "5. Explained", "Everything went as told"] {
+        assert!(readme.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_readme_s_policy_is_one() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let (_, policy) = readme.split_once("```yaml\npolicy:").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    let policy: Value = serde_saphyr::from_str(&format!("policy:{policy}")).unwrap();
+    let read = remint_idtoken::Policy::from_json(&policy["policy"].to_string());
+    assert!(read.is_ok(), "{:?}", read.err());
+}

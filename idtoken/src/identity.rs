@@ -1,0 +1,41 @@
+//! Headers that say who somebody is.
+
+/// Names and beginnings of names. Only Google's proxies and Remint may set
+/// them; a Pub/Sub publisher can too, through the attributes of an unwrapped
+/// message.
+const IDENTITY: [&str; 4] =
+    ["x-serverless-authorization", "x-goog-authenticated-user-", "x-goog-iap-", "x-remint-"];
+
+/// Whether a header, its name in lower case, says who somebody is. Nothing of
+/// the kind that comes from outside may reach a backend. Frameworks that put
+/// headers into variables can't tell `_` from `-`, so neither is told here.
+#[must_use]
+pub fn is_identity_header(name: &str) -> bool {
+    let starts_with = |start: &str| {
+        let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+        name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
+    };
+    // Most names are told by their first letter.
+    name.starts_with('x') && IDENTITY.iter().any(|start| starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_told_by_their_names_whatever_separates_the_words() {
+        for name in [
+            "x-serverless-authorization",
+            "x_serverless_authorization",
+            "x-goog-iap-jwt-assertion",
+            "x-goog-authenticated-user-email",
+            "x-remint-assertion",
+        ] {
+            assert!(is_identity_header(name), "{name}");
+        }
+        for name in ["authorization", "x-goog-pubsub-message-id", "x-request-id", "x", ""] {
+            assert!(!is_identity_header(name), "{name}");
+        }
+    }
+}
