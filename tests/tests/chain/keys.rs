@@ -51,19 +51,19 @@ async fn a_stream_of_waiting_requests_does_not_keep_the_keys_from_being_fetched(
     let mut chain = chain_without_keys(status, "25s").await;
     let (edge, token) = (chain.edge(), good_token(&chain.emulator));
     chain.envoy.wait_for(|line| line.contains("could not be fetched").then_some(())).await.unwrap();
+    // Each of two workers gets one about every 8 ms, far more often than it
+    // ticks.
     let mut rhythm = tokio::time::interval(Duration::from_millis(4));
     let mut requests = Vec::new();
-    for number in 0..500 {
+    while chain.emulator.timeline().calls().is_empty() {
         rhythm.tick().await;
         let token = token.clone();
         requests.push(tokio::spawn(async move { push(edge, &token).await.status }));
-        if number == 100 {
+        if requests.len() == 200 {
             chain.emulator.faults().clear();
         }
+        assert!(requests.len() < 1500, "no request has passed in 6 s");
     }
-    // The last of them found keys already: they came while others kept coming.
-    let fetched = chain.emulator.timeline().calls().len();
-    assert!(fetched > 0, "no request has passed during two seconds of requests");
     for request in requests {
         assert_eq!(request.await.unwrap(), StatusCode::OK);
     }
@@ -83,17 +83,24 @@ async fn a_waiting_request_s_body_does_not_pass_even_if_the_host_would_let_it() 
     .await
     .unwrap();
     let mut request = push_request(Some(&good_token(&chain.emulator)));
-    *request.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 16]);
+    *request.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 13]);
     let answer = remint_tests::client::send(chain.edge(), request).await.unwrap();
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(chain.emulator.timeline().calls().is_empty());
     assert_eq!(chain.gateway.counter("remint_requests_total").await.unwrap(), 0);
     chain.emulator.faults().clear();
-    let mut waiting = push_request(Some(&good_token(&chain.emulator)));
-    *waiting.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 16]);
-    let answer = remint_tests::client::send(chain.edge(), waiting).await.unwrap();
+    // The next attempt to fetch keys may be a few seconds away.
+    let answer = loop {
+        let mut waiting = push_request(Some(&good_token(&chain.emulator)));
+        *waiting.body_mut() = bytes::Bytes::from(vec![b'x'; 1 << 13]);
+        let answer = remint_tests::client::send(chain.edge(), waiting).await.unwrap();
+        if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+            break answer;
+        }
+        assert!(chain.envoy.refusals().len() < 30, "no keys in half a minute");
+    };
     assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.json().unwrap()["body_bytes"], 1 << 16);
+    assert_eq!(answer.json().unwrap()["body_bytes"], 1 << 13);
     assert_eq!(chain.envoy.refusal_number(0).await.unwrap()["reason"], "keys_unavailable");
     chain.stop().await.unwrap();
 }
