@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use http::HeaderValue;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::clock::Clock;
@@ -17,7 +19,7 @@ use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool};
+use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
 
 /// A gateway at work: what requests need, and the tasks that keep keys and
 /// tokens fresh for as long as it is there.
@@ -83,6 +85,24 @@ impl Gateway {
             is_draining: AtomicBool::new(false),
             _tasks: tasks,
         })
+    }
+}
+
+impl Gateway {
+    /// Answers a request. While it stops, it asks HTTP/1.1 callers to come
+    /// back over a new connection, which then leads to another instance.
+    /// HTTP/2 callers are told by GOAWAY when the listener closes.
+    pub(crate) async fn answer(
+        &self,
+        peer: &HeaderValue,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let is_http_2 = request.version() == Version::HTTP_2;
+        let mut response = self.proxy.handle(peer, request).await;
+        if !is_http_2 && self.is_draining.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 

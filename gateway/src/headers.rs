@@ -1,10 +1,11 @@
 //! What happens to headers on their way, as pure functions.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use remint_idtoken::{is_identity_header, is_own_header};
 
 /// The header that Cloud Run checks alone if it is there.
 pub(crate) const SERVERLESS_AUTHORIZATION: HeaderName =
@@ -29,12 +30,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Names and beginnings of names of headers that say who somebody is. Only
-/// Google's proxies and this gateway may set them; a Pub/Sub publisher can,
-/// through the attributes of an unwrapped message.
-const IDENTITY: [&str; 4] =
-    ["x-serverless-authorization", "x-goog-authenticated-user-", "x-goog-iap-", "x-remint-"];
-
 /// What a request's headers are completed with.
 pub(crate) struct Arrival<'a> {
     /// The address of the hop before this one.
@@ -49,12 +44,10 @@ pub(crate) struct Arrival<'a> {
 /// region to region is left to [`address`].
 pub(crate) fn prepare(headers: &mut HeaderMap, arrival: Arrival<'_>) {
     let wants_trailers = has_token(headers, &TE, "trailers");
-    remove_hop_by_hop(headers);
-    remove_identity(headers);
-    // The caller's token was read from there, and its signature must not be
-    // passed on; `Expect` was met by this gateway's own server.
-    headers.remove(AUTHORIZATION);
+    remove_untold(headers);
+    // It was met by this gateway's own server.
     headers.remove(EXPECT);
+    join_cookies(headers);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -69,33 +62,54 @@ pub(crate) fn prepare(headers: &mut HeaderMap, arrival: Arrival<'_>) {
     set_forwarded(headers, arrival.peer, arrival.host);
 }
 
-fn set_forwarded(headers: &mut HeaderMap, peer: &HeaderValue, host: Option<HeaderValue>) {
-    let hops = joined(headers.get_all(FORWARDED_FOR).iter(), peer);
-    headers.insert(FORWARDED_FOR, hops);
-    // The hop that took TLS off says so. Anything else is not to be believed.
-    let known =
-        headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https" || proto == "http");
-    if !known {
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+/// Removes what callers do not tell regions, from headers and from trailers:
+/// some servers merge these into those (RFC 9110, section 6.5.1).
+pub(crate) fn remove_untold(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    remove_named(headers, is_identity_header);
+    // The caller's token was read from there, and its signature must not be
+    // passed on.
+    headers.remove(AUTHORIZATION);
+    // Says what the X-Forwarded headers say (RFC 7239), and anybody outside
+    // can write it. A region must not have to choose whom to believe.
+    headers.remove(FORWARDED);
+}
+
+/// HTTP/2 callers may split cookies into several fields, which HTTP/1.1 does
+/// not allow (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let lines = || headers.get_all(COOKIE).iter();
+    if lines().nth(1).is_some()
+        && let Some(one) = joined(lines(), b"; ")
+    {
+        headers.insert(COOKIE, one);
     }
+}
+
+fn set_forwarded(headers: &mut HeaderMap, peer: &HeaderValue, host: Option<HeaderValue>) {
+    // As one, since many servers read the first line of several.
+    let hops = joined(headers.get_all(FORWARDED_FOR).iter().chain([peer]), b", ");
+    headers.insert(FORWARDED_FOR, hops.unwrap_or_else(|| peer.clone()));
+    // The hop that took TLS off says so, and it is the last one that wrote.
+    // Anything else is not to be believed.
+    let proto = match headers.get_all(FORWARDED_PROTO).iter().next_back() {
+        Some(proto) if proto == "https" => "https",
+        _ => "http",
+    };
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     match host {
         Some(host) => drop(headers.insert(FORWARDED_HOST, host)),
         None => drop(headers.remove(FORWARDED_HOST)),
     }
 }
 
-/// All values as one, since many servers read the first line of several.
-fn joined<'h>(values: impl Iterator<Item = &'h HeaderValue>, last: &HeaderValue) -> HeaderValue {
-    let mut all = Vec::new();
-    for value in values {
-        all.extend_from_slice(value.as_bytes());
-        all.extend_from_slice(b", ");
-    }
-    if all.is_empty() {
-        return last.clone();
-    }
-    all.extend_from_slice(last.as_bytes());
-    HeaderValue::from_bytes(&all).unwrap_or_else(|_| last.clone())
+/// All values as one. What is made of valid ones is valid.
+fn joined<'h>(
+    values: impl Iterator<Item = &'h HeaderValue>,
+    separator: &[u8],
+) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = values.map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&values.join(separator)).ok()
 }
 
 /// Addresses a request to one region, whose token must be in it alone.
@@ -133,20 +147,15 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
 }
 
-fn remove_identity(headers: &mut HeaderMap) {
-    let is_identity = |name: &&HeaderName| is_identity(name.as_str());
-    let named: Vec<HeaderName> = headers.keys().filter(is_identity).cloned().collect();
-    named.iter().for_each(|name| drop(headers.remove(name)));
+/// Removes from a region's answer what only this gateway says.
+pub(crate) fn remove_own(headers: &mut HeaderMap) {
+    remove_named(headers, is_own_header);
 }
 
-/// Frameworks that put headers into variables can't tell `_` from `-`.
-fn is_identity(name: &str) -> bool {
-    let starts_with = |start: &str| {
-        let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
-        name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
-    };
-    // Most names are told by their first letter.
-    name.starts_with('x') && IDENTITY.iter().any(|start| starts_with(start))
+fn remove_named(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
+    let named: Vec<HeaderName> =
+        headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();
+    named.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {

@@ -11,8 +11,7 @@ use remint_idtoken::keys::{
 };
 use remint_idtoken::policy::Issuer;
 use remint_idtoken::{
-    Authority, AwsLc, Policy, Reason, Refusal, SignatureError, SignatureScheme, Target,
-    TargetError, VerifiedToken,
+    Authority, AwsLc, Policy, Reason, Refusal, SignatureScheme, Target, TargetError, VerifiedToken,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -53,8 +52,6 @@ enum KeysError {
     Status(StatusCode),
     #[error("the key set can't be read")]
     Jwks(#[from] JwksError),
-    #[error("a key can't be used")]
-    Key(#[from] SignatureError),
 }
 
 impl Keyring {
@@ -114,7 +111,23 @@ impl Keyring {
                 decision = decide();
             }
         }
-        decision
+        decision.map_err(|refusal| self.judged(refusal))
+    }
+
+    /// A key that is not in an old set may be in the one that could not be
+    /// fetched: that is no fault of the sender, who may try again.
+    fn judged(&self, refusal: Refusal) -> Refusal {
+        let is_unknown = refusal.reason == Reason::KeyUnknown;
+        let issuer = self.issuer(&refusal).filter(|_| is_unknown);
+        match issuer.is_some_and(|it| it.schedule().last_failed()) {
+            true => refusal.for_lack_of_keys(),
+            false => refusal,
+        }
+    }
+
+    fn issuer(&self, refusal: &Refusal) -> Option<&IssuerKeys> {
+        let name = refusal.issuer_name()?;
+        self.issuers.iter().find(|it| it.issuer.name() == name)
     }
 
     /// Has new keys fetched if they could change the decision. None if they
@@ -123,15 +136,13 @@ impl Keyring {
         if !lacks_keys(refusal.reason) {
             return None;
         }
-        let name = refusal.issuer_name()?;
-        let found = self.issuers.iter().find(|it| it.issuer.name() == name)?;
+        let found = self.issuer(refusal)?;
         let now = self.clock.now();
         let is_coming = {
             let mut schedule = found.schedule();
-            match refusal.reason {
-                Reason::KeyUnknown => schedule.unknown_key(now),
-                _ => schedule.is_in_flight() || schedule.next_at() <= now.plus(KEY_WAIT),
-            }
+            let is_wanted = refusal.reason != Reason::KeyUnknown || schedule.unknown_key(now);
+            // After many failures the next attempt may be further off.
+            is_wanted && (schedule.is_in_flight() || schedule.is_due(now.plus(KEY_WAIT)))
         };
         found.doorbell.ring();
         is_coming.then_some(&found.news)
@@ -234,10 +245,10 @@ impl IssuerKeys {
             return Err(KeysError::Status(answer.status));
         }
         let jwks = parse_jwks(&answer.body)?;
-        for left_out in jwks.left_out() {
+        let (keys, left_out) = KeySet::load(&AwsLc, &jwks)?;
+        for left_out in left_out {
             warn!(issuer = self.issuer.name(), "{left_out}");
         }
-        let keys = KeySet::load(&AwsLc, &jwks)?;
         let cache_control = answer.headers.get(CACHE_CONTROL);
         let max_age = cache_control.and_then(|it| it.to_str().ok()).and_then(max_age);
         Ok((keys, max_age))

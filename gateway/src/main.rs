@@ -32,8 +32,9 @@ enum Command {
     ///
     /// Listens on the configuration's address, or on $PORT as Cloud Run asks.
     /// Health and metrics are on the admin address: /healthz, /readyz,
-    /// /metrics. SIGTERM or SIGINT stops it once the requests under way are
-    /// finished. Logs go to stderr, as JSON unless that is a terminal;
+    /// /metrics. SIGTERM or SIGINT stops it: /readyz says so at once, new
+    /// requests are served for the time of drain_delay, then those under way
+    /// are finished, within drain_timeout. Logs go to stderr, as JSON unless that is a terminal;
     /// RUST_LOG says how much (info by default).
     Serve {
         /// The configuration, in YAML.

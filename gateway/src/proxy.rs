@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
-use crate::error::{ProxyError, chain};
+use crate::error::ProxyError;
 use crate::front_end;
 use crate::headers;
 use crate::keys::Keyring;
@@ -132,25 +132,18 @@ impl Proxy {
     ) -> Result<Response<RegionBody>, Failed> {
         let region = choice.region;
         headers::address(request.headers_mut(), region.host.clone(), choice.token.header());
-        let error = match timeout_at(deadline, region.pool.send(request)).await {
-            Ok(Ok(response)) => {
-                region.counters.answered.inc();
-                region.reached(&service.name);
-                self.note_refusal(service, choice, id, &response);
-                return Ok(answered(response));
-            }
-            Ok(Err(SendError::Unsent(request, error))) => {
-                region.unreachable(&service.name, id, &error);
-                return Err(Failed::Unsent(request));
-            }
-            Ok(Err(SendError::Lost(error))) => lost(region, id, &error),
+        let upload = request.body().upload();
+        let response = match timeout_at(deadline, region.pool.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failed(service, region, id, error)),
             Err(_) => {
-                region.counters.timed_out.inc();
-                warn!(request_id = shown(id), region = &*region.name, "no answer in time");
-                ProxyError::TimedOut
+                region.timed_out(&service.name, id, &upload);
+                return Err(Failed::Sent(ProxyError::TimedOut));
             }
         };
-        Err(Failed::Sent(error))
+        region.answered(&service.name);
+        self.note_refusal(service, choice, id, &response);
+        Ok(answered(response))
     }
 
     /// A region that refuses the gateway is the operator's affair.
@@ -180,16 +173,23 @@ impl Proxy {
     }
 }
 
-/// Who broke the exchange off.
-fn lost(region: &Region, id: &HeaderValue, error: &hyper::Error) -> ProxyError {
-    // Whom hyper calls the user is here the caller, whose body it is.
-    if error.is_user() {
-        debug!(request_id = shown(id), "the caller broke the request off");
-        return ProxyError::CallerGone;
+/// Whose doing it is that there is no answer.
+fn failed(service: &Service, region: &Region, id: &HeaderValue, error: SendError) -> Failed {
+    match error {
+        SendError::Unsent(request, error) => {
+            region.unreachable(&service.name, id, &error);
+            Failed::Unsent(request)
+        }
+        // Whom hyper calls the user is here the caller, whose body it is.
+        SendError::Lost(error) if error.is_user() => {
+            debug!(request_id = shown(id), "the caller broke the request off");
+            Failed::Sent(ProxyError::CallerGone)
+        }
+        SendError::Lost(error) => {
+            region.lost(&service.name, id, &error);
+            Failed::Sent(ProxyError::Lost)
+        }
     }
-    region.counters.lost.inc();
-    warn!(request_id = shown(id), region = &*region.name, error = chain(error), "connection lost");
-    ProxyError::Lost
 }
 
 impl Route {

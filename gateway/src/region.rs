@@ -9,6 +9,10 @@ const LONGEST_EJECTION: Duration = Duration::from_secs(300);
 /// How long the one request that tries an ejected region keeps others away
 /// from it. It may never report: its caller may hang up.
 const PROBE_TIME: Duration = Duration::from_secs(10);
+/// So many requests in a row may stay without an answer. It is Envoy's default
+/// too (`consecutive_gateway_failure`): fewer would punish a region for the
+/// few that any network loses.
+const MAX_UNANSWERED: u32 = 5;
 
 /// How a region has been doing.
 #[derive(Default)]
@@ -25,6 +29,8 @@ struct Record {
     ejections: u32,
     /// The end of the last one.
     ended_at: Option<Instant>,
+    /// Requests that were sent since the last answer and got none.
+    unanswered: u32,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -54,10 +60,11 @@ impl Record {
         available
     }
 
-    fn failed(&mut self, now: Instant) {
+    /// Ejects it. False if it is ejected already.
+    fn failed(&mut self, now: Instant) -> bool {
         match self.state {
             // The failures of requests that were under way together count once.
-            State::Ejected(until) if until > now => return,
+            State::Ejected(until) if until > now => return false,
             State::Healthy if self.has_been_well(now) => self.ejections = 0,
             _ => {}
         }
@@ -67,6 +74,15 @@ impl Record {
         self.state = State::Ejected(until);
         self.ended_at = Some(until);
         self.ejections = self.ejections.saturating_add(1);
+        true
+    }
+
+    /// Ejects it if it has had its chances; one that is being tried after an
+    /// ejection has. True if it was ejected by this.
+    fn unanswered(&mut self, now: Instant) -> bool {
+        self.unanswered = self.unanswered.saturating_add(1);
+        let had_chances = self.unanswered >= MAX_UNANSWERED || self.state != State::Healthy;
+        had_chances && self.failed(now)
     }
 
     /// For as long as the longest ejection: what was before is forgotten.
@@ -93,7 +109,7 @@ impl Health {
         !self.is_marked() || self.record().take(now)
     }
 
-    /// The region was reached. True if it had been ejected until now.
+    /// The region answered. True if it had been ejected until now.
     pub(crate) fn succeeded(&self) -> bool {
         if !self.is_marked() {
             return false;
@@ -101,6 +117,7 @@ impl Health {
         let mut record = self.record();
         let changed = record.state != State::Healthy;
         record.state = State::Healthy;
+        record.unanswered = 0;
         self.is_marked.store(false, Ordering::Release);
         changed
     }
@@ -110,6 +127,14 @@ impl Health {
         let mut record = self.record();
         record.failed(now);
         self.is_marked.store(true, Ordering::Release);
+    }
+
+    /// The region was sent a request and gave no answer. True if it is ejected
+    /// for that.
+    pub(crate) fn unanswered(&self, now: Instant) -> bool {
+        let mut record = self.record();
+        self.is_marked.store(true, Ordering::Release);
+        record.unanswered(now)
     }
 
     fn is_marked(&self) -> bool {
@@ -152,111 +177,4 @@ fn nth_in_turn<T>(items: impl Iterator<Item = T> + Clone, turn: usize) -> Option
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn healths(count: usize) -> Vec<Health> {
-        (0..count).map(|_| Health::default()).collect()
-    }
-
-    fn choose_any(regions: &[Health], turn: usize, now: Instant) -> Option<usize> {
-        choose(regions.iter(), |_| true, turn, now)
-    }
-
-    #[test]
-    fn ejections_grow_up_to_a_limit_and_start_small_again_after_a_good_time() {
-        let (health, mut now) = (Health::default(), Instant::now());
-        let mut times = Vec::new();
-        for _ in 0..8 {
-            health.failed(now);
-            let mut seconds = 0;
-            while !health.is_available(now) {
-                now += SECOND;
-                seconds += 1;
-            }
-            times.push(seconds);
-            assert!(health.take(now));
-        }
-        assert_eq!(times, [10, 20, 40, 80, 160, 300, 300, 300]);
-        assert!(health.succeeded());
-        health.failed(now);
-        assert!(!health.is_available(now + SECOND * 299), "it is known to flap");
-        assert!(health.succeeded() && !health.succeeded());
-        now += SECOND * 600;
-        health.failed(now);
-        assert!(health.is_available(now + SECOND * 10));
-    }
-
-    #[test]
-    fn failures_of_requests_that_were_under_way_together_count_once() {
-        let (health, now) = (Health::default(), Instant::now());
-        (0..50).for_each(|_| health.failed(now));
-        assert!(health.is_available(now + SECOND * 10));
-    }
-
-    #[test]
-    fn after_an_ejection_one_request_tries_and_the_others_wait_for_it() {
-        let (regions, now) = (healths(2), Instant::now());
-        regions[0].failed(now);
-        let now = now + SECOND * 10;
-        let chosen: Vec<_> = (0..4).map(|turn| choose_any(&regions, turn, now)).collect();
-        assert_eq!(chosen.iter().filter(|it| **it == Some(0)).count(), 1);
-        assert!(regions[0].succeeded());
-        let chosen: Vec<_> = (0..4).map(|turn| choose_any(&regions, turn, now)).collect();
-        assert_eq!(chosen.iter().filter(|it| **it == Some(0)).count(), 2);
-    }
-
-    #[test]
-    fn if_all_are_ejected_all_are_used() {
-        let (regions, now) = (healths(3), Instant::now());
-        regions.iter().for_each(|region| region.failed(now));
-        let chosen: Vec<_> = (0..3).filter_map(|turn| choose_any(&regions, turn, now)).collect();
-        assert_eq!(chosen, [0, 1, 2]);
-    }
-
-    proptest! {
-        #[test]
-        fn an_ejected_region_is_not_chosen_while_another_is_well(
-            ejected in proptest::collection::vec(any::<bool>(), 1..12),
-            forbidden in proptest::collection::vec(any::<bool>(), 12),
-            turn in any::<usize>(),
-        ) {
-            let (regions, now) = (healths(ejected.len()), Instant::now());
-            for (region, is_ejected) in regions.iter().zip(&ejected) {
-                if *is_ejected { region.failed(now); }
-            }
-            let may = |place: usize| !forbidden[place];
-            let allowed: Vec<usize> = (0..ejected.len()).filter(|it| may(*it)).collect();
-            match choose(regions.iter(), may, turn, now) {
-                None => prop_assert!(allowed.is_empty()),
-                Some(place) => {
-                    prop_assert!(may(place));
-                    let one_is_well = allowed.iter().any(|it| !ejected[*it]);
-                    prop_assert!(!(one_is_well && ejected[place]));
-                }
-            }
-        }
-
-        #[test]
-        fn no_healthy_region_is_starved(
-            ejected in proptest::collection::vec(any::<bool>(), 1..12),
-            start in 0..usize::MAX / 2,
-        ) {
-            let (regions, now) = (healths(ejected.len()), Instant::now());
-            for (region, is_ejected) in regions.iter().zip(&ejected) {
-                if *is_ejected { region.failed(now); }
-            }
-            let well = ejected.iter().filter(|it| !**it).count();
-            let mut counts = vec![0; ejected.len()];
-            for turn in start..start + well * 10 {
-                counts[choose_any(&regions, turn, now).unwrap()] += 1;
-            }
-            for (count, is_ejected) in counts.iter().zip(&ejected) {
-                prop_assert_eq!(*count, if *is_ejected { 0 } else { 10 });
-            }
-        }
-    }
-}
+mod tests;

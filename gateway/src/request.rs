@@ -44,10 +44,12 @@ fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, Target
 
 /// The request as any region gets it.
 pub(crate) fn prepared(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     peer: &HeaderValue,
     id: &HeaderValue,
 ) -> Request<RequestBody> {
+    let is_http_2 = request.version() == Version::HTTP_2;
+    let mut request = request.map(|body| RequestBody::new(body, is_http_2));
     let host = match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => request.headers().get(HOST).cloned(),
@@ -74,6 +76,7 @@ pub(crate) fn shown(id: &HeaderValue) -> &str {
 /// The region's answer as the caller gets it.
 pub(crate) fn answered(mut response: Response<RegionBody>) -> Response<RegionBody> {
     headers::remove_hop_by_hop(response.headers_mut());
+    headers::remove_own(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     response
 }

@@ -10,7 +10,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::admin;
@@ -41,6 +41,7 @@ pub struct Running {
     gateway: Arc<Gateway>,
     stop: watch::Sender<bool>,
     front: JoinHandle<GracefulShutdown>,
+    drain_delay: Duration,
     drain_timeout: Duration,
     _admin: Task,
 }
@@ -59,7 +60,7 @@ impl Running {
         let proxy = Arc::clone(&gateway);
         let front = tokio::spawn(serve(listener, stopping, move |peer, request| {
             let gateway = Arc::clone(&proxy);
-            async move { gateway.proxy.handle(&peer.address, request).await }
+            async move { gateway.answer(&peer.address, request).await }
         }));
         let admin_gateway = Arc::clone(&gateway);
         let (never, keep_on) = watch::channel(false);
@@ -78,6 +79,7 @@ impl Running {
             gateway,
             stop,
             front,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
             _admin: admin,
         })
@@ -95,11 +97,15 @@ impl Running {
         self.admin_address
     }
 
-    /// Accepts nothing more, says so at `/readyz`, and waits for the requests
-    /// under way, at most for the configured time. True if all were finished.
+    /// Says at `/readyz` that it stops, and goes on for as long as those who
+    /// send requests take to notice. Then it accepts nothing more and waits for
+    /// the requests under way, at most for the configured time. True if all
+    /// were finished.
     pub async fn drain(self) -> bool {
-        info!(limit = ?self.drain_timeout, "stopping: requests under way are finished");
+        info!(delay = ?self.drain_delay, "stopping: not ready any more");
         self.gateway.is_draining.store(true, Ordering::Relaxed);
+        sleep(self.drain_delay).await;
+        info!(limit = ?self.drain_timeout, "stopping: requests under way are finished");
         self.stop.send_replace(true);
         let finished = async {
             if let Ok(connections) = self.front.await {

@@ -16,7 +16,8 @@ use crate::error::chain;
 use crate::metrics::RegionCounters;
 use crate::mint::{MintedToken, Slot};
 use crate::region::{Health, choose};
-use crate::upstream::{ConnectError, Pool};
+use crate::request::shown;
+use crate::upstream::{ConnectError, Pool, Upload};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -91,7 +92,7 @@ impl Service {
                 return Some(choice);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let is_coming = self.hurry(tried, clock.now().plus(left));
+            let is_coming = self.hurry(tried, clock.now(), left);
             if !is_coming || !attempts.next_end(deadline).await {
                 return None;
             }
@@ -112,11 +113,11 @@ impl Service {
     }
 
     /// Has tokens fetched for the regions that are left. False if none can be
-    /// had until `latest`.
-    fn hurry(&self, tried: Tried, latest: UnixTime) -> bool {
+    /// had within that time.
+    fn hurry(&self, tried: Tried, now: UnixTime, patience: Duration) -> bool {
         let left = self.regions.iter().enumerate();
         let left = left.filter(|(place, _)| !tried.contains(*place));
-        left.filter(|(_, region)| region.token.hurry(latest)).count() > 0
+        left.filter(|(_, region)| region.token.hurry(now, patience)).count() > 0
     }
 
     /// Whether there is a token for at least one region.
@@ -126,8 +127,9 @@ impl Service {
 }
 
 impl Region {
-    /// A connection was there; whatever became of the request.
-    pub(crate) fn reached(&self, service: &str) {
+    /// It gave an answer, whatever it says.
+    pub(crate) fn answered(&self, service: &str) {
+        self.counters.answered.inc();
         if self.health.succeeded() {
             info!(service, region = &*self.name, "region is back");
         }
@@ -145,10 +147,38 @@ impl Region {
         warn!(
             service,
             region = &*self.name,
-            request_id = request_id.to_str().unwrap_or_default(),
+            request_id = shown(request_id),
             error = %chain(error),
             "region can't be reached and is left alone for a while",
         );
+    }
+
+    /// The request was sent, and the connection broke.
+    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &hyper::Error) {
+        self.counters.lost.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "connection lost");
+        self.unanswered(service);
+    }
+
+    /// The request was sent as far as it had come, and no answer came in time.
+    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, upload: &Upload) {
+        self.counters.timed_out.inc();
+        let waits_for_caller = upload.waits_for_caller();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, waits_for_caller, "no answer in time");
+        // A caller who sends slowly says nothing about the region.
+        if !waits_for_caller {
+            self.unanswered(service);
+        }
+    }
+
+    fn unanswered(&self, service: &str) {
+        self.pool.close_idle();
+        if self.health.unanswered(std::time::Instant::now()) {
+            let region = &*self.name;
+            warn!(service, region, "region gives no answers and is left alone for a while");
+        }
     }
 
     /// Whether it is time to say once more what is wrong with this region.

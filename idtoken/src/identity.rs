@@ -4,19 +4,29 @@
 /// them; a Pub/Sub publisher can too, through the attributes of an unwrapped
 /// message.
 const IDENTITY: [&str; 4] =
-    ["x-serverless-authorization", "x-goog-authenticated-user-", "x-goog-iap-", "x-remint-"];
+    ["x-serverless-authorization", "x-goog-authenticated-user-", "x-goog-iap-", OWN];
+/// What the names of Remint's own headers begin with.
+const OWN: &str = "x-remint-";
 
 /// Whether a header, its name in lower case, says who somebody is. Nothing of
-/// the kind that comes from outside may reach a backend. Frameworks that put
-/// headers into variables can't tell `_` from `-`, so neither is told here.
+/// the kind that comes from outside may reach a backend.
 #[must_use]
 pub fn is_identity_header(name: &str) -> bool {
-    let starts_with = |start: &str| {
-        let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
-        name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
-    };
     // Most names are told by their first letter.
-    name.starts_with('x') && IDENTITY.iter().any(|start| starts_with(start))
+    name.starts_with('x') && IDENTITY.iter().any(|start| starts_with(name, start))
+}
+
+/// Whether a header, its name in lower case, is one that only Remint sets.
+#[must_use]
+pub fn is_own_header(name: &str) -> bool {
+    starts_with(name, OWN)
+}
+
+/// Frameworks that put headers into variables can't tell `_` from `-`, so
+/// neither is told here.
+fn starts_with(name: &str, start: &str) -> bool {
+    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+    name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
 }
 
 #[cfg(test)]

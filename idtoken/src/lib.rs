@@ -43,7 +43,7 @@ pub use clock::Clock;
 #[cfg(feature = "native")]
 pub use clock::SystemClock;
 pub use fingerprint::Fingerprint;
-pub use identity::is_identity_header;
+pub use identity::{is_identity_header, is_own_header};
 #[cfg(feature = "native")]
 pub use native::AwsLc;
 pub use policy::{Policy, Rule};

@@ -1,4 +1,13 @@
 //! The configuration: what the gateway is told, every mistake found at once.
+//!
+//! Two settings decide how it stops. For `drain_delay` (nothing by default)
+//! `/readyz` says that it does while requests are still served: as long as
+//! load balancers take to look. Then the listener closes, and requests under
+//! way have `drain_timeout` (25 s) to finish.
+//!
+//! A region's `url` is `https://…`, or `http://…` on this machine: tokens
+//! would travel in clear text elsewhere, which `allow_plaintext: true` beside
+//! the URL allows.
 
 mod origin;
 mod services;
@@ -33,7 +42,10 @@ pub struct Config {
     pub services: Vec<Service>,
     /// How regions are reached.
     pub upstream: Upstream,
-    /// How long requests may take to finish once a stop was asked for.
+    /// How long requests are still taken once a stop was asked for and
+    /// `/readyz` says so: until load balancers have noticed.
+    pub drain_delay: Duration,
+    /// How long requests may take to finish after that.
     pub drain_timeout: Duration,
 }
 
@@ -168,6 +180,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
     let identity = settings::identity(&mut object, environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
     let upstream = settings::upstream(&mut object, folder);
+    let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
     object.finish();
     Some(Config {
@@ -177,6 +190,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         identity: identity?,
         services: services?,
         upstream: upstream?,
+        drain_delay: drain_delay?.unwrap_or_default(),
         // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
         drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(25)),
     })

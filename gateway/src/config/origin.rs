@@ -1,6 +1,7 @@
 //! Origins: where requests are sent, and whom their tokens are for.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::uri::Authority;
 
@@ -56,6 +57,15 @@ impl Origin {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.is_https
+    }
+
+    /// Whether what is sent there can be read by nobody on the way: by TLS, or
+    /// because it does not leave the machine.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = |ip: IpAddr| ip.is_loopback();
+        self.is_https || bare == "localhost" || bare.parse().is_ok_and(is_loopback)
     }
 
     /// The host in lower case.
@@ -153,6 +163,17 @@ mod tests {
         assert_eq!(tagged.audience(), "https://orders-abc-uc.a.run.app");
         let odd = origin("https://a.b---c.example");
         assert_eq!(odd.audience(), "https://a.b---c.example");
+    }
+
+    #[test]
+    fn nobody_reads_what_is_encrypted_or_stays_on_the_machine() {
+        for url in ["https://h", "http://127.0.0.1", "http://127.9.9.9:80", "http://[::1]:80"] {
+            assert!(origin(url).is_private(), "{url}");
+        }
+        assert!(origin("http://LocalHost:80").is_private());
+        for url in ["http://h", "http://10.0.0.1", "http://127.1", "http://localhost.example"] {
+            assert!(!origin(url).is_private(), "{url}");
+        }
     }
 
     #[test]

@@ -66,12 +66,27 @@ fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {
 fn read_region(from: &Reader<'_>) -> Option<Region> {
     let mut object = from.object()?;
     let name = object.need("name").and_then(|name| shared(&name));
-    let origin = object.need("url").and_then(|url| url.parsed(Origin::parse));
+    let allow_plaintext = object.maybe("allow_plaintext", Reader::flag);
+    let is_allowed = allow_plaintext.flatten().unwrap_or_default();
+    let origin = object.need("url").and_then(|url| read_origin(&url, is_allowed));
     let audience = object.maybe("audience", read_audience);
     object.finish();
     let (name, origin) = (name?, origin?);
     let audience = audience?.unwrap_or_else(|| origin.audience().into());
     Some(Region { name, origin, audience })
+}
+
+/// Who reads a region's token on the way can use it until it expires.
+fn read_origin(from: &Reader<'_>, allow_plaintext: bool) -> Option<Origin> {
+    let origin = from.parsed(Origin::parse)?;
+    if !origin.is_private() && !allow_plaintext {
+        from.problem(format!(
+            "{:?}: tokens would travel in clear text; use https://, or say \"allow_plaintext: true\"",
+            origin.to_string()
+        ));
+        return None;
+    }
+    Some(origin)
 }
 
 fn read_audience(from: &Reader<'_>) -> Option<Arc<str>> {

@@ -56,7 +56,7 @@ fn a_good_configuration_is_read_and_completed() {
     ];
     assert_eq!(audiences, expected);
     assert_eq!(config.admin.to_string(), "127.0.0.1:8081");
-    assert_eq!(config.drain_timeout, Duration::from_secs(3));
+    assert_eq!((config.drain_delay, config.drain_timeout.as_secs()), (Duration::ZERO, 3));
     assert_eq!(config.upstream.response_timeout, Duration::from_secs(300));
     let Identity::Metadata { host } = &config.identity;
     assert_eq!(host.to_string(), "127.0.0.1:9999");
@@ -75,8 +75,15 @@ fn what_is_left_out_comes_from_the_environment_or_a_default() {
     assert_eq!(host.to_string(), "meta.example:80");
 }
 
+#[test]
+fn tokens_travel_in_clear_text_only_where_that_is_asked_for() {
+    let elsewhere = "url: http://10.0.0.1:9000\n        allow_plaintext: true";
+    let config = read(&GOOD.replace("url: http://127.0.0.1:9000", elsewhere)).unwrap();
+    assert_eq!(config.services[0].regions[2].origin.to_string(), "http://10.0.0.1:9000");
+}
+
 /// What is written, what instead, and the first problem then.
-const MISTAKES: [(&str, &str, &str); 16] = [
+const MISTAKES: [(&str, &str, &str); 18] = [
     ("listen: 127.0.0.1:0", "listen: 8080", "2:9: listen: expected a text, found a number"),
     (
         "listen: 127.0.0.1:0",
@@ -117,6 +124,16 @@ const MISTAKES: [(&str, &str, &str); 16] = [
         "https://orders-1.us-central1.run.app",
         "https://orders-1.us-central1.run.app/x",
         "20:14: services[0].regions[0].url: \"https://orders-1.us-central1.run.app/x\" goes on after the host: leave \"/x\" out, the path comes from the request",
+    ),
+    (
+        "http://127.0.0.1:9000",
+        "http://10.0.0.1:9000",
+        "24:14: services[0].regions[2].url: \"http://10.0.0.1:9000\": tokens would travel in clear text; use https://, or say \"allow_plaintext: true\"",
+    ),
+    (
+        "audience: https://other.example",
+        "allow_plaintext: 1",
+        "25:26: services[0].regions[2].allow_plaintext: expected true or false, found a number",
     ),
     (
         "name: third",

@@ -88,9 +88,41 @@ fn the_way_of_the_request_is_written_down() {
     assert_eq!(headers["x-forwarded-host"], "orders.example.com");
     let via: Vec<_> = headers.get_all(VIA).iter().collect();
     assert_eq!(via, ["1.1 google", "1.1 remint"]);
-    let alone = prepared(&[("x-forwarded-proto", "gopher")]);
+    let alone = prepared(&[("x-forwarded-proto", "gopher"), ("forwarded", "for=1.1.1.1")]);
+    assert!(!alone.contains_key(FORWARDED), "there is one account of the way");
     assert_eq!(alone["x-forwarded-for"], "10.0.0.1");
     assert_eq!(alone["x-forwarded-proto"], "http");
+}
+
+#[test]
+fn one_line_says_how_the_request_came_and_the_nearest_hop_wrote_it() {
+    let of = |lines: &[_]| {
+        let headers = prepared(lines);
+        let protos: Vec<_> = headers.get_all(FORWARDED_PROTO).iter().cloned().collect();
+        assert_eq!(protos.len(), 1);
+        protos[0].clone()
+    };
+    let (https, http) = (("x-forwarded-proto", "https"), ("x-forwarded-proto", "http"));
+    assert_eq!(of(&[https, https]), "https");
+    assert_eq!(of(&[https, http]), "http");
+    assert_eq!(of(&[http, https]), "https");
+    assert_eq!(of(&[https, ("x-forwarded-proto", "gopher")]), "http");
+}
+
+#[test]
+fn cookies_that_were_split_are_one_field_again() {
+    let headers = prepared(&[("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3; d=4")]);
+    let cookies: Vec<_> = headers.get_all(COOKIE).iter().collect();
+    assert_eq!(cookies, ["a=1; b=2; c=3; d=4"]);
+    assert_eq!(prepared(&[("cookie", "a=1")])[COOKIE], "a=1");
+}
+
+#[test]
+fn what_a_region_says_in_the_gateways_name_is_removed() {
+    let mut headers = map(&[("x-remint-reason", "no_region"), ("x-remint_id", "1"), ("x-a", "1")]);
+    remove_own(&mut headers);
+    let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    assert_eq!(left, ["x-a"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One token for each audience, kept fresh by one task each.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use remint_idtoken::UnixTime;
@@ -18,8 +18,7 @@ use crate::random;
 pub(crate) struct Slot {
     audience: Arc<str>,
     token: ArcSwapOption<MintedToken>,
-    /// When the next attempt may begin, in seconds since 1970.
-    next_at: AtomicU64,
+    schedule: Mutex<MintSchedule>,
     doorbell: Doorbell,
 }
 
@@ -28,7 +27,7 @@ impl Slot {
         Self {
             audience,
             token: ArcSwapOption::empty(),
-            next_at: AtomicU64::new(0),
+            schedule: Mutex::new(MintSchedule::new()),
             doorbell: Doorbell::new(news),
         }
     }
@@ -52,14 +51,27 @@ impl Slot {
         token.as_ref().is_some_and(|token| token.expires_at() > now)
     }
 
-    /// Asks for an attempt at once. False if none is allowed until `latest`:
-    /// then there is nothing to wait for.
-    pub(crate) fn hurry(&self, latest: UnixTime) -> bool {
-        let is_allowed = UnixTime(self.next_at.load(Ordering::Acquire)) <= latest;
+    /// Asks for an attempt at once. False if none is allowed while somebody
+    /// has that much patience: then there is nothing to wait for.
+    pub(crate) fn hurry(&self, now: UnixTime, patience: Duration) -> bool {
+        let is_allowed = {
+            let schedule = self.schedule();
+            schedule.is_due(now) || schedule.is_due(now.plus(patience))
+        };
         if is_allowed {
             self.doorbell.ring();
         }
         is_allowed
+    }
+
+    /// The moment of the next attempt, unless it is due.
+    fn nothing_until(&self, now: UnixTime) -> Option<UnixTime> {
+        let schedule = self.schedule();
+        (!schedule.is_due(now)).then(|| schedule.next_at())
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, MintSchedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,43 +83,45 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
     clock: Arc<dyn Clock>,
     seen: impl Fn(bool) + Send,
 ) {
-    let mut schedule = MintSchedule::new();
     loop {
         let now = clock.now();
-        if now < schedule.next_at() {
-            slot.doorbell.nap(now, schedule.next_at()).await;
+        if let Some(due) = slot.nothing_until(now) {
+            slot.doorbell.nap(now, due).await;
             continue;
         }
         let minted = source.mint(&slot.audience, now).await;
         seen(minted.is_ok());
         match minted {
-            Ok(token) => store(&slot, &mut schedule, token, clock.now()),
-            Err(error) => keep_old(&slot, &mut schedule, &error, clock.now()),
+            Ok(token) => store(&slot, token, clock.now()),
+            Err(error) => keep_old(&slot, &error, clock.now()),
         }
-        slot.next_at.store(schedule.next_at().0, Ordering::Release);
         slot.doorbell.attempt_ended();
     }
 }
 
-fn store(slot: &Slot, schedule: &mut MintSchedule, token: MintedToken, now: UnixTime) {
+fn store(slot: &Slot, token: MintedToken, now: UnixTime) {
     let old = slot.token.load();
     if old.as_ref().is_some_and(|old| old.is_same(&token)) {
         debug!(audience = slot.audience(), "the token source gave the same token again");
-        schedule.repeated(now, random::unit());
+        slot.schedule().repeated(now, random::unit());
         return;
     }
-    schedule.succeeded(now, token.expires_at());
+    slot.schedule().succeeded(now, token.expires_at());
     info!(audience = slot.audience(), expires_at = %token.expires_at(), "token minted");
     slot.token.store(Some(Arc::new(token)));
 }
 
-fn keep_old(slot: &Slot, schedule: &mut MintSchedule, error: &MintError, now: UnixTime) {
-    schedule.failed(now, error.retry_after(), random::unit());
+fn keep_old(slot: &Slot, error: &MintError, now: UnixTime) {
+    let next_attempt = {
+        let mut schedule = slot.schedule();
+        schedule.failed(now, error.retry_after(), random::unit());
+        schedule.next_at()
+    };
     warn!(
         audience = slot.audience(),
         error = %chain(error),
         has_token = slot.has_token(now),
-        next_attempt = %schedule.next_at(),
+        %next_attempt,
         "no token could be minted",
     );
 }

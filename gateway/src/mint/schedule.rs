@@ -18,6 +18,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug)]
 pub(super) struct MintSchedule {
     next_at: UnixTime,
+    /// When that was decided. A clock that shows less was set back, and what
+    /// was decided by it holds no longer.
+    decided_at: UnixTime,
     failures: u32,
     repeats: u32,
 }
@@ -25,10 +28,15 @@ pub(super) struct MintSchedule {
 impl MintSchedule {
     /// Nothing was minted yet: the first attempt is due at once.
     pub(super) fn new() -> Self {
-        Self { next_at: UnixTime(0), failures: 0, repeats: 0 }
+        Self { next_at: UnixTime(0), decided_at: UnixTime(0), failures: 0, repeats: 0 }
     }
 
-    /// The earliest moment of the next attempt.
+    /// Whether an attempt may begin now.
+    pub(super) fn is_due(&self, now: UnixTime) -> bool {
+        now >= self.next_at || now < self.decided_at
+    }
+
+    /// The earliest moment of the next attempt, if the clock is right.
     pub(super) fn next_at(&self) -> UnixTime {
         self.next_at
     }
@@ -40,13 +48,13 @@ impl MintSchedule {
         let left = expires_at.since(now);
         // A token with little time left is used for the first half of it.
         let wait = left.saturating_sub(AHEAD.min(left.mul_f64(0.5)));
-        self.next_at = now.plus(wait.max(FIRST_RETRY));
+        self.decide(now, wait.max(FIRST_RETRY));
     }
 
     /// The token came that is there already.
     pub(super) fn repeated(&mut self, now: UnixTime, jitter: f64) {
         self.failures = 0;
-        self.next_at = now.plus(backed_off(FIRST_RETRY_SAME, self.repeats, jitter));
+        self.decide(now, backed_off(FIRST_RETRY_SAME, self.repeats, jitter));
         self.repeats = self.repeats.saturating_add(1);
     }
 
@@ -54,8 +62,13 @@ impl MintSchedule {
     pub(super) fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>, jitter: f64) {
         let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
         let wait = backed_off(FIRST_RETRY, self.failures, jitter).max(asked);
-        self.next_at = now.plus(wait);
+        self.decide(now, wait);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    fn decide(&mut self, now: UnixTime, wait: Duration) {
+        self.next_at = now.plus(wait);
+        self.decided_at = now;
     }
 }
 
@@ -119,6 +132,17 @@ mod tests {
         schedule.succeeded(NOW, later(3600));
         schedule.failed(NOW, None, 0.0);
         assert_eq!(schedule.next_at(), later(1));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_one_attempt_due() {
+        let earlier = NOW.minus(Duration::from_secs(6 * 3600));
+        let mut schedule = MintSchedule::new();
+        schedule.failed(NOW, None, 0.0);
+        assert!(!schedule.is_due(NOW) && schedule.is_due(later(1)));
+        assert!(schedule.is_due(earlier));
+        schedule.failed(earlier, None, 0.0);
+        assert!(!schedule.is_due(earlier));
     }
 
     #[test]

@@ -175,9 +175,24 @@ async fn a_process_that_was_frozen_renews_on_the_first_request() {
     let before = Instant::now();
     let mut attempts = bench.news.watch();
     assert!(bench.slot.token(bench.now()).is_none());
-    assert!(bench.slot.hurry(bench.now()));
+    assert!(bench.slot.hurry(bench.now(), Duration::ZERO));
     assert!(attempts.next_end(soon()).await);
     assert!(bench.slot.token(bench.now()).is_some());
+    assert_eq!(before.elapsed(), Duration::ZERO, "nobody waited for a timer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_right_again_mints_with_the_next_request() {
+    let expired = Err(MintError::Expired(later(HOUR)));
+    let bench = Bench::start([expired, good(later(HOUR), 1)]);
+    bench.clock.jump(Duration::from_secs(6 * HOUR));
+    bench.asked(1).await;
+    bench.clock.set_back(Duration::from_secs(6 * HOUR));
+    let before = Instant::now();
+    let mut attempts = bench.news.watch();
+    assert!(bench.slot.hurry(bench.now(), Duration::from_secs(5)));
+    assert!(attempts.next_end(soon()).await);
+    assert!(bench.slot.has_token(bench.now()));
     assert_eq!(before.elapsed(), Duration::ZERO, "nobody waited for a timer");
 }
 
@@ -190,8 +205,8 @@ async fn who_hurries_a_source_that_backs_off_is_told_not_to_wait() {
     let bench = Bench::start([slow_down, good(later(HOUR), 1)]);
     let mut attempts = bench.news.watch();
     assert!(attempts.next_end(soon()).await);
-    assert!(!bench.slot.hurry(bench.now().plus(Duration::from_secs(5))));
-    assert!(bench.slot.hurry(bench.now().plus(Duration::from_secs(121))));
+    assert!(!bench.slot.hurry(bench.now(), Duration::from_secs(5)));
+    assert!(bench.slot.hurry(bench.now(), Duration::from_secs(121)));
     assert_eq!(bench.asked(2).await, [0, 120], "hurrying changes nothing");
 }
 
@@ -199,7 +214,7 @@ async fn who_hurries_a_source_that_backs_off_is_told_not_to_wait() {
 async fn many_who_hurry_cause_one_attempt() {
     let bench = Bench::start([]);
     for _ in 0..100 {
-        assert!(bench.slot.hurry(bench.now()));
+        assert!(bench.slot.hurry(bench.now(), Duration::ZERO));
     }
     bench.asked(1).await;
     advance(Duration::from_secs(60)).await;

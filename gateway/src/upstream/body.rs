@@ -1,4 +1,4 @@
-//! Bodies, which are passed on as they come.
+//! Bodies of answers, which are passed on as they come.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,9 +9,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::pool::Lease;
-
-/// The body of a request on its way to a region.
-pub(crate) type RequestBody = Incoming;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {

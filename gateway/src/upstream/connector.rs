@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -107,7 +108,7 @@ impl Dialer {
     async fn connect_untimed(&self) -> Result<Stream, ConnectError> {
         let host = self.address.host.trim_start_matches('[').trim_end_matches(']');
         let failed = |error| ConnectError::Tcp(self.address.clone(), error);
-        let tcp = TcpStream::connect((host, self.address.port)).await.map_err(failed)?;
+        let tcp = connect(host, self.address.port).await.map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
         let Some((connector, name)) = &self.tls else {
             return Ok(Stream::Plain(tcp));
@@ -121,6 +122,26 @@ impl Dialer {
     pub(crate) fn address(&self) -> &HostPort {
         &self.address
     }
+}
+
+/// Connects to the first address of the host that lets itself be connected to.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut result = Err(io::Error::other("the name has no address"));
+    for address in lookup_host((host, port)).await? {
+        result = socket(address)?.connect(address).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// A socket that asks after its peer when nothing is said for long: a request
+/// whose answer takes minutes must not wait for a machine that is gone.
+fn socket(to: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_keepalive(true)?;
+    Ok(socket)
 }
 
 /// A connection, with TLS or without.
@@ -184,5 +205,25 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_ask_after_their_peers() {
+        for address in ["127.0.0.1:1", "[::1]:1"] {
+            assert!(socket(address.parse().unwrap()).unwrap().keepalive().unwrap(), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_address_of_a_name_is_tried() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Where it stands for ::1 too, that is refused first.
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect("localhost", port).await.is_ok());
     }
 }

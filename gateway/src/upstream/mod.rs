@@ -4,8 +4,10 @@ mod body;
 mod connector;
 mod fetch;
 mod pool;
+mod request_body;
 
-pub(crate) use body::{RegionBody, RequestBody, ResponseBody};
+pub(crate) use body::{RegionBody, ResponseBody};
 pub(crate) use connector::{ConnectError, Connector, ConnectorError};
 pub(crate) use fetch::{FetchError, Fetcher};
 pub(crate) use pool::{Pool, SendError};
+pub(crate) use request_body::{RequestBody, Upload};

@@ -10,8 +10,9 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use remint_idtoken::UnixTime;
 
-use super::body::{RegionBody, RequestBody};
+use super::body::RegionBody;
 use super::connector::{ConnectError, Dialer};
+use super::request_body::RequestBody;
 use crate::clock::Clock;
 
 /// How many connections wait for work. More are closed after their request.
@@ -123,6 +124,12 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// Closes the connections that wait: what broke one may have broken all,
+    /// and a dead one is only noticed by the request that is lost with it.
+    pub(crate) fn close_idle(&self) {
+        self.idle().clear();
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {

@@ -78,7 +78,7 @@ fn a_check_reports_every_mistake_and_fails() {
     let name = file.display();
     for line in [
         format!("{name}:1:9: listen: \"here\" is no address with port, such as 127.0.0.1:8080"),
-        format!("{name}:2:8: polcy: is not a setting; did you mean \"policy\"?"),
+        format!("{name}:2:1: polcy: is not a setting; did you mean \"policy\"?"),
         format!("{name}:1:1: \"services\" is missing"),
     ] {
         assert!(said.lines().any(|it| it == line), "{line}\nnot in\n{said}");

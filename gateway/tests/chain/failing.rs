@@ -105,6 +105,19 @@ async fn who_waits_in_vain_for_keys_is_told_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_may_be_in_the_set_that_cant_be_fetched_is_no_fault_of_the_sender() {
+    let chain = Chain::start().await;
+    assert_eq!(chain.get("/").await.status, 200);
+    chain.emulator.issuer().rotate().unwrap();
+    chain.emulator.faults().keys_down();
+    chain.clock.jump(Duration::from_secs(31));
+    let answer = chain.get("/").await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("5")));
+    chain.emulator.faults().clear();
+    assert_eq!(chain.get("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_process_that_slept_past_its_tokens_serves_the_next_requests_without_a_refusal() {
     let chain = Chain::start().await;
     assert_eq!(chain.get("/").await.status, 200);

@@ -11,9 +11,12 @@
 
 mod binary;
 mod client;
+mod draining;
 mod failing;
 mod passing;
 mod raw;
+mod raw_http_2;
+mod raw_region;
 mod refusing;
 mod streaming;
 mod support;

@@ -1,90 +1,21 @@
 //! Regions that misbehave on the wire.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use http::request::Builder;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
 
 use crate::client::exchange;
-use crate::support::{Chain, Google};
+use crate::raw_http_2::RawCaller;
+use crate::raw_region::{Habit, RawRegion};
+use crate::support::{Chain, Google, eventually};
 
-#[derive(Clone, Copy)]
-enum Habit {
-    /// Answers, and keeps the connection.
-    Answer,
-    /// Answers with a trailer.
-    Trailer,
-    /// Reads the request and breaks off.
-    BreakOff,
-    /// Reads the request and says nothing.
-    Hang,
-}
-
-/// A region that counts what comes.
-struct RawRegion {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
-}
-
-impl RawRegion {
-    async fn start(habit: Habit) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (connections, requests) =
-            (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let this = Self {
-            address: listener.local_addr().unwrap(),
-            connections: Arc::clone(&connections),
-            requests: Arc::clone(&requests),
-        };
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, habit, Arc::clone(&requests)));
-            }
-        });
-        this
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    fn entry(&self) -> (String, String) {
-        (format!("http://{}", self.address), "https://raw.example".to_owned())
-    }
-}
-
-async fn serve(mut stream: TcpStream, habit: Habit, requests: Arc<AtomicUsize>) {
-    let mut read = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        read.extend_from_slice(&buffer[..count]);
-        if !read.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        read.clear();
-        requests.fetch_add(1, Ordering::SeqCst);
-        match habit {
-            Habit::Answer => {
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-                stream.write_all(answer).await.unwrap();
-            }
-            Habit::Trailer => {
-                let head =
-                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
-                stream.write_all(head).await.unwrap();
-                stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
-            }
-            Habit::BreakOff => return,
-            Habit::Hang => std::future::pending().await,
-        }
-    }
-}
+const ANSWERS: (&str, &str) = ("remint_requests_total", "outcome=\"2xx\"");
 
 async fn chain_before(regions: &[&RawRegion]) -> Chain {
     let entries: Vec<_> = regions.iter().map(|it| it.entry()).collect();
@@ -99,10 +30,110 @@ async fn requests_share_a_connection_one_after_the_other() {
     let region = RawRegion::start(Habit::Answer).await;
     let chain = chain_before(&[&region]).await;
     for _ in 0..20 {
-        assert_eq!(chain.get("/").await.text(), "ok");
+        let answer = chain.get("/").await;
+        assert_eq!(answer.text(), "ok");
+        assert_eq!(answer.header("x-remint-reason"), None, "that is the gateway's own word");
     }
     assert_eq!(region.requests(), 20);
-    assert_eq!(region.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(region.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_connection_takes_the_waiting_ones_with_it() {
+    let region = RawRegion::start(Habit::Answer).await;
+    let chain = chain_before(&[&region]).await;
+    let answers = tokio::join!(chain.get("/wait"), chain.get("/wait"));
+    assert_eq!((answers.0.status.as_u16(), answers.1.status.as_u16()), (200, 200));
+    assert_eq!(region.connections(), 2);
+    assert_eq!(chain.get("/break").await.status, 502);
+    assert_eq!(chain.get("/").await.status, 200);
+    assert_eq!(region.connections(), 3);
+}
+
+#[tokio::test]
+async fn a_region_that_takes_requests_and_gives_no_answers_is_left_alone() {
+    let regions = [RawRegion::start(Habit::BreakOff).await, RawRegion::start(Habit::Answer).await];
+    let chain = chain_before(&[&regions[0], &regions[1]]).await;
+    let mut lost = 0;
+    for _ in 0..30 {
+        lost += usize::from(chain.get("/").await.status == 502);
+    }
+    assert_eq!((lost, regions[0].requests(), regions[1].requests()), (5, 5, 25));
+    assert_eq!(chain.figure("remint_region_ejected", "").await, 1);
+    assert_eq!(chain.figure("remint_retries_total", "").await, 0, "nothing is sent again");
+}
+
+#[tokio::test]
+async fn time_outs_count_unless_it_is_the_caller_who_is_slow() {
+    for (is_slow, ejected) in [(true, 0), (false, 1)] {
+        let region = RawRegion::start(Habit::Hang).await;
+        let chain = chain_before(&[&region]).await;
+        for _ in 0..5 {
+            let body = SlowBody { is_over: !is_slow };
+            let request = chunked(&chain).body(body.map_err(|never| match never {}));
+            let answer = exchange(chain.gateway.address(), request.unwrap()).await;
+            assert_eq!(answer.status(), 504);
+        }
+        assert_eq!(chain.figure("remint_region_ejected", "").await, ejected, "{is_slow}");
+    }
+}
+
+/// A request whose body is not known yet.
+fn chunked(chain: &Chain) -> Builder {
+    chain.request("/").header("transfer-encoding", "chunked")
+}
+
+/// A body that never comes, or has come.
+struct SlowBody {
+    is_over: bool,
+}
+
+impl Body for SlowBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.is_over { Poll::Ready(None) } else { Poll::Pending }
+    }
+}
+
+#[tokio::test]
+async fn half_of_an_upload_never_looks_whole_before_or_after_the_answer() {
+    for (habit, answers) in [(Habit::Hang, 0), (Habit::Answer, 1)] {
+        let region = RawRegion::start(habit).await;
+        let chain = chain_before(&[&region]).await;
+        let mut caller = RawCaller::connect(chain.gateway.address()).await;
+        caller.post("/", &chain.token()).await;
+        eventually("the request has come", async || region.requests() == 1).await;
+        let is_answered = async || chain.figure(ANSWERS.0, ANSWERS.1).await == answers;
+        eventually("it is answered or never will be", is_answered).await;
+        caller.data("half of it").await;
+        eventually("half has come", async || region.text().contains("half of it")).await;
+        caller.reset().await;
+        let is_over = async || region.is_closed() || region.text().ends_with("0\r\n\r\n");
+        eventually("the request is over", is_over).await;
+        let text = region.text();
+        assert!(text.ends_with("\r\nA\r\nhalf of it\r\n"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_says_in_trailers_who_he_is() {
+    let region = RawRegion::start(Habit::Hang).await;
+    let chain = chain_before(&[&region]).await;
+    let names = ["x-sum", "x-remint-caller", "x_serverless_authorization", "x-goog-iap-jwt"];
+    let names = names.map(HeaderName::from_static);
+    let trailers: HeaderMap =
+        names.iter().map(|name| (name.clone(), HeaderValue::from_static("1"))).collect();
+    let body = Full::new(Bytes::from("all of it")).with_trailers(async { Some(Ok(trailers)) });
+    let request = chunked(&chain).header("trailer", names.map(|it| it.to_string()).join(", "));
+    let request = request.body(body.map_err(|never| match never {})).unwrap();
+    assert_eq!(exchange(chain.gateway.address(), request).await.status(), 504);
+    let text = region.text();
+    assert!(text.ends_with("all of it\r\n0\r\nx-sum: 1\r\n\r\n"), "{text}");
 }
 
 #[tokio::test]
@@ -139,5 +170,5 @@ async fn trailers_reach_a_caller_who_takes_them() {
         assert_eq!(body.trailers().unwrap()["x-sum"], "7");
         assert_eq!(body.to_bytes(), "ok");
     }
-    assert_eq!(region.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(region.connections(), 1);
 }

@@ -1,0 +1,25 @@
+//! Stopping without refusing anybody.
+
+use crate::client::{get, send};
+use crate::support::{Chain, Google, eventually};
+
+#[tokio::test]
+async fn before_it_closes_it_says_so_and_still_serves() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let chain = Chain::before(google, &regions, |text| text + "drain_delay: 2s\n").await;
+    chain.ready().await;
+    assert_eq!(chain.get("/").await.header("connection"), None);
+    let (front, admin) = (chain.gateway.address(), chain.gateway.admin_address());
+    let request = || chain.request("/").body(Default::default()).unwrap();
+    let requests = [request(), request()];
+    let draining = tokio::spawn(chain.gateway.drain());
+    eventually("it says so", async || get(admin, "/readyz").await.status == 503).await;
+    for request in requests {
+        let answer = send(front, request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("connection"), Some("close"), "another instance is better");
+    }
+    assert!(draining.await.unwrap());
+    assert!(tokio::net::TcpStream::connect(front).await.is_err());
+}

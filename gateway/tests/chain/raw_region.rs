@@ -1,0 +1,109 @@
+//! A region that does on the wire what no server would.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Habit {
+    /// Answers, and keeps the connection: at `/wait` when there are two of
+    /// them. At `/break` it breaks off.
+    Answer,
+    /// Answers with a trailer.
+    Trailer,
+    /// Reads the request and breaks off.
+    BreakOff,
+    /// Reads all that comes and says nothing.
+    Hang,
+}
+
+/// A region that counts what comes.
+pub(crate) struct RawRegion {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    closed: AtomicUsize,
+    requests: AtomicUsize,
+    text: Mutex<String>,
+}
+
+impl RawRegion {
+    pub(crate) async fn start(habit: Habit) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, seen) = (listener.local_addr().unwrap(), Arc::<Seen>::default());
+        let this = Self { address, seen: Arc::clone(&seen) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                seen.connections.fetch_add(1, Ordering::SeqCst);
+                let seen = Arc::clone(&seen);
+                tokio::spawn(async move {
+                    serve(stream, habit, &seen).await;
+                    seen.closed.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        this
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.requests.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// Whether a connection was closed, by either side.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.seen.closed.load(Ordering::SeqCst) > 0
+    }
+
+    /// All that came so far.
+    pub(crate) fn text(&self) -> String {
+        self.seen.text.lock().unwrap().clone()
+    }
+
+    pub(crate) fn entry(&self) -> (String, String) {
+        (format!("http://{}", self.address), "https://raw.example".to_owned())
+    }
+}
+
+async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
+    let mut read = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        read.extend_from_slice(&buffer[..count]);
+        seen.text.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+        if !read.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let head = std::mem::take(&mut read);
+        seen.requests.fetch_add(1, Ordering::SeqCst);
+        match habit {
+            Habit::Answer if head.starts_with(b"GET /break ") => return,
+            Habit::Answer => {
+                let waits = head.starts_with(b"GET /wait ");
+                while waits && seen.connections.load(Ordering::SeqCst) < 2 {
+                    tokio::task::yield_now().await;
+                }
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-remint-reason: x\r\n\r\n";
+                stream.write_all(&[&head[..], b"ok"].concat()).await.unwrap();
+            }
+            Habit::Trailer => {
+                let head =
+                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
+                stream.write_all(head).await.unwrap();
+                stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
+            }
+            Habit::BreakOff => return,
+            Habit::Hang => {}
+        }
+    }
+}
