@@ -39,15 +39,13 @@ impl RequestHead {
         })
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    fn text(&self, name: &'static str) -> Option<&str> {
         std::str::from_utf8(self.values(name).next()?).ok()
     }
 }
 
 impl Headers for RequestHead {
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        let named = move |header: &&'h (String, Vec<u8>), name: &str| header.0 == name;
-        let name = name.to_owned();
-        self.0.iter().filter(move |header| named(header, &name)).map(|(_, value)| value.as_slice())
+    fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
+        self.0.iter().filter(move |header| header.0 == name).map(|(_, value)| value.as_slice())
     }
 }

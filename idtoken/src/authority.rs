@@ -102,15 +102,15 @@ impl<S: SignatureScheme> Authority<S> {
     /// The [`Refusal`] of the first check that failed.
     pub fn authenticate(
         &self,
-        token: &UnverifiedToken<'_>,
+        token: UnverifiedToken<'_>,
         now: UnixTime,
     ) -> Result<AuthenticToken, Refusal> {
-        match self.check(token, now) {
+        match self.check(&token, now) {
             Ok(issuer) => Ok(AuthenticToken {
-                claims: token.claims.clone(),
-                issuer: issuer.shared_name(),
-                key_id: token.key_id.clone(),
                 fingerprint: token.fingerprint(),
+                issuer: issuer.shared_name(),
+                claims: token.claims,
+                key_id: token.key_id,
             }),
             Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),
         }

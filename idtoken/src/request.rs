@@ -7,11 +7,11 @@ use crate::refusal::Reason;
 /// The headers of a request, wherever they are kept.
 pub trait Headers {
     /// The values of all headers of that name, which is given in lower case.
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]>;
+    fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]>;
 }
 
 impl Headers for http::HeaderMap {
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         self.get_all(name).iter().map(http::HeaderValue::as_bytes)
     }
 }
@@ -200,7 +200,7 @@ fn hex(digit: Option<u8>) -> Result<u8, TargetError> {
 /// # Errors
 /// [`Reason::TokenMissing`] if there is none, [`Reason::TokenTwice`] if there
 /// are different ones, [`Reason::Malformed`] if something follows the token.
-pub fn bearer_token<'h>(headers: &'h impl Headers, name: &str) -> Result<&'h [u8], Reason> {
+pub fn bearer_token<'h>(headers: &'h impl Headers, name: &'h str) -> Result<&'h [u8], Reason> {
     let mut values = headers.values(name);
     let value = values.next().ok_or(Reason::TokenMissing)?;
     if values.any(|other| other != value) {
@@ -227,8 +227,7 @@ mod tests {
     struct List(Vec<(&'static str, &'static str)>);
 
     impl Headers for List {
-        fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-            let name = name.to_owned();
+        fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
             self.0.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value.as_bytes())
         }
     }

@@ -47,7 +47,7 @@ struct World {
 struct OneHeader(Vec<u8>);
 
 impl Headers for OneHeader {
-    fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         (name == "authorization").then_some(self.0.as_slice()).into_iter()
     }
 }

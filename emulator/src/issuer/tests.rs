@@ -32,7 +32,7 @@ fn authenticate(issuer: &Issuer, token: &str) -> Result<AuthenticToken, Reason> 
     authority.set_keys("google", Some(Arc::clone(&keys)));
     authority.set_keys("ours", Some(keys));
     let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
-    authority.authenticate(&token, NOW).map_err(|refusal| refusal.reason)
+    authority.authenticate(token, NOW).map_err(|refusal| refusal.reason)
 }
 
 #[test]

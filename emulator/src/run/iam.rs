@@ -84,13 +84,13 @@ impl Iam {
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token
-            .and_then(|token| self.admit(&token))
+            .and_then(|token| self.admit(token))
             .map(|(audience, caller)| Admitted { header, audience, caller });
         Checked { claimed, outcome }
     }
 
     /// The audience that counts and who calls.
-    fn admit(&self, token: &UnverifiedToken<'_>) -> Result<(String, String), Reason> {
+    fn admit(&self, token: UnverifiedToken<'_>) -> Result<(String, String), Reason> {
         let authentic = self.authority().authenticate(token, self.issuer.now());
         let authentic = authentic.map_err(|refusal| refusal.reason)?;
         let claims = authentic.claims();

@@ -157,7 +157,7 @@ impl Policy {
             return Err(refused(Refusal::from(Reason::NoRule).received(received)));
         };
         read_token(headers)
-            .and_then(|token| authority.authenticate(&token, now))
+            .and_then(|token| authority.authenticate(token, now))
             .and_then(|token| rule.admit(token))
             .map_err(|refusal| refused(refusal.rule(rule.name())))
     }
