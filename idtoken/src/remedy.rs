@@ -62,6 +62,7 @@ fn advice(reason: Reason) -> &'static str {
         Reason::CallerNotAllowed => {
             "call as an account that the rule lists, or add this caller to the rule"
         }
+        Reason::ClaimMismatch => "call with an account whose tokens have that claim",
         Reason::KeysUnavailable => "check that the key set's URL can be reached from here",
         Reason::CheckUnavailable => "run a proxy with the host function verify_signature",
     }

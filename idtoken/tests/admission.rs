@@ -3,6 +3,7 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests"
 )]
@@ -226,6 +227,97 @@ fn a_caller_is_named_only_after_the_signature_was_checked() {
     let world = World::new();
     let expired = world.google.sign_claims(&with("exp", json!(NOW - 3600)));
     assert_eq!(world.admit("/push", &expired, NOW).unwrap_err().caller_name(), None);
+}
+
+/// A rule's members, the claims that differ from the usual ones, and the reason
+/// of the refusal, if there is one.
+const RULES: &[(&str, &str, Option<Reason>)] = &[
+    (r#""callers": {"email_domains": ["p.iam.gserviceaccount.com"]}"#, "{}", None),
+    (
+        r#""callers": {"email_domains": ["iam.gserviceaccount.com"]}"#,
+        "{}",
+        Some(Reason::CallerNotAllowed),
+    ),
+    (r#""callers": {"projects": ["p"]}"#, "{}", None),
+    (r#""callers": {"projects": ["q"]}"#, "{}", Some(Reason::CallerNotAllowed)),
+    (
+        r#""callers": {"projects": ["example.com:q"]}"#,
+        r#"{"email": "a@q.example.com.iam.gserviceaccount.com"}"#,
+        None,
+    ),
+    (
+        r#""callers": {"projects": ["p"]}"#,
+        r#"{"email_verified": false}"#,
+        Some(Reason::EmailUnverified),
+    ),
+    (r#""callers": {"subjects": ["104"]}"#, r#"{"email_verified": false}"#, None),
+    (r#""callers": {"subjects": ["105"]}"#, "{}", Some(Reason::CallerNotAllowed)),
+    (r#""callers": {"hosted_domains": ["Example.com"]}"#, r#"{"hd": "example.com"}"#, None),
+    (r#""callers": {"hosted_domains": ["example.com"]}"#, "{}", Some(Reason::CallerNotAllowed)),
+    (
+        r#""callers": {"email_domains": ["example.com"]}"#,
+        r#"{"email": "\"a@example.com\"@evil.example"}"#,
+        Some(Reason::CallerNotAllowed),
+    ),
+    (r#""callers": {"emails": ["a@b.example"], "subjects": ["104"]}"#, "{}", None),
+    (r#""claims": {"level": 3, "team": "x"}"#, r#"{"level": 3, "team": "x"}"#, None),
+    (r#""claims": {"level": 3}"#, r#"{"level": "3"}"#, Some(Reason::ClaimMismatch)),
+    (r#""claims": {"admin": true}"#, "{}", Some(Reason::ClaimMismatch)),
+    (r#""claims": {"team": "x"}"#, r#"{"team": ["x"]}"#, Some(Reason::ClaimMismatch)),
+    (r#""audience_match": "origin""#, r#"{"aud": "https://orders.example.com/push?a=b"}"#, None),
+    (r#""audience_match": "origin""#, r#"{"aud": "https://orders.example.com:443"}"#, None),
+    (
+        r#""audience_match": "origin""#,
+        r#"{"aud": "http://orders.example.com/"}"#,
+        Some(Reason::AudienceMismatch),
+    ),
+    (
+        r#""audience_match": "origin""#,
+        r#"{"aud": "https://orders.example.com@evil.example"}"#,
+        Some(Reason::AudienceMismatch),
+    ),
+    (
+        r#""audience_match": "ignore_trailing_slash""#,
+        r#"{"aud": "https://orders.example.com/"}"#,
+        None,
+    ),
+    (
+        r#""audience_match": "ignore_trailing_slash""#,
+        r#"{"aud": "https://orders.example.com//"}"#,
+        Some(Reason::AudienceMismatch),
+    ),
+    (
+        r#""audience_match": "exact""#,
+        r#"{"aud": "https://orders.example.com/"}"#,
+        Some(Reason::AudienceMismatch),
+    ),
+    (r#""match": {"hosts": ["*.example.com"]}"#, "{}", None),
+    (r#""match": {"hosts": ["*.orders.example.com"]}"#, "{}", Some(Reason::NoRule)),
+    (r#""match": {"paths": [{"exact": "/push"}]}"#, "{}", None),
+    (r#""match": {"paths": [{"exact": "/push/"}]}"#, "{}", Some(Reason::NoRule)),
+    (r#""match": {"paths": [{"template": "/{any}"}]}"#, "{}", None),
+];
+
+#[test]
+fn every_kind_of_rule_admits_what_it_says_and_nothing_else() {
+    let world = World::new();
+    for (members, changes, expected) in RULES {
+        let given: Value = serde_json::from_str(&format!("{{{members}}}")).unwrap();
+        let mut rule = json!({"name": "r", "match": {}, "audiences": ["https://orders.example.com"],
+            "callers": {"anyone": true}});
+        rule.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+        let policy = json!({"rules": [rule]}).to_string();
+        let policy = Policy::from_json(&policy).unwrap_or_else(|e| panic!("{members}: {e:?}"));
+        let mut claims = claims();
+        let changes: Value = serde_json::from_str(changes).unwrap();
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let token = world.google.sign_claims(&claims);
+        let headers = OneHeader(format!("Bearer {token}").into_bytes());
+        let target = Target::parse("orders.example.com", "/push", "POST");
+        let result = policy.admit(&world.authority, target, &headers, UnixTime(NOW));
+        let reason = result.err().map(|refusal| refusal.reason);
+        assert_eq!(reason, *expected, "{members} with {changes}");
+    }
 }
 
 proptest! {

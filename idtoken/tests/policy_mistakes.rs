@@ -83,7 +83,42 @@ const RULE_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "callers",
         r#"{"anyone": true, "emails": ["a@b"]}"#,
-        "rules[0].callers: takes \"anyone: true\" or a list, not both",
+        "rules[0].callers: takes \"anyone: true\" or lists, not both",
+    ),
+    (
+        "match",
+        r#"{"paths": [{"prefix": "/a", "exact": "/a"}]}"#,
+        "rules[0].match.paths[0]: takes one of \"exact\", \"prefix\" and \"template\"",
+    ),
+    (
+        "match",
+        r#"{"paths": [{"template": "/v1/a{id}"}]}"#,
+        "rules[0].match.paths[0].template: \"/v1/a{id}\" is no template: braces stand around a whole segment, as {id}",
+    ),
+    (
+        "match",
+        r#"{"hosts": ["*example.com"]}"#,
+        "rules[0].match.hosts[0]: \"*example.com\" is no host name",
+    ),
+    (
+        "audience_match",
+        r#""host""#,
+        "rules[0].audience_match: \"host\" is not one of: exact, origin, ignore_trailing_slash",
+    ),
+    (
+        "callers",
+        r#"{"projects": ["My Project"]}"#,
+        "rules[0].callers.projects[0]: \"My Project\" is no project id",
+    ),
+    (
+        "callers",
+        r#"{"email_domains": ["@example.com"]}"#,
+        "rules[0].callers.email_domains[0]: \"@example.com\" is no domain: write it as example.com",
+    ),
+    (
+        "claims",
+        r#"{"level": 1.5}"#,
+        "rules[0].claims.level: is no whole number that a claim can be compared with",
     ),
     ("issuers", r#"["gogle"]"#, "rules[0].issuers[0]: \"gogle\" is not one of: google"),
 ];
@@ -197,4 +232,15 @@ fn with_several_issuers_each_rule_names_those_that_it_means() {
 fn what_is_not_json_is_one_mistake() {
     assert_eq!(mistakes("{").len(), 1);
     assert_eq!(mistakes("[]"), ["expected a mapping, found a list"]);
+}
+
+#[test]
+fn an_accepted_audience_must_be_an_origin_where_origins_are_compared() {
+    let with_path = rule("audience_match", Some("\"origin\""))
+        .replace("https://h.example\"]", "https://h.example/push\"]");
+    assert_eq!(
+        mistakes(&format!(r#"{{"rules": [{with_path}]}}"#)),
+        ["rules[0].audiences[0]: \"https://h.example/push\" is no origin, which \
+          \"audience_match: origin\" asks for: write it as https://HOST"]
+    );
 }

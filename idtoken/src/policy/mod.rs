@@ -3,16 +3,17 @@
 //! Filter and gateway read the same text by [`Policy::read`] and decide by the
 //! same function, [`Policy::admit`].
 
+mod audiences;
 mod callers;
 mod issuer;
+mod matching;
 mod rule;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use callers::Callers;
 pub use issuer::{Issuer, KeyUrl};
-pub use rule::{PathMatch, Rule};
+pub use rule::Rule;
 
 use crate::authority::Authority;
 use crate::config::{Problems, Reader};

@@ -3,47 +3,27 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::audiences::Audiences;
 use super::callers::Callers;
 use super::issuer::Issuer;
-use crate::config::{Object, Reader};
-use crate::refusal::{Expected, Reason, Refusal};
-use crate::request::{Target, decoded_path, host};
+use super::matching::Matching;
+use crate::claims::Claims;
+use crate::config::{Kind, Object, Reader};
+use crate::refusal::{Reason, Refusal};
+use crate::request::Target;
 use crate::token::{AuthenticToken, VerifiedToken};
 
 /// What is asked of the tokens of some requests.
 #[derive(Clone, Debug)]
 pub struct Rule {
     name: Arc<str>,
-    hosts: Vec<String>,
-    paths: Vec<PathMatch>,
-    methods: Vec<String>,
+    matching: Matching,
     issuers: HashSet<String>,
-    audiences: HashSet<String>,
-    shown_audiences: Arc<[String]>,
+    audiences: Audiences,
+    claims: Vec<(String, Value)>,
     callers: Callers,
-}
-
-/// Which paths a rule is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathMatch {
-    /// This path and all below it: `/push` is for `/push` and `/push/a`, not
-    /// for `/pushed`.
-    Prefix(String),
-}
-
-impl PathMatch {
-    fn read(from: &Reader<'_>) -> Option<Self> {
-        let mut object = from.object()?;
-        let prefix = object.need("prefix").and_then(|path| path.parsed(parse_path));
-        object.finish();
-        prefix.map(Self::Prefix)
-    }
-
-    fn matches(&self, path: &str) -> bool {
-        let Self::Prefix(prefix) = self;
-        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
 }
 
 impl Rule {
@@ -54,19 +34,16 @@ impl Rule {
         // Without the issuers their names can't be checked; the rest can.
         let named = object.get("issuers");
         let issuers = issuers.and_then(|known| read_issuers(&object, named, known));
-        let audiences = object.need("audiences").and_then(|list| list.list(read_audience));
+        let audiences = Audiences::read(&mut object);
+        let claims = object.maybe("claims", read_claims);
         let callers = object.need("callers").and_then(|callers| Callers::read(&callers));
         object.finish();
-        let Matching { hosts, paths, methods } = matching?;
-        let shown_audiences: Arc<[String]> = audiences?.into();
         Some(Self {
             name: name?,
-            hosts,
-            paths,
-            methods,
+            matching: matching?,
             issuers: issuers?,
-            audiences: shown_audiences.iter().cloned().collect(),
-            shown_audiences,
+            audiences: audiences?,
+            claims: claims?.unwrap_or_default(),
             callers: callers?,
         })
     }
@@ -81,18 +58,15 @@ impl Rule {
     /// configuration.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
-        &self.shown_audiences
+        self.audiences.shown()
     }
 
     pub(crate) fn is_for_everything(&self) -> bool {
-        self.hosts.is_empty() && self.paths.is_empty() && self.methods.is_empty()
+        self.matching.is_for_everything()
     }
 
     pub(crate) fn matches(&self, target: &Target<'_>) -> bool {
-        let any = |list: &[String], value| list.is_empty() || list.iter().any(|it| it == value);
-        any(&self.hosts, target.host())
-            && any(&self.methods, target.method())
-            && (self.paths.is_empty() || self.paths.iter().any(|it| it.matches(target.path())))
+        self.matching.matches(target)
     }
 
     /// Admits an authentic token if it is meant for this rule's audiences and
@@ -119,37 +93,56 @@ impl Rule {
                 .received(token.issuer()));
         }
         let claims = token.claims();
-        let accepted = claims.audiences.iter().find(|it| self.audiences.contains(*it));
-        let Some(audience) = accepted else {
-            return Err(Refusal::from(Reason::AudienceMismatch)
-                .expected(Expected::AnyOf(Arc::clone(&self.shown_audiences)))
-                .received(claims.audiences.join(", ")));
-        };
+        let audience = self.audiences.check(claims)?;
         self.callers.check(claims)?;
-        Ok(audience.clone())
+        self.check_claims(claims)?;
+        Ok(audience.to_owned())
+    }
+
+    /// Further claims must be there with exactly these values.
+    fn check_claims(&self, claims: &Claims) -> Result<(), Refusal> {
+        let differs = |(name, value): &&(String, Value)| claims.all().get(name) != Some(value);
+        let Some((name, value)) = self.claims.iter().find(differs) else { return Ok(()) };
+        let received = claims.all().get(name).map_or("nothing".to_owned(), Value::to_string);
+        Err(Refusal::from(Reason::ClaimMismatch)
+            .expected_text(format!("{name} = {value}"))
+            .received(format!("{name} = {received}")))
     }
 }
 
-/// For which requests a rule is. What is left out matches everything.
-struct Matching {
-    hosts: Vec<String>,
-    paths: Vec<PathMatch>,
-    methods: Vec<String>,
+/// Claims by name, each a text, a whole number, or true or false.
+fn read_claims(from: &Reader<'_>) -> Option<Vec<(String, Value)>> {
+    let value = |reader: &Reader<'_>| match &reader.node().kind {
+        Kind::Text(text) => Some(Value::from(text.as_str())),
+        Kind::Bool(flag) => Some(Value::from(*flag)),
+        Kind::Number(number) => whole(*number).map(Value::from).or_else(|| {
+            reader.problem("is no whole number that a claim can be compared with");
+            None
+        }),
+        other => {
+            let found = other.name();
+            reader.problem(format!("expected a text, a number, or true or false, found {found}"));
+            None
+        }
+    };
+    let entries = from.object()?.entries();
+    let claims: Vec<_> =
+        entries.iter().map(|(name, it)| Some(((*name).to_owned(), value(it)?))).collect();
+    claims.into_iter().collect()
 }
 
-impl Matching {
-    fn read(from: &Reader<'_>) -> Option<Self> {
-        let mut object = from.object()?;
-        let hosts = object.maybe("hosts", |list| list.list(|host| host.parsed(parse_host)));
-        let paths = object.maybe("paths", |list| list.list(PathMatch::read));
-        let methods =
-            object.maybe("methods", |list| list.list(|method| method.parsed(parse_method)));
-        object.finish();
-        Some(Self {
-            hosts: hosts?.unwrap_or_default(),
-            paths: paths?.unwrap_or_default(),
-            methods: methods?.unwrap_or_default(),
-        })
+/// Whole numbers that a double holds exactly, in the type that JSON gives them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked before"
+)]
+fn whole(number: f64) -> Option<serde_json::Number> {
+    let exact = (-9_007_199_254_740_991.0..=9_007_199_254_740_991.0).contains(&number);
+    match number {
+        _ if !exact || number.fract() != 0.0 => None,
+        number if number < 0.0 => Some((number as i64).into()),
+        number => Some((number as u64).into()),
     }
 }
 
@@ -171,54 +164,5 @@ fn read_issuers(
             object.reader().problem("\"issuers\" is missing: name those that this rule accepts");
             None
         }
-    }
-}
-
-fn read_audience(from: &Reader<'_>) -> Option<String> {
-    from.parsed(|text| {
-        match text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '*') {
-            true => Err(format!("{text:?} is no audience: it is compared letter by letter")),
-            false => Ok(text.to_owned()),
-        }
-    })
-}
-
-fn parse_host(text: &str) -> Result<String, String> {
-    match host(text) {
-        Ok(host) if host == text => Ok(host.into_owned()),
-        Ok(host) => Err(format!("write the host without port and in lower case: {host}")),
-        Err(_) => Err(format!("{text:?} is no host name")),
-    }
-}
-
-fn parse_path(text: &str) -> Result<String, String> {
-    if text.contains(['?', ';']) {
-        return Err(format!("{text:?} is no path: rules see neither queries nor parameters"));
-    }
-    decoded_path(text).map(String::from).map_err(|error| format!("{text:?} is no path: {error}"))
-}
-
-fn parse_method(text: &str) -> Result<String, String> {
-    match text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no method: write it in capitals, as in GET")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_ends_at_a_segment() {
-        let prefix = |text: &str| PathMatch::Prefix(text.to_owned());
-        for path in ["/push", "/push/", "/push/a"] {
-            assert!(prefix("/push").matches(path), "{path}");
-        }
-        for path in ["/pushed", "/pus", "/", "/a/push"] {
-            assert!(!prefix("/push").matches(path), "{path}");
-        }
-        assert!(prefix("/").matches("/anything") && prefix("/").matches("/"));
-        assert!(prefix("/push/").matches("/push/a"));
     }
 }

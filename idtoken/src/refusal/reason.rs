@@ -36,6 +36,8 @@ pub enum Reason {
     EmailUnverified,
     /// The caller is not on the rule's list.
     CallerNotAllowed,
+    /// A claim that the rule asks for is missing or has another value.
+    ClaimMismatch,
     /// The issuer's keys could not be had.
     KeysUnavailable,
     /// The signature could not be checked.
@@ -97,7 +99,7 @@ impl Answer {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TargetUnsafe,
         Self::NoRule,
         Self::TokenMissing,
@@ -116,6 +118,7 @@ impl Reason {
         Self::AudienceMismatch,
         Self::EmailUnverified,
         Self::CallerNotAllowed,
+        Self::ClaimMismatch,
     ];
 
     /// The stable code.
@@ -138,6 +141,7 @@ impl Reason {
             Self::AudienceMismatch => "aud_mismatch",
             Self::EmailUnverified => "email_unverified",
             Self::CallerNotAllowed => "caller_not_allowed",
+            Self::ClaimMismatch => "claim_mismatch",
             Self::KeysUnavailable => "keys_unavailable",
             Self::CheckUnavailable => "check_unavailable",
         }
@@ -163,6 +167,7 @@ impl Reason {
             Self::AudienceMismatch => "the token was made for another audience",
             Self::EmailUnverified => "the issuer does not vouch for the caller's address",
             Self::CallerNotAllowed => "the caller is not on the rule's list",
+            Self::ClaimMismatch => "a claim is missing or not the one that the rule asks for",
             Self::KeysUnavailable => "the issuer's keys could not be fetched",
             Self::CheckUnavailable => "the signature could not be checked",
         }
@@ -186,9 +191,11 @@ impl Reason {
             | Self::NotYetValid
             | Self::LifetimeTooLong
             | Self::AudienceMismatch => Answer::InvalidToken,
-            Self::TargetUnsafe | Self::NoRule | Self::EmailUnverified | Self::CallerNotAllowed => {
-                Answer::Forbidden
-            }
+            Self::TargetUnsafe
+            | Self::NoRule
+            | Self::EmailUnverified
+            | Self::CallerNotAllowed
+            | Self::ClaimMismatch => Answer::Forbidden,
             Self::KeysUnavailable | Self::CheckUnavailable => Answer::Unavailable,
         }
     }
@@ -217,6 +224,7 @@ mod tests {
             Reason::CheckUnavailable,
             Reason::EmailUnverified,
             Reason::CallerNotAllowed,
+            Reason::ClaimMismatch,
         ];
         for reason in Reason::ALL.iter().filter(|reason| !others.contains(reason)) {
             assert_eq!(reason.answer(), Answer::InvalidToken, "{reason:?}");
