@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
-use remint_idtoken::{Refusal, UnixTime, VerifiedToken};
-use serde_json::json;
+use remint_idtoken::{LineBudget, Refusal, UnixTime, VerifiedToken};
+use serde_json::{Value, json};
 
 use crate::config::{Config, TokenHandling};
 use crate::gate::{Decision, Gate};
@@ -30,6 +30,7 @@ struct Worker {
     /// only when it changes: else a stream of requests would put the next tick
     /// off for good.
     tick: Duration,
+    lines: LineBudget,
     /// Whether the proxy's log shows what is admitted.
     is_debugged: bool,
 }
@@ -147,6 +148,7 @@ impl Worker {
             wait_for_keys,
             token,
             tick: TICK_WHILE_WAITING,
+            lines: LineBudget::default(),
             is_debugged: host::shows_debug(),
         }
     }
@@ -157,7 +159,7 @@ impl Worker {
         let head = host::request_head();
         match self.gate.decide(&head, seconds(now)) {
             Decision::Admit(token) => self.admit(&token, &head, may_pass),
-            Decision::Refuse(refusal) => refuse(&refusal, &head),
+            Decision::Refuse(refusal) => self.refuse(&refusal, &head),
             Decision::Wait(refusal) => {
                 let deadline = now.saturating_add(self.wait_for_keys);
                 let may_pass = Rc::clone(may_pass);
@@ -169,8 +171,24 @@ impl Worker {
     fn wait(&mut self, waiting: Waiting) {
         self.tick_every(TICK_WHILE_WAITING);
         if let Err(Waiting { head, refusal, .. }) = self.waiting.push(waiting) {
-            refuse(&refusal, &head);
+            self.refuse(&refusal, &head);
         }
+    }
+
+    /// Answers the request at hand and tells its operator why. The caller
+    /// learns nothing but the status.
+    fn refuse(&mut self, refusal: &Refusal, head: &RequestHead) {
+        if let Some(left_out) = self.lines.take(host::now()) {
+            let mut line = refusal.to_json();
+            if let Some(object) = line.as_object_mut() {
+                let id = head.request_id().map(|id| ("request_id", Value::from(id)));
+                let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
+                let more = id.into_iter().chain(left_out);
+                object.extend(more.map(|(name, value)| (name.to_owned(), value)));
+            }
+            host::log(LogLevel::Warn, &format!("remint: refused: {line}"));
+        }
+        host::answer(refusal.answer());
     }
 
     fn tick_every(&mut self, period: Duration) {
@@ -212,7 +230,7 @@ impl Worker {
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
             if host::enter(stream) {
-                refuse(&refusal, &head);
+                self.refuse(&refusal, &head);
             }
         }
         self.tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
@@ -254,7 +272,7 @@ impl Worker {
                     host::resume_request();
                 }
                 Decision::Refuse(refusal) if host::enter(waiting.stream) => {
-                    refuse(&refusal, &waiting.head);
+                    self.refuse(&refusal, &waiting.head);
                 }
                 Decision::Admit(_) | Decision::Refuse(_) => {}
             }
@@ -264,15 +282,4 @@ impl Worker {
 
 fn seconds(since_1970: Duration) -> UnixTime {
     UnixTime(since_1970.as_secs())
-}
-
-/// Answers the request at hand and tells its operator why. The caller learns
-/// nothing but the status.
-fn refuse(refusal: &Refusal, head: &RequestHead) {
-    let mut line = refusal.to_json();
-    if let (Some(object), Some(id)) = (line.as_object_mut(), head.request_id()) {
-        object.insert("request_id".to_owned(), id.into());
-    }
-    host::log(LogLevel::Warn, &format!("remint: refused: {line}"));
-    host::answer(refusal.answer());
 }

@@ -1,8 +1,8 @@
 //! Builds everything from a configuration.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -80,6 +80,7 @@ impl Gateway {
                 metrics,
                 response_timeout: config.upstream.response_timeout,
                 ids: RequestIds::new(),
+                lines: Mutex::default(),
             },
             services,
             is_draining: AtomicBool::new(false),

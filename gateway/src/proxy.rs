@@ -1,12 +1,12 @@
 //! One request: verify, choose, mint, forward, answer.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use remint_idtoken::{Policy, Refusal};
+use remint_idtoken::{LineBudget, Policy, Refusal};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
@@ -30,6 +30,8 @@ pub(crate) struct Proxy {
     pub(crate) metrics: Metrics,
     pub(crate) response_timeout: Duration,
     pub(crate) ids: RequestIds,
+    /// What the log may hold of refusals; the metrics count all.
+    pub(crate) lines: Mutex<LineBudget>,
 }
 
 /// Where a rule's requests go.
@@ -84,7 +86,11 @@ impl Proxy {
     }
 
     fn refused(&self, id: &HeaderValue, refusal: Refusal) -> ProxyError {
-        warn!(request_id = shown(id), refusal = %refusal.to_json(), "refused");
+        let now = Duration::from_secs(self.clock.now().0);
+        let may_log = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        if let Some(left_out) = may_log {
+            warn!(request_id = shown(id), refusal = %refusal.to_json(), left_out, "refused");
+        }
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {

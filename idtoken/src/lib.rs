@@ -26,6 +26,7 @@ mod fingerprint;
 mod identity;
 mod json;
 pub mod keys;
+mod line_budget;
 #[cfg(feature = "native")]
 mod native;
 pub mod policy;
@@ -44,6 +45,7 @@ pub use clock::Clock;
 pub use clock::SystemClock;
 pub use fingerprint::Fingerprint;
 pub use identity::{is_identity_header, is_own_header};
+pub use line_budget::LineBudget;
 #[cfg(feature = "native")]
 pub use native::AwsLc;
 pub use policy::{Policy, Rule};

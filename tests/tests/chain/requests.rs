@@ -154,6 +154,26 @@ async fn the_filter_strips_the_token_unless_it_is_told_to_forward_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_bad_requests_is_refused_whole_and_logged_in_part() {
+    let mut chain = Chain::start().await.unwrap();
+    let mut sent = 0;
+    let left_out = loop {
+        assert_eq!(push(chain.edge(), "not.a.token").await.status, StatusCode::UNAUTHORIZED);
+        sent += 1;
+        let refusals = chain.envoy.refusals();
+        if let Some(left_out) = refusals.iter().find_map(|it| it["left_out"].as_u64()) {
+            break left_out;
+        }
+        assert!(sent < 20_000, "{} of {sent} are in the log", refusals.len());
+    };
+    assert!(left_out > 0);
+    // The metrics of the gateway are not touched: none of it got there.
+    assert_eq!(chain.gateway.counter("remint_requests_total").await.unwrap(), 0);
+    chain.envoy.refusal_number(0).await.unwrap();
+    chain.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_log_of_any_part_holds_a_token() {
     let mut chain = Chain::start().await.unwrap();
     let good = good_token(&chain.emulator);
