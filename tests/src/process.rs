@@ -3,7 +3,7 @@
 use std::io;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running program and all that it has printed. Dropping it kills it.
+/// A running program and all that it has printed. Dropping it ends it.
 pub struct Process {
     name: &'static str,
     child: Child,
@@ -129,6 +129,21 @@ impl Process {
         if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
             // It may have ended by itself just now.
             let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+}
+
+impl Drop for Process {
+    /// Ends it and waits until it has ended: nothing is left behind for even a
+    /// moment, not by a test that fails nor by a demo that is interrupted.
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        if self.child.start_kill().is_err() {
+            return;
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
