@@ -81,6 +81,18 @@ impl Gateway {
         self.process.lines()
     }
 
+    /// Waits for it to log its refusal number `place`, from 0.
+    ///
+    /// # Errors
+    /// If it does not come in time.
+    pub async fn refusal_number(&mut self, place: usize) -> io::Result<Value> {
+        let refusal = |line: &String| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            serde_json::from_str(line["refusal"].as_str()?).ok()
+        };
+        self.process.wait_until(|lines| lines.iter().filter_map(refusal).nth(place)).await
+    }
+
     /// Waits for a line of its log.
     ///
     /// # Errors

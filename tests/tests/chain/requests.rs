@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use remint_emulator::TokenRequest;
+use remint_tests::attack;
 use remint_tests::chain::{Chain, DOMAIN, REGIONS, region_url};
 use remint_tests::client::send;
 use serde_json::json;
@@ -199,5 +200,28 @@ async fn no_log_of_any_part_holds_a_token() {
     for token in [good, bad] {
         assert!(token.split('.').all(|part| !all.contains(part)));
     }
+    chain.stop().await.unwrap();
+}
+
+/// Whoever gets past Envoy some other way meets the same policy again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_refuses_every_attack_for_the_same_reason_as_the_filter() {
+    let mut chain = Chain::start().await.unwrap();
+    let issuer = std::sync::Arc::clone(chain.emulator.issuer());
+    let clock = std::sync::Arc::new(remint_emulator::SystemClock);
+    let impostor = remint_emulator::Issuer::new(remint_idtoken::Algorithm::Rs256, clock).unwrap();
+    for (place, attack) in attack::all(&issuer, &impostor, issuer.now().0).iter().enumerate() {
+        let mut request = push_request(None);
+        for value in &attack.authorization {
+            request.headers_mut().append(header::AUTHORIZATION, value.clone());
+        }
+        let answer = send(chain.gateway.address(), request).await.unwrap();
+        assert_eq!(answer.status.as_u16(), attack.status, "{}", attack.name);
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{}", attack.name);
+        let refusal = chain.gateway.refusal_number(place).await.unwrap();
+        assert_eq!(refusal["reason"], attack.reason, "{}", attack.name);
+        assert_eq!(refusal["rule"], "orders-push", "{}", attack.name);
+    }
+    assert!(chain.emulator.timeline().calls().is_empty());
     chain.stop().await.unwrap();
 }
