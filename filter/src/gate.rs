@@ -4,6 +4,7 @@ use remint_idtoken::{
     Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime, VerifiedToken,
 };
 
+use crate::cache::Cache;
 use crate::config::KeySource;
 use crate::head::RequestHead;
 use crate::keys::KeyState;
@@ -13,6 +14,7 @@ pub(crate) struct Gate<S: SignatureScheme> {
     pub(crate) policy: Policy,
     pub(crate) authority: Authority<S>,
     pub(crate) keys: Vec<KeyState>,
+    cache: Cache,
 }
 
 /// What becomes of a request.
@@ -32,15 +34,17 @@ impl<S: SignatureScheme> Gate<S> {
             authority: Authority::new(&policy, scheme),
             policy,
             keys: sources.into_iter().map(KeyState::new).collect(),
+            cache: Cache::default(),
         }
     }
 
     /// Decides about a request.
     pub(crate) fn decide(&mut self, head: &RequestHead, now: UnixTime) -> Decision {
-        let refusal = match self.policy.admit(&self.authority, head.target(), head, now) {
-            Ok(token) => return Decision::Admit(Box::new(token)),
-            Err(refusal) => refusal,
-        };
+        let refusal =
+            match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
+                Ok(token) => return Decision::Admit(Box::new(token)),
+                Err(refusal) => refusal,
+            };
         let issuer = refusal.issuer_name().unwrap_or_default();
         let state = self.keys.iter_mut().find(|state| state.source.issuer == issuer);
         match (refusal.reason, state) {

@@ -11,7 +11,8 @@ use remint_idtoken::keys::{
 };
 use remint_idtoken::policy::Issuer;
 use remint_idtoken::{
-    Authority, AwsLc, Policy, Reason, Refusal, SignatureScheme, Target, TargetError, VerifiedToken,
+    Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target, TargetError,
+    VerifiedToken,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -92,7 +93,7 @@ impl Keyring {
     ) -> Result<VerifiedToken, Refusal> {
         let decide = || {
             let authority = self.authority.load();
-            policy.admit(&authority, target.clone(), headers, self.clock.now())
+            policy.admit(&authority, &NoCache, target.clone(), headers, self.clock.now())
         };
         let mut decision = decide();
         let deadline = Instant::now().checked_add(KEY_WAIT);

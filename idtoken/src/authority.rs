@@ -8,7 +8,7 @@ use crate::policy::{Issuer, Policy};
 use crate::refusal::{Expected, Reason, Refusal};
 use crate::signature::{SignatureError, SignatureScheme};
 use crate::time::{Timing, UnixTime};
-use crate::token::{AuthenticToken, UnverifiedToken};
+use crate::token::{Authentic, AuthenticToken, UnverifiedToken};
 
 /// The issuers that are believed, each with the keys it has now.
 ///
@@ -20,6 +20,8 @@ pub struct Authority<S: SignatureScheme> {
     issuers: Vec<IssuerState<S::Key>>,
     /// All spellings of all issuers, for messages.
     spellings: Arc<[String]>,
+    /// Counts the changes of keys.
+    generation: u64,
 }
 
 /// An issuer and its keys, if it has any yet.
@@ -39,6 +41,7 @@ impl<S: SignatureScheme + Clone> Clone for Authority<S> {
             timing: self.timing,
             issuers: self.issuers.iter().map(state).collect(),
             spellings: Arc::clone(&self.spellings),
+            generation: self.generation,
         }
     }
 }
@@ -59,6 +62,7 @@ impl<S: SignatureScheme> Authority<S> {
             timing,
             issuers: issuers.iter().map(state).collect(),
             spellings: issuers.iter().flat_map(Issuer::spellings).cloned().collect(),
+            generation: 0,
         }
     }
 
@@ -68,11 +72,13 @@ impl<S: SignatureScheme> Authority<S> {
         &self.scheme
     }
 
-    /// Gives the issuer of that name other keys, or none.
+    /// Gives the issuer of that name other keys, or none. Tokens that were
+    /// found authentic before have to be checked again.
     pub fn set_keys(&mut self, issuer: &str, keys: Option<Arc<KeySet<S::Key>>>) {
         let named = |state: &&mut IssuerState<S::Key>| state.issuer.name() == issuer;
         if let Some(state) = self.issuers.iter_mut().find(named) {
             state.keys = keys;
+            self.generation = self.generation.wrapping_add(1);
         }
     }
 
@@ -106,14 +112,23 @@ impl<S: SignatureScheme> Authority<S> {
         now: UnixTime,
     ) -> Result<AuthenticToken, Refusal> {
         match self.check(&token, now) {
-            Ok(issuer) => Ok(AuthenticToken {
+            Ok(issuer) => Ok(AuthenticToken(Arc::new(Authentic {
                 fingerprint: token.fingerprint(),
                 issuer: issuer.shared_name(),
                 claims: token.claims,
                 key_id: token.key_id,
-            }),
+                generation: self.generation,
+            }))),
             Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),
         }
+    }
+
+    /// Whether a token that was authentic still is: the keys are the same, and
+    /// its time is not over. Nothing else about it can have changed.
+    #[must_use]
+    pub fn still_vouches_for(&self, token: &AuthenticToken, now: UnixTime) -> bool {
+        token.0.generation == self.generation
+            && check_times(token.claims(), self.timing, now).is_ok()
     }
 
     fn check(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> Result<&Issuer, Refusal> {

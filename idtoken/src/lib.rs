@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod authority;
+mod cache;
 mod claims;
 mod clock;
 pub mod config;
@@ -39,6 +40,7 @@ mod time;
 mod token;
 
 pub use authority::{Authority, IssuerState};
+pub use cache::{NoCache, TokenCache};
 pub use claims::{Claims, ClaimsError};
 pub use clock::Clock;
 #[cfg(feature = "native")]

@@ -40,12 +40,19 @@ pub struct UnverifiedToken<'t> {
 
 /// A token whose issuer, times and signature have been checked. What it says
 /// is true; whether it is meant for this request is another question.
+///
+/// A clone is cheap: a cache hands them out.
 #[derive(Clone)]
-pub struct AuthenticToken {
+pub struct AuthenticToken(pub(crate) Arc<Authentic>);
+
+/// What an [`AuthenticToken`] holds.
+pub(crate) struct Authentic {
     pub(crate) claims: Claims,
     pub(crate) issuer: Arc<str>,
     pub(crate) key_id: Option<String>,
     pub(crate) fingerprint: Fingerprint,
+    /// The generation of the authority's keys that it was checked with.
+    pub(crate) generation: u64,
 }
 
 /// A token that one rule of the policy admits: made by [`Rule::admit`] alone.
@@ -158,19 +165,24 @@ impl AuthenticToken {
     /// What the issuer says.
     #[must_use]
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// The name that the configuration gives this token's issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// The token's short name for logs.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        self.0.fingerprint
+    }
+
+    /// The id of the key that signed it.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.0.key_id.as_deref()
     }
 
     /// The rule's part of the proof is in `rule` and `audience`.

@@ -14,7 +14,8 @@ use proptest::prelude::*;
 use remint_emulator::{Issuer, ManualClock};
 use remint_idtoken::keys::{KeySet, parse_jwks};
 use remint_idtoken::{
-    Algorithm, Authority, AwsLc, Headers, Policy, Reason, Refusal, Target, UnixTime, VerifiedToken,
+    Algorithm, Authority, AwsLc, Headers, NoCache, Policy, Reason, Refusal, Target, UnixTime,
+    VerifiedToken,
 };
 use serde_json::{Value, json};
 
@@ -71,7 +72,7 @@ impl World {
     fn admit(&self, path: &str, token: &str, now: u64) -> Result<VerifiedToken, Refusal> {
         let headers = OneHeader(format!("Bearer {token}").into_bytes());
         let target = Target::parse("orders.example.com", path, "POST");
-        self.policy.admit(&self.authority, target, &headers, UnixTime(now))
+        self.policy.admit(&self.authority, &NoCache, target, &headers, UnixTime(now))
     }
 
     fn reason(&self, token: &str) -> Reason {
@@ -314,7 +315,7 @@ fn every_kind_of_rule_admits_what_it_says_and_nothing_else() {
         let token = world.google.sign_claims(&claims);
         let headers = OneHeader(format!("Bearer {token}").into_bytes());
         let target = Target::parse("orders.example.com", "/push", "POST");
-        let result = policy.admit(&world.authority, target, &headers, UnixTime(NOW));
+        let result = policy.admit(&world.authority, &NoCache, target, &headers, UnixTime(NOW));
         let reason = result.err().map(|refusal| refusal.reason);
         assert_eq!(reason, *expected, "{members} with {changes}");
     }
@@ -333,7 +334,7 @@ proptest! {
             bytes[place] ^= change;
             let headers = OneHeader([b"Bearer ".as_slice(), &bytes].concat());
             let target = Target::parse("orders.example.com", "/push", "POST");
-            let result = world.policy.admit(&world.authority, target, &headers, UnixTime(NOW));
+            let result = world.policy.admit(&world.authority, &NoCache, target, &headers, UnixTime(NOW));
             prop_assert!(result.is_err(), "byte {place} changed by {change}");
             Ok(())
         })?;

@@ -16,13 +16,14 @@ pub use issuer::{Issuer, KeyUrl};
 pub use rule::Rule;
 
 use crate::authority::Authority;
+use crate::cache::TokenCache;
 use crate::config::{Problems, Reader};
 use crate::refusal::{Reason, Refusal};
 use crate::request::{Headers, Target, TargetError, bearer_token};
 use crate::sender::Sender;
 use crate::signature::SignatureScheme;
 use crate::time::{Timing, UnixTime};
-use crate::token::{TokenError, UnverifiedToken, VerifiedToken};
+use crate::token::{AuthenticToken, TokenError, UnverifiedToken, VerifiedToken};
 
 /// The header that Google's senders put their token into.
 const TOKEN_HEADER: &str = "authorization";
@@ -133,7 +134,8 @@ impl Policy {
     }
 
     /// Decides about a request: finds its rule, reads its token, has the
-    /// token's origin checked by `authority` and its content by the rule.
+    /// token's origin checked by `authority`, unless `cache` remembers it, and its
+    /// content by the rule.
     ///
     /// # Errors
     /// The [`Refusal`] of the first check that failed. With
@@ -142,6 +144,7 @@ impl Policy {
     pub fn admit<S: SignatureScheme>(
         &self,
         authority: &Authority<S>,
+        cache: &impl TokenCache,
         target: Result<Target<'_>, TargetError>,
         headers: &impl Headers,
         now: UnixTime,
@@ -157,23 +160,34 @@ impl Policy {
             let received = format!("{} {} on {}", target.method(), target.path(), target.host());
             return Err(refused(Refusal::from(Reason::NoRule).received(received)));
         };
-        read_token(headers)
-            .and_then(|token| authority.authenticate(token, now))
+        authentic_token(authority, cache, headers, now)
             .and_then(|token| rule.admit(token))
             .map_err(|refusal| refused(refusal.rule(rule.name())))
     }
 }
 
-fn read_token<H: Headers>(headers: &H) -> Result<UnverifiedToken<'_>, Refusal> {
+/// The request's token, checked by `authority` now or not long ago.
+fn authentic_token<S: SignatureScheme>(
+    authority: &Authority<S>,
+    cache: &impl TokenCache,
+    headers: &impl Headers,
+    now: UnixTime,
+) -> Result<AuthenticToken, Refusal> {
     let bytes = bearer_token(headers, TOKEN_HEADER)
         .map_err(|reason| Refusal::from(reason).expected_text("Authorization: Bearer ID_TOKEN"))?;
-    UnverifiedToken::parse(bytes).map_err(|error| {
+    if let Some(known) = cache.get(bytes).filter(|it| authority.still_vouches_for(it, now)) {
+        return Ok(known);
+    }
+    let token = UnverifiedToken::parse(bytes).map_err(|error| {
         let reason = match error {
             TokenError::SignatureRemoved => Reason::SignatureRemoved,
             _ => Reason::Malformed,
         };
         Refusal::from(reason).received(error.to_string())
-    })
+    })?;
+    let authentic = authority.authenticate(token, now)?;
+    cache.put(bytes, &authentic);
+    Ok(authentic)
 }
 
 /// A rule for everything leaves nothing to the rules after it.

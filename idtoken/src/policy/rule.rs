@@ -78,8 +78,7 @@ impl Rule {
         match self.accepted_audience(&token) {
             Ok(audience) => Ok(token.admitted(self, audience)),
             Err(refusal) => {
-                let key_id = token.key_id.as_deref();
-                Err(refusal.caller(&token.claims).token(token.fingerprint, key_id))
+                Err(refusal.caller(token.claims()).token(token.fingerprint(), token.key_id()))
             }
         }
     }
