@@ -25,7 +25,7 @@ pub struct Authority<S: SignatureScheme> {
 }
 
 /// An issuer and its keys, if it has any yet.
-pub struct IssuerState<K> {
+struct IssuerState<K> {
     issuer: Issuer,
     keys: Option<Arc<KeySet<K>>>,
 }
@@ -89,11 +89,6 @@ impl<S: SignatureScheme> Authority<S> {
     }
 
     /// The issuer whose tokens carry this `iss`.
-    #[must_use]
-    pub fn issuer_of(&self, claims: &Claims) -> Option<&Issuer> {
-        self.state_of(claims).map(|state| &state.issuer)
-    }
-
     fn state_of(&self, claims: &Claims) -> Option<&IssuerState<S::Key>> {
         let is_its =
             |state: &&IssuerState<S::Key>| state.issuer.spellings().contains(&claims.issuer);

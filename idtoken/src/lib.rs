@@ -39,7 +39,7 @@ mod signature;
 mod time;
 mod token;
 
-pub use authority::{Authority, IssuerState};
+pub use authority::Authority;
 pub use cache::{NoCache, TokenCache};
 pub use claims::{Claims, ClaimsError};
 pub use clock::Clock;

@@ -135,12 +135,6 @@ impl KeySchedule {
         }
     }
 
-    /// How old the keys at hand are.
-    #[must_use]
-    pub fn age(&self, now: UnixTime) -> Option<Duration> {
-        self.fetched_at.map(|at| now.since(at))
-    }
-
     /// A token named a key that is not in the set. Returns whether new keys
     /// may be on their way: a fetch is under way, failed and will be repeated,
     /// or was made due now. Who invents key ids gets at most one fetch per
