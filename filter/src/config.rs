@@ -6,7 +6,7 @@ use prost::Message;
 use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
-use remint_idtoken::policy::Issuer;
+use remint_idtoken::policy::{Issuer, KeyUrl};
 
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
@@ -154,21 +154,21 @@ fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ke
             entry.problem("is not the name of an issuer of the policy");
         }
     }
-    let source = |issuer: &Issuer| {
+    let source = |(issuer, keys): (&Issuer, &KeyUrl)| {
         let Some((_, fetch)) = fetches.iter_mut().find(|(name, _)| *name == issuer.name()) else {
-            let (name, keys) = (issuer.name(), issuer.keys());
+            let name = issuer.name();
             from.problem(format!("{name:?} is missing: say which cluster leads to {keys}"));
             return None;
         };
-        Some(KeySource::new(issuer, fetch.take()?))
+        Some(KeySource::new(issuer, keys, fetch.take()?))
     };
-    let sources: Vec<_> = issuers.iter().map(source).collect();
+    let fetched = issuers.iter().filter_map(|issuer| Some((issuer, issuer.key_url()?)));
+    let sources: Vec<_> = fetched.map(source).collect();
     sources.into_iter().collect()
 }
 
 impl KeySource {
-    fn new(issuer: &Issuer, Fetch { cluster, timeout }: Fetch) -> Self {
-        let keys = issuer.keys();
+    fn new(issuer: &Issuer, keys: &KeyUrl, Fetch { cluster, timeout }: Fetch) -> Self {
         Self {
             issuer: issuer.name().to_owned(),
             cluster,

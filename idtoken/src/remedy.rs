@@ -64,6 +64,10 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::ClaimMismatch => "call with an account whose tokens have that claim",
         Reason::KeysUnavailable => "check that the key set's URL can be reached from here",
+        Reason::KeysExpired => {
+            "render the plugin configuration again (remint plugin-config) and install it: keys in \
+             a configuration have to be renewed"
+        }
         Reason::CheckUnavailable => "run a proxy with the host function verify_signature",
     }
 }

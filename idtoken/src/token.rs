@@ -11,6 +11,7 @@ use crate::claims::{Claims, ClaimsError};
 use crate::fingerprint::Fingerprint;
 use crate::json::{Object, parse_object};
 use crate::policy::Rule;
+use crate::time::UnixTime;
 
 /// The longest token that is looked at. Google's are about 1,200 bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -53,6 +54,8 @@ pub(crate) struct Authentic {
     pub(crate) fingerprint: Fingerprint,
     /// The generation of the authority's keys that it was checked with.
     pub(crate) generation: u64,
+    /// When the key that it was checked with is too old to count.
+    pub(crate) usable_until: Option<UnixTime>,
 }
 
 /// A token that one rule of the policy admits: made by [`Rule::admit`] alone.

@@ -5,40 +5,36 @@
 
 mod audiences;
 mod callers;
+mod inline_keys;
 mod issuer;
 mod matching;
+mod place;
 mod rule;
+mod times;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use issuer::{Issuer, KeyUrl};
+pub use inline_keys::{InlineKeys, KeyAge};
+pub use issuer::{Issuer, KeySource, KeyUrl};
+pub use place::TokenPlace;
 pub use rule::Rule;
 
 use crate::authority::Authority;
 use crate::cache::TokenCache;
 use crate::config::{Problems, Reader};
+use crate::keys::KeyTimes;
 use crate::refusal::{Reason, Refusal};
-use crate::request::{Headers, Target, TargetError, bearer_token};
+use crate::request::{Headers, Target, TargetError};
 use crate::sender::Sender;
 use crate::signature::SignatureScheme;
 use crate::time::{Timing, UnixTime};
 use crate::token::{AuthenticToken, TokenError, UnverifiedToken, VerifiedToken};
 
-/// The header that Google's senders put their token into.
-const TOKEN_HEADER: &str = "authorization";
-
-/// What a policy may say of times: a larger skew would admit what expired long
-/// ago, a shorter lifetime would admit nothing.
-const ZERO: Duration = Duration::ZERO;
-const MAX_SKEW: Duration = Duration::from_secs(300);
-const MIN_LIFETIME: Duration = Duration::from_secs(60);
-const MAX_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
-
 /// Who may call what, and how that is proved.
 #[derive(Clone, Debug)]
 pub struct Policy {
     timing: Timing,
+    key_times: KeyTimes,
     issuers: Vec<Issuer>,
     rules: Vec<Arc<Rule>>,
 }
@@ -49,10 +45,8 @@ impl Policy {
     #[must_use]
     pub fn read(from: &Reader<'_>) -> Option<Self> {
         let mut object = from.object()?;
-        let timing = Timing::default();
-        let clock_skew = object.maybe("clock_skew", |it| it.duration_within(ZERO, MAX_SKEW));
-        let max_lifetime =
-            object.maybe("max_lifetime", |it| it.duration_within(MIN_LIFETIME, MAX_LIFETIME));
+        let timing = times::read_timing(&mut object);
+        let key_times = object.maybe("key_sets", times::read_key_times);
         let issuers = match object.get("issuers") {
             Some(list) => list.list(Issuer::read),
             None => Some(vec![Issuer::google()]),
@@ -72,10 +66,8 @@ impl Policy {
         }
         object.finish();
         Some(Self {
-            timing: Timing {
-                clock_skew: clock_skew?.unwrap_or(timing.clock_skew),
-                max_lifetime: max_lifetime?.unwrap_or(timing.max_lifetime),
-            },
+            timing: timing?,
+            key_times: key_times?.unwrap_or_default(),
             issuers: issuers?,
             rules: rules?.into_iter().map(Arc::new).collect(),
         })
@@ -116,6 +108,12 @@ impl Policy {
     #[must_use]
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// When key sets are fetched, and for how long they are used.
+    #[must_use]
+    pub fn key_times(&self) -> KeyTimes {
+        self.key_times
     }
 
     /// The first rule that is for this request.
@@ -173,7 +171,9 @@ fn authentic_token<S: SignatureScheme>(
     headers: &impl Headers,
     now: UnixTime,
 ) -> Result<AuthenticToken, Refusal> {
-    let bytes = bearer_token(headers, TOKEN_HEADER)
+    let place = TokenPlace::bearer("authorization");
+    let bytes = place
+        .token(headers)
         .map_err(|reason| Refusal::from(reason).expected_text("Authorization: Bearer ID_TOKEN"))?;
     if let Some(known) = cache.get(bytes).filter(|it| authority.still_vouches_for(it, now)) {
         return Ok(known);
