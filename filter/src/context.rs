@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
-use remint_idtoken::{LineBudget, Refusal, UnixTime, VerifiedToken};
+use remint_idtoken::{Admission, LineBudget, Refusal, UnixTime};
 use serde_json::{Value, json};
 
 use crate::config::{Config, TokenHandling};
@@ -200,8 +200,8 @@ impl Worker {
 
     /// What is done with the request at hand before it goes on. Only who
     /// holds a verified token gets here.
-    fn admit(&self, token: &VerifiedToken, head: &RequestHead, may_pass: &Cell<bool>) {
-        if self.is_debugged {
+    fn admit(&self, admission: &Admission, head: &RequestHead, may_pass: &Cell<bool>) {
+        if let Some(token) = admission.caller().filter(|_| self.is_debugged) {
             let (rule, caller, print) = (token.rule(), token.claims(), token.fingerprint());
             let line = json!({"rule": rule, "caller": caller.to_string(),
                 "audience": token.audience(), "token": print.to_string()});

@@ -1,8 +1,6 @@
 //! Decides about requests: the policy's decision, and when to wait for keys.
 
-use remint_idtoken::{
-    Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime, VerifiedToken,
-};
+use remint_idtoken::{Admission, Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime};
 
 use crate::cache::Cache;
 use crate::config::KeySource;
@@ -20,7 +18,7 @@ pub(crate) struct Gate<S: SignatureScheme> {
 /// What becomes of a request.
 pub(crate) enum Decision {
     /// It may pass.
-    Admit(Box<VerifiedToken>),
+    Admit(Box<Admission>),
     /// It may not.
     Refuse(Refusal),
     /// Keys that are being fetched may change the answer. If they do not come
@@ -42,7 +40,7 @@ impl<S: SignatureScheme> Gate<S> {
     pub(crate) fn decide(&mut self, head: &RequestHead, now: UnixTime) -> Decision {
         let refusal =
             match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
-                Ok(token) => return Decision::Admit(Box::new(token)),
+                Ok(admission) => return Decision::Admit(Box::new(admission)),
                 Err(refusal) => refusal,
             };
         let issuer = refusal.issuer_name().unwrap_or_default();

@@ -127,6 +127,7 @@ impl<S: SignatureScheme> Authority<S> {
                 usable_until: state.usable_until,
                 claims: token.claims.vouched_for(state.issuer.vouches_for_addresses()),
                 key_id: token.key_id,
+                payload: String::from_utf8_lossy(token.payload).into(),
                 generation: self.generation,
             }))),
             Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),

@@ -91,6 +91,20 @@ impl<'n> Reader<'n> {
         self.node
     }
 
+    /// Whether the value is a mapping.
+    #[must_use]
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node.kind, Kind::Map(_))
+    }
+
+    /// Writes down the names that occur twice: names must tell things apart.
+    pub fn distinct<'a>(&self, what: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = std::collections::HashSet::new();
+        for name in names.filter(|name| !seen.insert(*name)) {
+            self.problem(format!("the {what} {name:?} occurs twice"));
+        }
+    }
+
     fn expected<T>(&self, what: &str) -> Option<T> {
         self.problem(format!("expected {what}, found {}", self.node.kind.name()));
         None
