@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_emulator::{AssertionRequest, IapResource, Issuer};
 use remint_idtoken::keys::{KeySet, max_age, parse_jwks};
-use remint_idtoken::{Authority, AwsLc, Policy, Reason, UnixTime, UnverifiedToken, VerifiedToken};
+use remint_idtoken::{Authority, AwsLc, NoCache, Policy, Reason, Target, UnixTime, VerifiedToken};
 use serde_json::json;
 
 use crate::support::{NOW, World, get, post};
@@ -23,11 +23,7 @@ fn resource() -> IapResource {
 /// Has the core verify an assertion with the keys that the emulator serves.
 async fn verify(world: &World, token: &str, now: UnixTime) -> Result<VerifiedToken, Reason> {
     let policy = json!({
-        "issuers": [{
-            "name": "iap", "issuer": "https://cloud.google.com/iap",
-            "jwks_uri": "https://www.gstatic.com/iap/verify/public_key-jwk",
-            "algorithms": ["ES256"],
-        }],
+        "issuers": [{ "preset": "iap" }],
         "rules": [{ "name": "r", "match": {}, "audiences": [AUDIENCE],
                     "callers": { "hosted_domains": ["example.com"] } }],
     });
@@ -36,9 +32,15 @@ async fn verify(world: &World, token: &str, now: UnixTime) -> Result<VerifiedTok
     let served = get(JWKS).send(world.emulator.google_addr()).await.text;
     let (keys, _) = KeySet::load(&AwsLc, &parse_jwks(served.as_bytes()).unwrap()).unwrap();
     authority.set_keys("iap", Some(Arc::new(keys)));
-    let token = UnverifiedToken::parse(token.as_bytes()).unwrap();
-    let token = authority.authenticate(token, now).map_err(|refusal| refusal.reason)?;
-    policy.rules()[0].admit(token).map_err(|refusal| refusal.reason)
+    let headers = HeaderMap::from_iter([(
+        HeaderName::from_static("x-goog-iap-jwt-assertion"),
+        HeaderValue::from_str(token).unwrap(),
+    )]);
+    let target = Target::parse("h.example", "/", "GET");
+    match policy.admit(&authority, &NoCache, target, &headers, now) {
+        Ok(admission) => Ok(admission.caller().unwrap().clone()),
+        Err(refusal) => Err(refusal.reason),
+    }
 }
 
 fn assertion(world: &World) -> String {
@@ -52,7 +54,7 @@ async fn an_assertion_is_verified_by_the_keys_that_are_served_for_ten_minutes() 
     let token = assertion(&world);
     let verified = verify(&world, &token, NOW).await.unwrap();
     assert_eq!(verified.claims().claimed_email(), Some(USER));
-    assert_eq!(verified.claims().verified_email(), None);
+    assert_eq!(verified.claims().verified_email(), Some(USER), "IAP vouches for it");
     let late = UnixTime(NOW.0 + 600 + 31);
     assert_eq!(verify(&world, &token, late).await.unwrap_err(), Reason::Expired);
 }
