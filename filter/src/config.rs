@@ -8,6 +8,8 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
 
+use crate::backend::Backend;
+
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
 const ZERO: Duration = Duration::ZERO;
@@ -23,8 +25,10 @@ pub(crate) struct Config {
     pub(crate) key_sources: Vec<KeySource>,
     /// How long a request may wait for keys.
     pub(crate) wait_for_keys: Duration,
-    /// What becomes of the token behind the filter.
-    pub(crate) token: TokenHandling,
+    /// What the backend is told.
+    pub(crate) backend: Backend,
+    /// Whether other filters and access logs are told of each decision.
+    pub(crate) sets_properties: bool,
 }
 
 /// How one issuer's keys are fetched.
@@ -41,15 +45,6 @@ pub(crate) struct KeySource {
     pub(crate) path: String,
     /// How long the answer may take.
     pub(crate) timeout: Duration,
-}
-
-/// What becomes of the token behind the filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenHandling {
-    /// It is removed, as Envoy's `jwt_authn` does by default.
-    Strip,
-    /// It is passed on, for a backend that verifies again.
-    Forward,
 }
 
 impl Config {
@@ -79,14 +74,15 @@ impl Config {
         let key_sources =
             object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
-        let handlings = [("strip", TokenHandling::Strip), ("forward", TokenHandling::Forward)];
-        let token = object.maybe("token", |token| token.choice(&handlings));
+        let backend = Backend::read(&mut object, policy.as_ref());
+        let sets_properties = object.maybe("properties", Reader::flag);
         object.finish();
         Some(Self {
             policy: policy?,
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
-            token: token?.unwrap_or(TokenHandling::Strip),
+            backend: backend?,
+            sets_properties: sets_properties?.unwrap_or(false),
         })
     }
 }
@@ -204,7 +200,6 @@ mod tests {
         assert_eq!(config.key_sources[0].authority, "www.googleapis.com");
         assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
         assert_eq!(config.wait_for_keys, Duration::from_secs(3));
-        assert_eq!(config.token, TokenHandling::Forward);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Proxy {
             return Err(ProxyError::NoRegion);
         };
         let (verdict, caller) =
-            (admission.verdict(), admission.caller().map(VerifiedToken::claims));
+            (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
         let caller = caller.map(tracing::field::display);
         debug!(request_id = shown(id), rule, verdict, caller, "admitted");
         let request = prepared(request, peer, id);

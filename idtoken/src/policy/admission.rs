@@ -18,6 +18,35 @@ pub struct Admission {
     why: Why,
 }
 
+/// What was decided about a request, in one word for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It passes with the tokens that its rule asks for.
+    Verified,
+    /// It passes by a rule that asks for none.
+    Anonymous,
+    /// It passes as a browser's question whether it may call.
+    Preflight,
+    /// It passes although it does not fulfil its rule, which only reports.
+    Reported,
+    /// It does not pass.
+    Refused,
+}
+
+impl Verdict {
+    /// The word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Anonymous => "anonymous",
+            Self::Preflight => "preflight",
+            Self::Reported => "reported",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Why a request may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
@@ -85,15 +114,14 @@ impl Admission {
         }
     }
 
-    /// One word for it, for logs and metrics: `verified`, `anonymous`,
-    /// `preflight` or `reported`.
+    /// One word for it, for logs and metrics.
     #[must_use]
-    pub fn verdict(&self) -> &'static str {
+    pub fn verdict(&self) -> Verdict {
         match (&self.why, &self.caller) {
-            (Why::Reported(_), _) => "reported",
-            (Why::Preflight, _) => "preflight",
-            (Why::Fulfilled, Some(_)) => "verified",
-            (Why::Fulfilled, None) => "anonymous",
+            (Why::Reported(_), _) => Verdict::Reported,
+            (Why::Preflight, _) => Verdict::Preflight,
+            (Why::Fulfilled, Some(_)) => Verdict::Verified,
+            (Why::Fulfilled, None) => Verdict::Anonymous,
         }
     }
 

@@ -19,10 +19,10 @@ mod times;
 
 use std::sync::Arc;
 
-pub use admission::Admission;
+pub use admission::{Admission, Verdict};
 pub use inline_keys::{InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
-pub use place::TokenPlace;
+pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule};
 
 use crate::authority::Authority;

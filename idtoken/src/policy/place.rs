@@ -38,7 +38,7 @@ impl TokenPlace {
     /// Reads `{header: NAME, prefix: TEXT}`.
     pub(crate) fn read(from: &Reader<'_>) -> Option<std::sync::Arc<Self>> {
         let mut object = from.object()?;
-        let header = object.need("header").and_then(|name| name.parsed(read_header_name));
+        let header = object.need("header").and_then(|name| name.parsed(header_name));
         let prefix = object.maybe("prefix", |prefix| prefix.parsed(read_prefix));
         object.finish();
         let (header, prefix) = (header?, prefix?);
@@ -96,8 +96,12 @@ impl TokenPlace {
     }
 }
 
-/// A header's name in lower case (RFC 9110, section 5.1).
-pub(crate) fn read_header_name(text: &str) -> Result<String, String> {
+/// A name in lower case of a header that may hold a token or be set for a
+/// backend (RFC 9110, section 5.1).
+///
+/// # Errors
+/// What is wrong with it, for the reader of a configuration.
+pub fn header_name(text: &str) -> Result<String, String> {
     let is_name = http::HeaderName::from_bytes(text.as_bytes()).is_ok();
     let name = text.to_ascii_lowercase();
     match is_name && !NEVER.contains(&&*name) {
@@ -171,8 +175,8 @@ mod tests {
     #[test]
     fn cookies_and_headers_of_the_connection_hold_no_tokens() {
         for bad in ["Cookie", "host", ":path", "a b", "", "Transfer-Encoding"] {
-            assert!(read_header_name(bad).is_err(), "{bad}");
+            assert!(header_name(bad).is_err(), "{bad}");
         }
-        assert_eq!(read_header_name("X-My-Token").as_deref(), Ok("x-my-token"));
+        assert_eq!(header_name("X-My-Token").as_deref(), Ok("x-my-token"));
     }
 }
