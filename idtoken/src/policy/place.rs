@@ -68,19 +68,21 @@ impl TokenPlace {
     /// section 11.1).
     ///
     /// The same value twice counts once. Proxies join repeated headers with a
-    /// comma, so a comma means more than one value.
+    /// comma, so a comma stands between values.
     ///
     /// # Errors
     /// [`Reason::TokenMissing`] if there is none, [`Reason::TokenTwice`] if
     /// there are different ones, [`Reason::Malformed`] if something follows the
     /// token.
     pub fn token<'h>(&'h self, headers: &'h impl Headers) -> Result<&'h [u8], Reason> {
-        let mut values = headers.values(&self.header);
+        let mut values = headers.values(&self.header).flat_map(|line| {
+            let parts = line.split(|byte| *byte == b',');
+            parts.map(<[u8]>::trim_ascii)
+        });
         let value = values.next().ok_or(Reason::TokenMissing)?;
         if values.any(|other| other != value) {
             return Err(Reason::TokenTwice);
         }
-        let value = value.trim_ascii();
         let (prefix, token) =
             value.split_at_checked(self.prefix.len()).ok_or(Reason::TokenMissing)?;
         if !prefix.eq_ignore_ascii_case(self.prefix.as_bytes()) {
@@ -89,7 +91,6 @@ impl TokenPlace {
         let token = token.trim_ascii_start();
         match token {
             [] => Err(Reason::TokenMissing),
-            token if token.contains(&b',') => Err(Reason::TokenTwice),
             token if token.contains(&b' ') => Err(Reason::Malformed),
             token => Ok(token),
         }
@@ -161,6 +162,8 @@ mod tests {
         assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.d"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c,Bearer a.b.d"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(bearer(&["Bearer a.b.c, Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(bearer(&["Bearer a.b.c,"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c a.b.d"]), Err(Reason::Malformed));
     }
 
