@@ -30,7 +30,8 @@ fn readme_blocks() -> Vec<Map<String, Value>> {
     let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
     let blocks = readme.split("```yaml\n").skip(1);
     let blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
-    blocks.map(|block| serde_saphyr::from_str(block).unwrap()).collect()
+    // One is a comment, which is nothing to a reader.
+    blocks.filter_map(|block| serde_saphyr::from_str::<Option<_>>(block).unwrap()).collect()
 }
 
 /// A block that shows some members, with the shipped document around it.
