@@ -9,6 +9,7 @@ use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
 
 use crate::backend::Backend;
+use crate::cache::Bounds;
 
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
@@ -27,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) wait_for_keys: Duration,
     /// What the backend is told.
     pub(crate) backend: Backend,
+    /// How many tokens are remembered.
+    pub(crate) token_cache: Bounds,
     /// Whether other filters and access logs are told of each decision.
     pub(crate) sets_properties: bool,
 }
@@ -75,6 +78,7 @@ impl Config {
             object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
+        let token_cache = object.maybe("token_cache", Bounds::read);
         let sets_properties = object.maybe("properties", Reader::flag);
         object.finish();
         Some(Self {
@@ -82,6 +86,7 @@ impl Config {
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
             backend: backend?,
+            token_cache: token_cache?.unwrap_or_default(),
             sets_properties: sets_properties?.unwrap_or(false),
         })
     }

@@ -146,9 +146,10 @@ impl Request {
 
 impl Worker {
     fn new(config: Config) -> Self {
-        let Config { policy, key_sources, wait_for_keys, backend, sets_properties } = config;
+        let Config { policy, key_sources, wait_for_keys, backend, token_cache, sets_properties } =
+            config;
         Self {
-            gate: Gate::new(policy, key_sources, HostSignatures),
+            gate: Gate::new(policy, key_sources, token_cache, HostSignatures),
             waiting: WaitingList::default(),
             wait_for_keys,
             backend,
