@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
 use crate::host;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, plain};
 use crate::signature::HostSignatures;
 use crate::waiting::{Waiting, WaitingList};
 
@@ -171,12 +171,13 @@ impl Worker {
             Decision::Wait(refusal) => {
                 let deadline = now.saturating_add(self.wait_for_keys);
                 let may_pass = Rc::clone(may_pass);
-                self.wait(Waiting { stream, head, deadline, refusal, may_pass });
+                self.wait(Waiting { stream, head, since: now, deadline, refusal, may_pass });
             }
         }
     }
 
     fn wait(&mut self, waiting: Waiting) {
+        self.metrics.count("remint_waits", 1);
         self.tick_every(TICK_WHILE_WAITING);
         if let Err(Waiting { head, refusal, .. }) = self.waiting.push(waiting) {
             self.refuse(&refusal, &head);
@@ -264,6 +265,10 @@ impl Worker {
     fn tick(&mut self) {
         let now = host::now();
         for state in &mut self.gate.keys {
+            if let Some(age) = state.schedule.age(seconds(now)) {
+                let issuer = plain(&state.source.issuer);
+                self.metrics.set(&format!("remint_keys_age_seconds.issuer.{issuer}"), age);
+            }
             state.expire(&mut self.gate.authority, seconds(now));
             if state.schedule.is_due(seconds(now)) {
                 let call = host::fetch_keys(&state.source);
@@ -273,10 +278,11 @@ impl Worker {
                 state.started(call.ok(), seconds(now), host::jitter());
             }
         }
-        for Waiting { stream, head, refusal, .. } in
+        for Waiting { stream, head, since, refusal, .. } in
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
             if host::enter(stream) {
+                self.waited(since);
                 self.refuse(&refusal, &head);
             }
         }
@@ -290,7 +296,11 @@ impl Worker {
         };
         let answer = host::key_answer(body_size);
         let issuer = state.source.issuer.clone();
-        match state.answered(&mut self.gate.authority, &answer, now, host::jitter()) {
+        let result = state.answered(&mut self.gate.authority, &answer, now, host::jitter());
+        let word = if result.is_ok() { "ok" } else { "failed" };
+        let name = format!("remint_key_fetches.issuer.{}.result.{word}", plain(&issuer));
+        self.metrics.count(&name, 1);
+        match result {
             Ok(notes) => {
                 for note in notes {
                     host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
@@ -305,6 +315,12 @@ impl Worker {
         }
     }
 
+    /// Writes down how long a request has waited.
+    fn waited(&mut self, since: Duration) {
+        let waited = host::now().saturating_sub(since).as_millis();
+        self.metrics.observe("remint_wait_ms", u64::try_from(waited).unwrap_or(u64::MAX));
+    }
+
     /// Decides again about all that wait, now that something is known.
     fn decide_waiting(&mut self, now: UnixTime) {
         for mut waiting in self.waiting.take_all() {
@@ -315,10 +331,12 @@ impl Worker {
                     let _ = self.waiting.push(waiting);
                 }
                 Decision::Admit(token) if host::enter(waiting.stream) => {
+                    self.waited(waiting.since);
                     self.admit(&token, &waiting.head, &waiting.may_pass);
                     host::resume_request();
                 }
                 Decision::Refuse(refusal) if host::enter(waiting.stream) => {
+                    self.waited(waiting.since);
                     self.refuse(&refusal, &waiting.head);
                 }
                 Decision::Admit(_) | Decision::Refuse(_) => {}

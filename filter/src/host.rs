@@ -71,7 +71,8 @@ pub(crate) fn answer(answer: Answer, id: Option<&str>) {
     headers.extend(answer.challenge().map(|value| ("www-authenticate", value)));
     headers.extend(answer.retry_after().map(|value| ("retry-after", value)));
     headers.extend(id.map(|id| ("x-request-id", id)));
-    let body = Some(answer.body().as_bytes());
+    // A call of gRPC's gets it as a message, which has no line end.
+    let body = Some(answer.body().trim_end().as_bytes());
     let _ = hostcalls::send_http_response(u32::from(answer.status()), headers, body);
 }
 
