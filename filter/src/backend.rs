@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::config::{Object, Reader};
-use remint_idtoken::policy::{TokenPlace, header_name};
+use remint_idtoken::policy::{Issuer, TokenPlace, header_name};
 use remint_idtoken::{Admission, Policy, VerifiedToken, is_identity_header};
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ impl Backend {
     /// Reads `token`, `claim_headers` and `payload_header`.
     pub(crate) fn read(object: &mut Object<'_>, policy: Option<&Policy>) -> Option<Self> {
         let token = object.maybe("token", TokenHandling::read);
-        let issuers = policy.map(|policy| policy.issuers().iter().map(|it| it.name()).collect());
+        let issuers = policy.map(|policy| policy.issuers().iter().map(Issuer::name).collect());
         let claims = object
             .maybe("claim_headers", |list| list.list(|it| ClaimHeader::read(it, issuers.as_ref())));
         let payload = object.maybe("payload_header", |name| name.parsed(header_name));
@@ -173,7 +173,7 @@ impl ClaimHeader {
 
 /// A header can't both hold a token that is to be verified and be set here.
 fn report_clashes<'a>(place: &Reader<'_>, names: impl Iterator<Item = &'a str>, policy: &Policy) {
-    let places = || policy.issuers().iter().flat_map(|issuer| issuer.places());
+    let places = || policy.issuers().iter().flat_map(Issuer::places);
     for name in names.filter(|name| places().any(|place| place.header() == *name)) {
         place.problem(format!("the header {name:?} is where tokens are read: set another one"));
     }
