@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::config::{Config, TokenHandling};
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
-use crate::host;
+use crate::host::{self, HostData};
+use crate::keys::{self, InlineWatch, Note};
 use crate::signature::HostSignatures;
 use crate::waiting::{Waiting, WaitingList};
 
@@ -23,6 +24,7 @@ const TICK_WHILE_WAITING: Duration = Duration::from_millis(50);
 /// What the contexts of one worker share.
 struct Worker {
     gate: Gate<HostSignatures>,
+    inline: InlineWatch,
     waiting: WaitingList,
     wait_for_keys: Duration,
     token: TokenHandling,
@@ -69,9 +71,14 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match Config::parse(&host::plugin_configuration(size)) {
             Ok(config) => {
-                *self.shared.borrow_mut() = Some(Worker::new(config));
+                let worker = Worker::new(config);
                 // Clusters can't be called from here: the first tick does it.
-                host::tick_every(TICK_WHILE_WAITING);
+                // Without keys to fetch there is nothing to tick for, and
+                // hosts without clusters have no ticks either.
+                if !worker.gate.keys.is_empty() {
+                    host::tick_every(TICK_WHILE_WAITING);
+                }
+                *self.shared.borrow_mut() = Some(worker);
                 true
             }
             Err(problems) => {
@@ -142,20 +149,34 @@ impl Request {
 impl Worker {
     fn new(config: Config) -> Self {
         let Config { policy, key_sources, wait_for_keys, token } = config;
-        Self {
-            gate: Gate::new(policy, key_sources, HostSignatures),
+        for note in keys::left_out(&policy, &HostSignatures) {
+            host::log(LogLevel::Warn, &format!("remint: {note}"));
+        }
+        let mut gate = Gate::new(policy, key_sources, HostSignatures);
+        // Under a new configuration, and in a new worker, nobody has to wait
+        // for keys that others have fetched.
+        let now = seconds(host::now());
+        for state in &mut gate.keys {
+            state.adopt(&HostData, &mut gate.authority, now);
+        }
+        let mut worker = Self {
+            gate,
+            inline: InlineWatch::default(),
             waiting: WaitingList::default(),
             wait_for_keys,
             token,
             tick: TICK_WHILE_WAITING,
             lines: LineBudget::default(),
             is_debugged: host::shows_debug(),
-        }
+        };
+        worker.watch_inline_keys(now);
+        worker
     }
 
     /// Decides about the request at hand; `may_pass` is told, now or later.
     fn request(&mut self, stream: u32, may_pass: &Rc<Cell<bool>>) {
         let now = host::now();
+        self.watch_inline_keys(seconds(now));
         let head = host::request_head();
         match self.gate.decide(&head, seconds(now)) {
             Decision::Admit(token) => self.admit(&token, &head, may_pass),
@@ -216,16 +237,8 @@ impl Worker {
 
     fn tick(&mut self) {
         let now = host::now();
-        for state in &mut self.gate.keys {
-            state.expire(&mut self.gate.authority, seconds(now));
-            if state.schedule.is_due(seconds(now)) {
-                let call = host::fetch_keys(&state.source);
-                if let Err(why) = &call {
-                    host::log(LogLevel::Error, &format!("remint: no keys: {why}"));
-                }
-                state.started(call.ok(), seconds(now), host::jitter());
-            }
-        }
+        self.watch_inline_keys(seconds(now));
+        self.look_for_keys(seconds(now));
         for Waiting { stream, head, refusal, .. } in
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
@@ -236,6 +249,38 @@ impl Worker {
         self.tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
     }
 
+    /// Adopts what other workers have fetched, and fetches what is due and
+    /// falls to this one.
+    fn look_for_keys(&mut self, now: UnixTime) {
+        let Gate { keys, authority, .. } = &mut self.gate;
+        let mut is_new = false;
+        for state in keys {
+            let look = state.look(&HostData, authority, now);
+            is_new |= look.is_new;
+            if !look.must_fetch {
+                continue;
+            }
+            match host::fetch_keys(&state.source) {
+                Ok(call) => state.started(call),
+                Err(why) => {
+                    host::log(LogLevel::Error, &format!("remint: no keys: {why}"));
+                    state.failed(&HostData, authority, now, host::jitter());
+                }
+            }
+        }
+        if is_new {
+            self.decide_waiting(now);
+        }
+    }
+
+    /// Says when keys that stand in the configuration should be renewed.
+    fn watch_inline_keys(&mut self, now: UnixTime) {
+        for Note { is_error, text } in self.inline.look(&self.gate.policy, now) {
+            let level = if is_error { LogLevel::Error } else { LogLevel::Warn };
+            host::log(level, &format!("remint: {text}"));
+        }
+    }
+
     fn keys_answered(&mut self, call: u32, body_size: usize) {
         let now = seconds(host::now());
         let Some(state) = self.gate.keys.iter_mut().find(|state| state.is_call(call)) else {
@@ -243,7 +288,7 @@ impl Worker {
         };
         let answer = host::key_answer(body_size);
         let issuer = state.source.issuer.clone();
-        match state.answered(&mut self.gate.authority, &answer, now, host::jitter()) {
+        match state.answered(&HostData, &mut self.gate.authority, &answer, now, host::jitter()) {
             Ok(notes) => {
                 for note in notes {
                     host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
