@@ -49,7 +49,7 @@ impl RootContext for Root {
                 // Clusters can't be called from here: the first tick does it.
                 // Without keys to fetch there is nothing to tick for, and
                 // hosts without clusters have no ticks either.
-                if !worker.gate.keys.is_empty() {
+                if worker.fetches_keys() {
                     host::tick_every(TICK_WHILE_WAITING);
                 }
                 *self.shared.borrow_mut() = Some(worker);

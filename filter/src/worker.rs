@@ -260,6 +260,11 @@ impl Worker {
         }
     }
 
+    /// Whether there are keys to fetch, which ticks are needed for.
+    pub(crate) fn fetches_keys(&self) -> bool {
+        !self.gate.keys.is_empty()
+    }
+
     /// Forgets a request whose stream has ended.
     pub(crate) fn forget(&mut self, stream: u32) {
         self.waiting.forget(stream);
