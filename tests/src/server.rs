@@ -1,6 +1,8 @@
 //! A small HTTP server whose answers a test makes up: a backend, or a key
 //! server that misbehaves.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,12 +27,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers so, whatever is asked.
+    /// Starts a server that answers so to each path. Where there is no answer,
+    /// it says nothing and keeps the connection open.
     ///
     /// # Errors
     /// If there is no free port.
     pub async fn start(
-        answer: impl Fn(&str) -> Response<Bytes> + Send + Sync + 'static,
+        answer: impl Fn(&str) -> Option<Response<Bytes>> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -60,15 +63,20 @@ impl Drop for Server {
 
 async fn serve(
     listener: TcpListener,
-    answer: Arc<impl Fn(&str) -> Response<Bytes> + Send + Sync + 'static>,
+    answer: Arc<impl Fn(&str) -> Option<Response<Bytes>> + Send + Sync + 'static>,
     hits: Arc<AtomicU64>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         let (answer, hits) = (Arc::clone(&answer), Arc::clone(&hits));
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             hits.fetch_add(1, Ordering::SeqCst);
-            let response = answer(request.uri().path()).map(Full::new);
-            async move { Ok::<_, std::convert::Infallible>(response) }
+            let response = answer(request.uri().path());
+            async move {
+                match response {
+                    Some(response) => Ok::<_, Infallible>(response.map(Full::new)),
+                    None => pending().await,
+                }
+            }
         });
         // A caller that hangs up ends its connection, nothing else.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -82,7 +90,15 @@ pub struct KeyServer {
     /// What it signs them with.
     pub algorithm: Algorithm,
     server: Server,
-    canned: Arc<Mutex<Option<Response<Bytes>>>>,
+    mood: Arc<Mutex<Mood>>,
+}
+
+/// What a key server does.
+#[derive(Clone)]
+enum Mood {
+    Keys,
+    Canned(Response<Bytes>),
+    Hang,
 }
 
 impl KeyServer {
@@ -93,19 +109,25 @@ impl KeyServer {
     pub async fn start(algorithm: Algorithm) -> io::Result<Self> {
         let issuer = Issuer::new(algorithm, Arc::new(SystemClock)).map_err(io::Error::other)?;
         let issuer = Arc::new(issuer);
-        let canned = Arc::new(Mutex::new(None::<Response<Bytes>>));
-        let (keys, other) = (Arc::clone(&issuer), Arc::clone(&canned));
-        let server = Server::start(move |path| match lock(&other).clone() {
-            _ if path != "/keys" => status(StatusCode::IM_A_TEAPOT),
-            Some(canned) => canned,
-            None => json(keys.jwks().to_string()),
+        let mood = Arc::new(Mutex::new(Mood::Keys));
+        let (keys, its_mood) = (Arc::clone(&issuer), Arc::clone(&mood));
+        let server = Server::start(move |path| match lock(&its_mood).clone() {
+            _ if path != "/keys" => Some(status(StatusCode::IM_A_TEAPOT)),
+            Mood::Keys => Some(json(keys.jwks().to_string())),
+            Mood::Canned(canned) => Some(canned),
+            Mood::Hang => None,
         });
-        Ok(Self { issuer, algorithm, server: server.await?, canned })
+        Ok(Self { issuer, algorithm, server: server.await?, mood })
     }
 
     /// Gives this answer from now on, or the keys again.
     pub fn answers(&self, canned: Option<Response<Bytes>>) {
-        *lock(&self.canned) = canned;
+        *lock(&self.mood) = canned.map_or(Mood::Keys, Mood::Canned);
+    }
+
+    /// Takes requests and does not answer from now on.
+    pub fn hangs(&self) {
+        *lock(&self.mood) = Mood::Hang;
     }
 
     /// Fails from now on.

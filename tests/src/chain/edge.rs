@@ -40,7 +40,7 @@ impl Edge {
         change: impl FnOnce(&mut EnvoyConfig),
     ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let backend = Server::start(|_| status(StatusCode::OK)).await?;
+        let backend = Server::start(|_| Some(status(StatusCode::OK))).await?;
         let mut config = EnvoyConfig::shipped("envoy.yaml")?
             .cluster("gateway", &[backend.address()])
             .module(&built("remint_filter.wasm")?);

@@ -12,6 +12,7 @@
 )]
 
 mod documents;
+mod inline;
 mod outages;
 mod reloads;
 mod rotation;

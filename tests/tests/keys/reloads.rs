@@ -82,3 +82,24 @@ async fn keys_of_another_cluster_are_not_taken_over() {
     assert_eq!((keys.hits(), other.hits()), (1, 1));
     edge.stop().await.unwrap();
 }
+
+/// Whoever had the lease for a fetch may be gone before its answer is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_under_way_when_the_configuration_changes_holds_nobody_up_for_long() {
+    for workers in [1, 2] {
+        let keys = keys().await;
+        keys.hangs();
+        let edge = edge(workers, &keys, json!({})).await;
+        let waiting = load(&edge, &keys.issuer);
+        until("a fetch under way", || keys.hits() == 1).await;
+        let mut config = edge.config.clone();
+        config.plugin()["policy"]["max_lifetime"] = json!("2h");
+        config.replace_listeners(&edge.listeners).unwrap();
+        edge.envoy.stat_reaches("listener_manager.lds.update_success", 2).await.unwrap();
+        keys.answers(None);
+        until("answers", || waiting.answered() > 200).await;
+        nothing_was_refused(waiting).await;
+        assert_eq!(keys.hits(), 2, "{workers} workers");
+        edge.stop().await.unwrap();
+    }
+}

@@ -78,3 +78,29 @@ async fn after_a_fetch_a_storm_of_unknown_keys_leads_to_none() {
         edge.stop().await.unwrap();
     }
 }
+
+/// Two listeners with policies of their own, but the same keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_with_the_same_key_set_fetch_it_once() {
+    for workers in [1, 2] {
+        let keys = keys().await;
+        let issuers = [("google", GOOGLE, &keys)];
+        let edge = Edge::start(workers, &issuers, json!({}), |config| {
+            let listeners = config.0["static_resources"]["listeners"].as_array_mut().unwrap();
+            let first = listeners[0].clone();
+            listeners.push(first);
+            config.0["static_resources"]["listeners"][1]["name"] = json!("second");
+            config.plugin()["policy"]["max_lifetime"] = json!("2h");
+        });
+        let edge = edge.await.unwrap();
+        let good = token(&keys.issuer);
+        for place in [0, 1] {
+            let address = edge.envoy.listener(place).await.unwrap();
+            for _ in 0..10 {
+                assert_eq!(send(address, request(&good)).await.unwrap().status, StatusCode::OK);
+            }
+        }
+        assert_eq!(keys.hits(), 1, "{workers} workers");
+        edge.stop().await.unwrap();
+    }
+}
