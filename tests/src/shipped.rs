@@ -90,8 +90,13 @@ impl EnvoyConfig {
 
     /// The filter that stands first.
     pub fn filter(&mut self) -> &mut Value {
+        &mut self.manager()["http_filters"][0]
+    }
+
+    /// The connection manager of the first listener.
+    pub fn manager(&mut self) -> &mut Value {
         let chain = &mut self.0["static_resources"]["listeners"][0]["filter_chains"][0];
-        &mut chain["filters"][0]["typed_config"]["http_filters"][0]
+        &mut chain["filters"][0]["typed_config"]
     }
 }
 

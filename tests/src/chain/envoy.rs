@@ -18,6 +18,15 @@ pub struct Envoy {
     address: SocketAddr,
 }
 
+/// What of the machine Envoy gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// How many workers it has.
+    pub workers: u32,
+    /// The only processor it may use, if it may not use all.
+    pub processor: Option<u32>,
+}
+
 impl Envoy {
     /// Starts Envoy with this configuration, two workers, and its first
     /// listener's address to call.
@@ -25,12 +34,20 @@ impl Envoy {
     /// # Errors
     /// If it does not start; the error shows what it printed.
     pub async fn start(config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
+        Self::start_on(Share { workers: 2, processor: None }, config, folder).await
+    }
+
+    /// The same with another share of the machine.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn start_on(share: Share, config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
-        let mut command = Command::new(program()?);
-        command.arg("--config-path").arg(&file);
-        command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "info"]);
+        let mut command = share.command(&program()?);
+        command.arg("--config-path").arg(&file).arg("--concurrency").arg(share.workers.to_string());
+        command.args(["--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
         process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
@@ -44,6 +61,12 @@ impl Envoy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Where its administration page is.
@@ -96,6 +119,17 @@ impl Envoy {
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
         self.process.stop().await.map(drop)
+    }
+}
+
+impl Share {
+    fn command(self, program: &Path) -> Command {
+        let Some(processor) = self.processor else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+        command
     }
 }
 

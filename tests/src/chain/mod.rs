@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use remint_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
-pub use envoy::{Envoy, program as envoy_program};
+pub use envoy::{Envoy, Share, program as envoy_program};
 pub use gateway::Gateway;
 
 use crate::shipped::EnvoyConfig;
