@@ -9,6 +9,9 @@ pub struct Sample {
     pub p50_ms: f64,
     /// The latency that one request in a hundred exceeds, in milliseconds.
     pub p99_ms: f64,
+    /// The processor time that Envoy takes for a request, in microseconds.
+    /// Whatever else runs on the machine hardly changes it.
+    pub cpu_us: f64,
 }
 
 /// All rounds of one measurement together.
@@ -35,6 +38,7 @@ impl Summary {
                 per_second: median(rates)?,
                 p50_ms: median(all(|sample| sample.p50_ms))?,
                 p99_ms: median(all(|sample| sample.p99_ms))?,
+                cpu_us: median(all(|sample| sample.cpu_us))?,
             },
         })
     }
@@ -78,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_summary_has_the_median_of_each_figure_and_the_range() {
-        let sample = |per_second, p99_ms| Sample { per_second, p50_ms: 1.0, p99_ms };
+        let sample = |per_second, p99_ms| Sample { per_second, p50_ms: 1.0, p99_ms, cpu_us: 50.0 };
         let samples = [sample(30.0, 9.0), sample(10.0, 2.0), sample(20.0, 4.0)];
         let summary = Summary::of(&samples).unwrap();
         assert_eq!(summary.median, sample(20.0, 4.0));

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use remint_tests::chain::envoy_program;
 use remint_tests::shipped::workspace;
@@ -95,6 +96,24 @@ pub fn resident_bytes(process: u32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("the system does not say how much memory Envoy has"))
 }
 
+/// The processor time that a process has taken so far.
+///
+/// # Errors
+/// If there is no such process.
+pub fn cpu_time(process: u32) -> io::Result<Duration> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat"))?;
+    cpu_time_in(&stat)
+        .ok_or_else(|| io::Error::other("the system does not say how long Envoy has run"))
+}
+
+/// User and system time are the fields 14 and 15, in hundredths of a second
+/// (proc_pid_stat(5)). The second one, a name, may hold spaces.
+fn cpu_time_in(stat: &str) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let mut hundredths = || fields.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis(10 * (hundredths()? + hundredths()?)))
+}
+
 /// The value of the first line `NAME: VALUE`.
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
@@ -156,5 +175,8 @@ mod tests {
         assert_eq!(field("Name:\tx\nVmRSS:\t  12 kB\n", "VmRSS"), Some("12 kB"));
         assert_eq!(version_in("envoy  version: abc/1.40.0/Clean/RELEASE/B"), Some("1.40.0"));
         assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 250 33 0 0 20 0";
+        assert_eq!(cpu_time_in(stat), Some(Duration::from_millis(2830)));
+        assert!(cpu_time(std::process::id()).is_ok());
     }
 }

@@ -32,8 +32,8 @@ struct Arguments {
     /// How many distinct tokens there are of each kind.
     #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tokens: u16,
-    /// Only sees whether it all works, in some seconds: one round, a tenth of a
-    /// second each, few tokens. Writes no page.
+    /// Only sees whether it all works, in some seconds: one round, a quarter
+    /// of a second each, few tokens. Writes no page.
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "warm_up", "tokens"])]
     quick: bool,
     /// The file to write the page to.
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run(mut arguments: Arguments) -> io::Result<()> {
     if arguments.quick {
-        let [short, none] = [Duration::from_millis(100), Duration::ZERO];
+        let [short, none] = [Duration::from_millis(250), Duration::ZERO];
         (arguments.rounds, arguments.tokens) = (1, 100);
         (arguments.seconds, arguments.warm_up) = (short, none);
     } else {

@@ -77,8 +77,10 @@ impl Report {
              over HTTP/1.1, through the shipped configuration without the access log;\n\
              tokens are RS256 with a key of 2,048 bits, distinct ones sent in turn. All\n\
              setups took turns for {rounds} rounds: a fresh Envoy, then each load for\n\
-             {measured} after {warm_up} of warm-up. Figures are medians of the rounds; every\n\
-             answer was checked to have the status it must.\n",
+             {measured} after {warm_up} of warm-up. Figures are medians of the rounds; ratios are\n\
+             of requests per second; CPU is Envoy's processor time for a request, which other\n\
+             programs on the machine hardly change. Every answer was checked to have the\n\
+             status it must.\n",
             self.command
         )
     }
@@ -113,8 +115,9 @@ impl Report {
     fn write_growth(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "\n## Larger policies and key sets\n\n\
-             Remint as above has 3 audiences, 1 rule and 2 keys; each setup here has more of\n\
-             one of them. The rule that matches, and the key that signed, is the last.\n\n",
+             Remint as above has 3 audiences, 1 rule and 2 keys; each setup here has another\n\
+             number of one of them. The rule that matches, the audience of the tokens, and\n\
+             the key that signed are the last.\n\n",
         )?;
         let heads = ["with", "tokens", "requests/s", "lowest to highest", "to the shipped policy"];
         write_heads(f, 2, &[&heads[..], &LATENCY].concat())?;
@@ -154,7 +157,7 @@ impl Report {
 }
 
 /// The heads of the columns that each table of rates ends with.
-const LATENCY: [&str; 2] = ["p50 ms", "p99 ms"];
+const LATENCY: [&str; 3] = ["p50 ms", "p99 ms", "CPU µs"];
 
 impl Row {
     /// The cells after those that say what was measured.
@@ -169,7 +172,7 @@ impl Row {
                 None => f.write_str(" | ")?,
             }
         }
-        writeln!(f, " | {:.2} | {:.2} |", median.p50_ms, median.p99_ms)
+        writeln!(f, " | {:.2} | {:.2} | {:.1} |", median.p50_ms, median.p99_ms, median.cpu_us)
     }
 }
 
@@ -200,7 +203,7 @@ mod tests {
     use crate::figures::Sample;
 
     fn row(setup: &'static str, table: Table, load: Load, status: u16, per_second: f64) -> Row {
-        let median = Sample { per_second, p50_ms: 1.5, p99_ms: 20.25 };
+        let median = Sample { per_second, p50_ms: 1.5, p99_ms: 20.25, cpu_us: 80.0 };
         let summary = Summary { median, lowest: per_second - 1.0, highest: per_second + 1.0 };
         Row { setup, table, load, tokens: load.name().to_owned(), status, summary }
     }
@@ -236,9 +239,9 @@ mod tests {
     fn every_figure_stands_beside_what_it_is_compared_with() {
         let page = report().to_string();
         for line in [
-            "| Remint | distinct | 12,000 | 11,999 to 12,001 | 1.50 | 1.20 | 0.60 | 1.50 | 20.25 |",
-            "| Remint | forged | 401 | 6,000 | 5,999 to 6,001 | 0.50 | 1.50 | 20.25 |",
-            "| 100 keys | distinct | 11,400 | 11,399 to 11,401 | 0.95 | 1.50 | 20.25 |",
+            "| Remint | distinct | 12,000 | 11,999 to 12,001 | 1.50 | 1.20 | 0.60 | 1.50 | 20.25 | 80.0 |",
+            "| Remint | forged | 401 | 6,000 | 5,999 to 6,001 | 0.50 | 1.50 | 20.25 | 80.0 |",
+            "| 100 keys | distinct | 11,400 | 11,399 to 11,401 | 0.95 | 1.50 | 20.25 | 80.0 |",
             "| Remint | 62.5 | 12.5 |",
             "The module has 440,692 bytes.",
             "2024-05-14",
@@ -266,7 +269,8 @@ mod tests {
     fn what_was_not_measured_has_no_ratio() {
         let mut report = report();
         report.rows.retain(|row| row.setup == OURS);
-        let line = "| Remint | distinct | 12,000 | 11,999 to 12,001 |  |  |  | 1.50 | 20.25 |";
+        let line =
+            "| Remint | distinct | 12,000 | 11,999 to 12,001 |  |  |  | 1.50 | 20.25 | 80.0 |";
         assert!(report.to_string().contains(line));
     }
 

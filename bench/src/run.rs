@@ -17,7 +17,7 @@ use remint_tests::shipped::built;
 use tempfile::TempDir;
 
 use crate::figures::{Sample, Summary, median};
-use crate::machine::resident_bytes;
+use crate::machine::{cpu_time, resident_bytes};
 use crate::report::{Memory, Row};
 use crate::setup::{self, PATH, Parts, Setup, Table};
 use crate::tokens::{Load, Tokens};
@@ -166,8 +166,7 @@ impl Measurements {
                 for (_, load, samples) in taken.rates.iter_mut().filter(|it| it.0 == place) {
                     samples.push(measure(stage, setup, *load, &envoy, &wrk, times).await?);
                 }
-                let process = envoy.id().ok_or_else(|| io::Error::other("Envoy has ended"))?;
-                taken.memory[place].push(resident_bytes(process)? as f64);
+                taken.memory[place].push(resident_bytes(process_of(&envoy)?)? as f64);
                 envoy.stop().await?;
             }
         }
@@ -217,11 +216,13 @@ async fn measure(
     if !times.warm_up.is_zero() {
         wrk.run(envoy.address(), &tokens, times.warm_up).await?;
     }
-    let before = Answered::by(envoy).await?;
+    let process = process_of(envoy)?;
+    let (before, begun) = (Answered::by(envoy).await?, cpu_time(process)?);
     let count = wrk.run(envoy.address(), &tokens, times.measured).await?;
-    let answered = Answered::by(envoy).await?.since(before);
+    let (ended, after) = (cpu_time(process)?, Answered::by(envoy).await?);
+    let answered = after.since(before);
     match answered.is_right(setup.status(load), &count) {
-        true => Ok(count.sample()),
+        true => Ok(count.sample(answered.cost_us(ended.saturating_sub(begun)))),
         false => Err(io::Error::other(format!(
             "{}, {}: every answer must be {}, but wrk saw {count:?} and Envoy {answered:?}",
             setup.name,
@@ -229,6 +230,10 @@ async fn measure(
             setup.status(load),
         ))),
     }
+}
+
+fn process_of(envoy: &Envoy) -> io::Result<u32> {
+    envoy.id().ok_or_else(|| io::Error::other("Envoy has ended"))
 }
 
 /// How Envoy has answered, by its own count.
@@ -272,6 +277,12 @@ impl Answered {
         }
     }
 
+    /// What each of the answers took of this time, in microseconds.
+    fn cost_us(self, time: Duration) -> f64 {
+        let answers = self.well + self.refused + self.otherwise;
+        time.as_secs_f64() * 1e6 / answers.max(1) as f64
+    }
+
     /// Whether all answers were of the status's class, and only those that
     /// passed have reached the upstream.
     fn is_right(self, status: u16, count: &Count) -> bool {
@@ -310,6 +321,7 @@ mod tests {
         let read = Answered { well: 5, refused: 2, otherwise: 1, forwarded: 6 };
         assert_eq!(Answered::read(stats), read);
         assert_eq!(read.since(read), Answered::default());
+        assert!((read.cost_us(Duration::from_micros(400)) - 50.0).abs() < 1e-9);
     }
 
     #[test]

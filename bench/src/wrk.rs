@@ -74,8 +74,11 @@ impl Wrk {
         };
         let figures = text.lines().find_map(|line| line.strip_prefix("figures: "));
         let count: Count = serde_json::from_str(figures.ok_or_else(|| failed("has no figures"))?)?;
+        if count.requests == 0 {
+            return Err(failed("got no answer in the time that it had"));
+        }
         match count {
-            Count { connect: 0, read: 0, write: 0, timeout: 0, requests: 1.., .. } => Ok(count),
+            Count { connect: 0, read: 0, write: 0, timeout: 0, .. } => Ok(count),
             _ => Err(failed("lost requests")),
         }
     }
@@ -117,14 +120,15 @@ impl Wrk {
 }
 
 impl Count {
-    /// The figures of a table.
+    /// The figures of a table; `cpu_us` is what Envoy took for a request.
     #[must_use]
-    pub fn sample(&self) -> Sample {
+    pub fn sample(&self, cpu_us: f64) -> Sample {
         let milliseconds = |time: u64| Duration::from_micros(time).as_secs_f64() * 1000.0;
         Sample {
             per_second: self.requests as f64 / (milliseconds(self.microseconds) / 1000.0),
             p50_ms: milliseconds(self.p50),
             p99_ms: milliseconds(self.p99),
+            cpu_us,
         }
     }
 }
