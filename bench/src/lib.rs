@@ -5,6 +5,7 @@
 //!  setup    what Envoy is configured to do, and the loads that it is put under
 //!  tokens   the tokens of each load
 //!  wrk      one load, measured
+//!  answered whether Envoy has answered as it must
 //!  run      all setups, round after round
 //!  report   the figures as a page
 //! ```
@@ -16,6 +17,7 @@
     reason = "a measuring program: a panic here is a measurement that failed"
 )]
 
+mod answered;
 pub mod figures;
 pub mod machine;
 pub mod report;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use remint_bench::machine::{Machine, Processors};
-use remint_bench::report::Report;
-use remint_bench::run::{Measurements, Stage, Times, page};
+use remint_bench::report::{Report, page};
+use remint_bench::run::{Measurements, Stage, Times};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Compares the filter with Envoy's own filters: the same requests through the
@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// How many seconds one takes.
-    #[arg(long, default_value = "3", value_parser = seconds)]
+    #[arg(long, default_value = "3", value_parser = some_seconds)]
     seconds: Duration,
     /// How many seconds the same load runs before it.
     #[arg(long, default_value = "1", value_parser = seconds)]
@@ -112,6 +112,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time <= Duration::from_secs(600) => Ok(time),
         _ => Err("expected a number of seconds from 0 to 600".to_owned()),
+    }
+}
+
+/// No figure can be had in less than a tenth of a second.
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= Duration::from_millis(100) => Ok(time),
+        _ => Err("expected at least 0.1 seconds".to_owned()),
     }
 }
 

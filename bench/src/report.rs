@@ -1,6 +1,7 @@
 //! The figures as a page in Markdown.
 
 use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use crate::figures::{Summary, ratio};
 use crate::machine::Machine;
@@ -66,6 +67,7 @@ impl Report {
         let Machine { date, processor, processors, envoy, commit } = &self.machine;
         let Times { rounds, measured, warm_up } = self.times;
         let [measured, warm_up] = [measured, warm_up].map(humantime::format_duration);
+        let rounds = if rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
         write!(
             f,
             "# How fast the filter is\n\n\
@@ -76,7 +78,7 @@ impl Report {
              Each request is a `POST` of 200 bytes with the headers of a Pub/Sub push,\n\
              over HTTP/1.1, through the shipped configuration without the access log;\n\
              tokens are RS256 with a key of 2,048 bits, distinct ones sent in turn. All\n\
-             setups took turns for {rounds} rounds: a fresh Envoy, then each load for\n\
+             setups took turns for {rounds}: a fresh Envoy, then each load for\n\
              {measured} after {warm_up} of warm-up. Figures are medians of the rounds; ratios are\n\
              of requests per second; CPU is Envoy's processor time for a request, which other\n\
              programs on the machine hardly change. Every answer was checked to have the\n\
@@ -88,7 +90,7 @@ impl Report {
     fn write_comparison(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\n## The same requests through different filters\n\n")?;
         let heads = ["setup", "tokens", "requests/s", "lowest to highest"];
-        let ratios = ["to `jwt_authn` without cache", "with cache", "to no verification"];
+        let ratios = ["to `jwt_authn`, no cache", "to `jwt_authn`, cache", "to no verification"];
         write_heads(f, 2, &[&heads[..], &ratios, &LATENCY].concat())?;
         for load in Load::GOOD {
             for row in self.of(Table::Comparison).filter(|row| row.load == load) {
@@ -154,6 +156,12 @@ impl Report {
         let is_it = |row: &&Row| row.setup == setup && row.load == load;
         self.of(Table::Comparison).find(is_it).map(|row| row.summary.median.per_second)
     }
+}
+
+/// Where the page is, unless told otherwise.
+#[must_use]
+pub fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("filter.md")
 }
 
 /// The heads of the columns that each table of rates ends with.
