@@ -10,7 +10,7 @@ pub struct Sample {
     /// The latency that one request in a hundred exceeds, in milliseconds.
     pub p99_ms: f64,
     /// The processor time that Envoy takes for a request, in microseconds.
-    /// Whatever else runs on the machine hardly changes it.
+    /// What else runs on the machine changes it less than the rates.
     pub cpu_us: f64,
 }
 
@@ -40,6 +40,27 @@ impl Summary {
                 p99_ms: median(all(|sample| sample.p99_ms))?,
                 cpu_us: median(all(|sample| sample.cpu_us))?,
             },
+        })
+    }
+}
+
+/// How one setup compares with another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// How many times as many requests it answers in a second.
+    pub rate: f64,
+    /// How many times as many it answers in a second of processor time.
+    pub cpu: f64,
+}
+
+impl Comparison {
+    /// Of a setup with `base`; nothing if one of them has no figures.
+    #[must_use]
+    pub fn of(value: &Summary, base: &Summary) -> Option<Self> {
+        let (value, base) = (value.median, base.median);
+        Some(Self {
+            rate: ratio(value.per_second, base.per_second)?,
+            cpu: ratio(base.cpu_us, value.cpu_us)?,
         })
     }
 }
@@ -88,5 +109,15 @@ mod tests {
         assert_eq!(summary.median, sample(20.0, 4.0));
         assert_eq!((summary.lowest, summary.highest), (10.0, 30.0));
         assert_eq!(Summary::of(&[]), None);
+    }
+
+    #[test]
+    fn less_processor_time_is_more_speed() {
+        let summary = |per_second, cpu_us| {
+            Summary::of(&[Sample { per_second, p50_ms: 1.0, p99_ms: 1.0, cpu_us }]).unwrap()
+        };
+        let (slow, fast) = (summary(10.0, 100.0), summary(15.0, 50.0));
+        assert_eq!(Comparison::of(&fast, &slow), Some(Comparison { rate: 1.5, cpu: 2.0 }));
+        assert_eq!(Comparison::of(&fast, &summary(0.0, 0.0)), None);
     }
 }

@@ -32,6 +32,10 @@ struct Arguments {
     /// How many distinct tokens there are of each kind.
     #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     tokens: u16,
+    /// Only measures the setups with this in their name, as `Remint` or `keys`.
+    /// Writes no page, unless --output says where.
+    #[arg(long)]
+    only: Option<String>,
     /// Only sees whether it all works, in some seconds: one round, a quarter
     /// of a second each, few tokens. Writes no page.
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "warm_up", "tokens"])]
@@ -56,7 +60,7 @@ fn run(mut arguments: Arguments) -> io::Result<()> {
         let [short, none] = [Duration::from_millis(250), Duration::ZERO];
         (arguments.rounds, arguments.tokens) = (1, 100);
         (arguments.seconds, arguments.warm_up) = (short, none);
-    } else {
+    } else if arguments.only.is_none() {
         arguments.output.get_or_insert_with(page);
     }
     // One thread: the upstream shares its processor with wrk and nobody else.
@@ -85,7 +89,10 @@ async fn measured(arguments: &Arguments, processors: Processors) -> io::Result<R
         warm_up: arguments.warm_up,
     };
     eprintln!("signing {} tokens of each kind ...", arguments.tokens);
-    let stage = Stage::start(arguments.tokens.into()).await?;
+    let mut stage = Stage::start(arguments.tokens.into()).await?;
+    if let Some(only) = &arguments.only {
+        stage.keep(only)?;
+    }
     let tell = |round: usize, setup: &remint_bench::setup::Setup| {
         eprintln!("round {round} of {}: {}", times.rounds, setup.name);
     };

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::figures::{Summary, ratio};
+use crate::figures::{Comparison, Summary};
 use crate::machine::Machine;
 use crate::run::Times;
 use crate::setup::{CACHED, OPEN, OURS, Table, UNCACHED};
@@ -79,9 +79,10 @@ impl Report {
              over HTTP/1.1, through the shipped configuration without the access log;\n\
              tokens are RS256 with a key of 2,048 bits, distinct ones sent in turn. All\n\
              setups took turns for {rounds}: a fresh Envoy, then each load for\n\
-             {measured} after {warm_up} of warm-up. Figures are medians of the rounds; ratios are\n\
-             of requests per second; CPU is Envoy's processor time for a request, which other\n\
-             programs on the machine hardly change. Every answer was checked to have the\n\
+             {measured} after {warm_up} of warm-up. Figures are medians of the rounds. CPU is the\n\
+             processor time that Envoy takes for a request; ratios are of requests per\n\
+             second and, in brackets, of requests per second of that time, which other\n\
+             programs on the machine change less. Every answer was checked to have the\n\
              status it must.\n",
             self.command
         )
@@ -94,7 +95,7 @@ impl Report {
         write_heads(f, 2, &[&heads[..], &ratios, &LATENCY].concat())?;
         for load in Load::GOOD {
             for row in self.of(Table::Comparison).filter(|row| row.load == load) {
-                let bases = [UNCACHED, CACHED, OPEN].map(|setup| self.rate(setup, load));
+                let bases = [UNCACHED, CACHED, OPEN].map(|setup| self.summary(setup, load));
                 write!(f, "| {} | {}", row.setup, row.tokens)?;
                 row.write_figures(f, &bases)?;
             }
@@ -109,7 +110,7 @@ impl Report {
         write_heads(f, 3, &[&heads[..], &ratio, &LATENCY].concat())?;
         for row in self.of(Table::Comparison).filter(|row| row.status != 200) {
             write!(f, "| {} | {} | {}", row.setup, row.tokens, row.status)?;
-            row.write_figures(f, &[self.rate(row.setup, Load::Distinct)])?;
+            row.write_figures(f, &[self.summary(row.setup, Load::Distinct)])?;
         }
         f.write_str("\nOurs also writes why to Envoy's log, up to 20 lines in a second.\n")
     }
@@ -125,7 +126,7 @@ impl Report {
         write_heads(f, 2, &[&heads[..], &LATENCY].concat())?;
         for row in self.of(Table::Growth) {
             write!(f, "| {} | {}", row.setup, row.tokens)?;
-            row.write_figures(f, &[self.rate(OURS, row.load)])?;
+            row.write_figures(f, &[self.summary(OURS, row.load)])?;
         }
         Ok(())
     }
@@ -151,10 +152,10 @@ impl Report {
         self.rows.iter().filter(move |row| row.table == table)
     }
 
-    /// How many requests per second a setup of the comparison has answered.
-    fn rate(&self, setup: &str, load: Load) -> Option<f64> {
+    /// What was measured of a setup of the comparison.
+    fn summary(&self, setup: &str, load: Load) -> Option<&Summary> {
         let is_it = |row: &&Row| row.setup == setup && row.load == load;
-        self.of(Table::Comparison).find(is_it).map(|row| row.summary.median.per_second)
+        self.of(Table::Comparison).find(is_it).map(|row| &row.summary)
     }
 }
 
@@ -169,14 +170,14 @@ const LATENCY: [&str; 3] = ["p50 ms", "p99 ms", "CPU µs"];
 
 impl Row {
     /// The cells after those that say what was measured.
-    fn write_figures(&self, f: &mut fmt::Formatter<'_>, bases: &[Option<f64>]) -> fmt::Result {
+    fn write_figures(&self, f: &mut fmt::Formatter<'_>, bases: &[Option<&Summary>]) -> fmt::Result {
         let Summary { median, lowest, highest } = self.summary;
         let [rate, lowest, highest] =
             [median.per_second, lowest, highest].map(|rate| grouped(&format!("{rate:.0}")));
         write!(f, " | {rate} | {lowest} to {highest}")?;
         for base in bases {
-            match base.and_then(|base| ratio(median.per_second, base)) {
-                Some(ratio) => write!(f, " | {ratio:.2}")?,
+            match base.and_then(|base| Comparison::of(&self.summary, base)) {
+                Some(Comparison { rate, cpu }) => write!(f, " | {rate:.2} ({cpu:.2})")?,
                 None => f.write_str(" | ")?,
             }
         }
@@ -192,7 +193,7 @@ fn write_heads(f: &mut fmt::Formatter<'_>, texts: usize, heads: &[&str]) -> fmt:
 }
 
 /// Digits in groups of three.
-fn grouped(digits: &str) -> String {
+pub(crate) fn grouped(digits: &str) -> String {
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
@@ -211,7 +212,8 @@ mod tests {
     use crate::figures::Sample;
 
     fn row(setup: &'static str, table: Table, load: Load, status: u16, per_second: f64) -> Row {
-        let median = Sample { per_second, p50_ms: 1.5, p99_ms: 20.25, cpu_us: 80.0 };
+        let cpu_us = 800_000.0 / per_second;
+        let median = Sample { per_second, p50_ms: 1.5, p99_ms: 20.25, cpu_us };
         let summary = Summary { median, lowest: per_second - 1.0, highest: per_second + 1.0 };
         Row { setup, table, load, tokens: load.name().to_owned(), status, summary }
     }
@@ -247,9 +249,9 @@ mod tests {
     fn every_figure_stands_beside_what_it_is_compared_with() {
         let page = report().to_string();
         for line in [
-            "| Remint | distinct | 12,000 | 11,999 to 12,001 | 1.50 | 1.20 | 0.60 | 1.50 | 20.25 | 80.0 |",
-            "| Remint | forged | 401 | 6,000 | 5,999 to 6,001 | 0.50 | 1.50 | 20.25 | 80.0 |",
-            "| 100 keys | distinct | 11,400 | 11,399 to 11,401 | 0.95 | 1.50 | 20.25 | 80.0 |",
+            "| Remint | distinct | 12,000 | 11,999 to 12,001 | 1.50 (1.50) | 1.20 (1.20) | 0.60 (0.60) | 1.50 | 20.25 | 66.7 |",
+            "| Remint | forged | 401 | 6,000 | 5,999 to 6,001 | 0.50 (0.50) | 1.50 | 20.25 | 133.3 |",
+            "| 100 keys | distinct | 11,400 | 11,399 to 11,401 | 0.95 (0.95) | 1.50 | 20.25 | 70.2 |",
             "| Remint | 62.5 | 12.5 |",
             "The module has 440,692 bytes.",
             "2024-05-14",
@@ -278,7 +280,7 @@ mod tests {
         let mut report = report();
         report.rows.retain(|row| row.setup == OURS);
         let line =
-            "| Remint | distinct | 12,000 | 11,999 to 12,001 |  |  |  | 1.50 | 20.25 | 80.0 |";
+            "| Remint | distinct | 12,000 | 11,999 to 12,001 |  |  |  | 1.50 | 20.25 | 66.7 |";
         assert!(report.to_string().contains(line));
     }
 

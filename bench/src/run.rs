@@ -81,6 +81,22 @@ impl Stage {
         &self.setups
     }
 
+    /// Leaves out the setups whose name does not hold this text.
+    ///
+    /// # Errors
+    /// If none is left.
+    pub fn keep(&mut self, text: &str) -> io::Result<()> {
+        let names: Vec<_> = self.setups.iter().map(|setup| setup.name).collect();
+        self.setups.retain(|setup| setup.name.contains(text));
+        match self.setups.is_empty() {
+            false => Ok(()),
+            true => Err(io::Error::other(format!(
+                "no setup has {text:?} in its name; these are the setups:\n  {}",
+                names.join("\n  ")
+            ))),
+        }
+    }
+
     /// The size of the filter's module in bytes.
     ///
     /// # Errors

@@ -4,6 +4,8 @@ use remint_emulator::Issuer;
 use remint_tests::attack::good_claims;
 use serde_json::{Value, json};
 
+use crate::report::grouped;
+
 /// Long enough for the longest run, and within what any setup admits.
 const LIFETIME: u64 = 12 * 3600;
 /// How many tokens [`Load::Few`] has: more than `jwt_authn` remembers unless
@@ -66,7 +68,9 @@ impl Load {
     #[must_use]
     pub fn shown(self, tokens: &Tokens) -> String {
         match self {
-            Self::Distinct | Self::Few => format!("{} distinct", tokens.of(self).len()),
+            Self::Distinct | Self::Few => {
+                format!("{} distinct", grouped(&tokens.of(self).len().to_string()))
+            }
             Self::Repeated => "one".to_owned(),
             Self::Missing => "no token".to_owned(),
             Self::Forged => "forged signature".to_owned(),
