@@ -13,7 +13,7 @@ use crate::config::{Config, TokenHandling};
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
 use crate::host;
-use crate::signature::HostSignatures;
+use crate::signature::{CheckedBy, Signatures};
 use crate::waiting::{Waiting, WaitingList};
 
 /// How often the clock is looked at: often while requests wait.
@@ -22,7 +22,7 @@ const TICK_WHILE_WAITING: Duration = Duration::from_millis(50);
 
 /// What the contexts of one worker share.
 struct Worker {
-    gate: Gate<HostSignatures>,
+    gate: Gate<Signatures>,
     waiting: WaitingList,
     wait_for_keys: Duration,
     token: TokenHandling,
@@ -143,7 +143,7 @@ impl Worker {
     fn new(config: Config) -> Self {
         let Config { policy, key_sources, wait_for_keys, token } = config;
         Self {
-            gate: Gate::new(policy, key_sources, HostSignatures),
+            gate: Gate::new(policy, key_sources, Signatures::new(CheckedBy::Host)),
             waiting: WaitingList::default(),
             wait_for_keys,
             token,

@@ -15,7 +15,7 @@ mod gate;
 mod head;
 mod host;
 mod keys;
-mod signature;
+pub mod signature;
 mod waiting;
 
 use proxy_wasm::traits::RootContext;
@@ -27,7 +27,7 @@ pub fn root() -> Box<dyn RootContext> {
 }
 
 /// The entry point, which only a wasm module exports.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "entry"))]
 mod entry {
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

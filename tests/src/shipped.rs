@@ -26,6 +26,18 @@ pub fn built(name: &str) -> io::Result<PathBuf> {
     }
 }
 
+/// A module that `cargo xtask test` leaves in `target/test-modules`.
+///
+/// # Errors
+/// If it is not there.
+pub fn test_module(name: &str) -> io::Result<PathBuf> {
+    let file = workspace().join("target/test-modules").join(name);
+    match file.exists() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is missing: cargo xtask test", file.display()))),
+    }
+}
+
 /// A configuration of Envoy.
 #[derive(Clone)]
 pub struct EnvoyConfig(pub Value);
@@ -80,6 +92,19 @@ impl EnvoyConfig {
     pub fn module(mut self, file: &Path) -> Self {
         let config = &mut self.filter()["typed_config"]["config"];
         config["vm_config"]["code"]["local"]["filename"] = json!(file);
+        self
+    }
+
+    /// Lets requests that pass the filters get a page of Envoy's own, for any
+    /// host and path: there is no backend.
+    #[must_use]
+    pub fn without_backend(mut self) -> Self {
+        let listener = &mut self.0["static_resources"]["listeners"][0];
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+        manager["route_config"]["virtual_hosts"] = json!([{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
+        }]);
         self
     }
 
