@@ -6,7 +6,10 @@ use prost::Message;
 use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
-use remint_idtoken::policy::Issuer;
+use remint_idtoken::policy::{Issuer, KeyUrl};
+
+use crate::backend::Backend;
+use crate::cache::Bounds;
 
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
@@ -23,8 +26,12 @@ pub(crate) struct Config {
     pub(crate) key_sources: Vec<KeySource>,
     /// How long a request may wait for keys.
     pub(crate) wait_for_keys: Duration,
-    /// What becomes of the token behind the filter.
-    pub(crate) token: TokenHandling,
+    /// What the backend is told.
+    pub(crate) backend: Backend,
+    /// How many tokens are remembered.
+    pub(crate) token_cache: Bounds,
+    /// Whether other filters and access logs are told of each decision.
+    pub(crate) sets_properties: bool,
 }
 
 /// How one issuer's keys are fetched.
@@ -41,15 +48,6 @@ pub(crate) struct KeySource {
     pub(crate) path: String,
     /// How long the answer may take.
     pub(crate) timeout: Duration,
-}
-
-/// What becomes of the token behind the filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenHandling {
-    /// It is removed, as Envoy's `jwt_authn` does by default.
-    Strip,
-    /// It is passed on, for a backend that verifies again.
-    Forward,
 }
 
 impl Config {
@@ -79,14 +77,17 @@ impl Config {
         let key_sources =
             object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
-        let handlings = [("strip", TokenHandling::Strip), ("forward", TokenHandling::Forward)];
-        let token = object.maybe("token", |token| token.choice(&handlings));
+        let backend = Backend::read(&mut object, policy.as_ref());
+        let token_cache = object.maybe("token_cache", Bounds::read);
+        let sets_properties = object.maybe("properties", Reader::flag);
         object.finish();
         Some(Self {
             policy: policy?,
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
-            token: token?.unwrap_or(TokenHandling::Strip),
+            backend: backend?,
+            token_cache: token_cache?.unwrap_or_default(),
+            sets_properties: sets_properties?.unwrap_or(false),
         })
     }
 }
@@ -154,21 +155,21 @@ fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ke
             entry.problem("is not the name of an issuer of the policy");
         }
     }
-    let source = |issuer: &Issuer| {
+    let source = |(issuer, keys): (&Issuer, &KeyUrl)| {
         let Some((_, fetch)) = fetches.iter_mut().find(|(name, _)| *name == issuer.name()) else {
-            let (name, keys) = (issuer.name(), issuer.keys());
+            let name = issuer.name();
             from.problem(format!("{name:?} is missing: say which cluster leads to {keys}"));
             return None;
         };
-        Some(KeySource::new(issuer, fetch.take()?))
+        Some(KeySource::new(issuer, keys, fetch.take()?))
     };
-    let sources: Vec<_> = issuers.iter().map(source).collect();
+    let fetched = issuers.iter().filter_map(|issuer| Some((issuer, issuer.key_url()?)));
+    let sources: Vec<_> = fetched.map(source).collect();
     sources.into_iter().collect()
 }
 
 impl KeySource {
-    fn new(issuer: &Issuer, Fetch { cluster, timeout }: Fetch) -> Self {
-        let keys = issuer.keys();
+    fn new(issuer: &Issuer, keys: &KeyUrl, Fetch { cluster, timeout }: Fetch) -> Self {
         Self {
             issuer: issuer.name().to_owned(),
             cluster,
@@ -204,7 +205,6 @@ mod tests {
         assert_eq!(config.key_sources[0].authority, "www.googleapis.com");
         assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
         assert_eq!(config.wait_for_keys, Duration::from_secs(3));
-        assert_eq!(config.token, TokenHandling::Forward);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
-use remint_idtoken::{LineBudget, Refusal, UnixTime, VerifiedToken};
+use remint_idtoken::policy::Verdict;
+use remint_idtoken::{Admission, Answer, LineBudget, Reason, Refusal, UnixTime, VerifiedToken};
 use serde_json::{Value, json};
 
-use crate::config::{Config, TokenHandling};
+use crate::backend::{Backend, Change};
+use crate::config::Config;
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
 use crate::host;
+use crate::metrics::{Metrics, plain};
 use crate::signature::{CheckedBy, Signatures};
 use crate::waiting::{Waiting, WaitingList};
 
@@ -25,7 +28,9 @@ struct Worker {
     gate: Gate<Signatures>,
     waiting: WaitingList,
     wait_for_keys: Duration,
-    token: TokenHandling,
+    backend: Backend,
+    sets_properties: bool,
+    metrics: Metrics,
     /// The rhythm of ticks. Setting it starts the period anew, so it is set
     /// only when it changes: else a stream of requests would put the next tick
     /// off for good.
@@ -115,7 +120,7 @@ impl HttpContext for Request {
         let mut shared = self.shared.borrow_mut();
         let Some(worker) = shared.as_mut() else {
             // Not configured: nothing may pass.
-            host::answer(remint_idtoken::Answer::Unavailable);
+            host::answer(Answer::Unavailable, None);
             return Action::Pause;
         };
         worker.request(self.stream, &self.may_pass);
@@ -141,12 +146,16 @@ impl Request {
 
 impl Worker {
     fn new(config: Config) -> Self {
-        let Config { policy, key_sources, wait_for_keys, token } = config;
+        let Config { policy, key_sources, wait_for_keys, backend, token_cache, sets_properties } =
+            config;
+        let signatures = Signatures::new(CheckedBy::Host);
         Self {
-            gate: Gate::new(policy, key_sources, Signatures::new(CheckedBy::Host)),
+            gate: Gate::new(policy, key_sources, token_cache, signatures),
             waiting: WaitingList::default(),
             wait_for_keys,
-            token,
+            backend,
+            sets_properties,
+            metrics: Metrics::default(),
             tick: TICK_WHILE_WAITING,
             lines: LineBudget::default(),
             is_debugged: host::shows_debug(),
@@ -163,12 +172,13 @@ impl Worker {
             Decision::Wait(refusal) => {
                 let deadline = now.saturating_add(self.wait_for_keys);
                 let may_pass = Rc::clone(may_pass);
-                self.wait(Waiting { stream, head, deadline, refusal, may_pass });
+                self.wait(Waiting { stream, head, since: now, deadline, refusal, may_pass });
             }
         }
     }
 
     fn wait(&mut self, waiting: Waiting) {
+        self.metrics.count("remint_waits", 1);
         self.tick_every(TICK_WHILE_WAITING);
         if let Err(Waiting { head, refusal, .. }) = self.waiting.push(waiting) {
             self.refuse(&refusal, &head);
@@ -178,17 +188,52 @@ impl Worker {
     /// Answers the request at hand and tells its operator why. The caller
     /// learns nothing but the status.
     fn refuse(&mut self, refusal: &Refusal, head: &RequestHead) {
-        if let Some(left_out) = self.lines.take(host::now()) {
-            let mut line = refusal.to_json();
-            if let Some(object) = line.as_object_mut() {
-                let id = head.request_id().map(|id| ("request_id", Value::from(id)));
-                let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
-                let more = id.into_iter().chain(left_out);
-                object.extend(more.map(|(name, value)| (name.to_owned(), value)));
-            }
-            host::log(LogLevel::Warn, &format!("remint: refused: {line}"));
+        self.note("refused", refusal, head);
+        self.tell(Verdict::Refused, refusal.rule_name(), None, Some(refusal));
+        host::answer(refusal.answer(), head.request_id());
+    }
+
+    /// Logs a refusal, unless there are too many.
+    fn note(&mut self, what: &str, refusal: &Refusal, head: &RequestHead) {
+        let Some(left_out) = self.lines.take(host::now()) else { return };
+        let mut line = refusal.to_json();
+        if let Some(object) = line.as_object_mut() {
+            let id = head.request_id().map(|id| ("request_id", Value::from(id)));
+            let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
+            let more = id.into_iter().chain(left_out);
+            object.extend(more.map(|(name, value)| (name.to_owned(), value)));
         }
-        host::answer(refusal.answer());
+        host::log(LogLevel::Warn, &format!("remint: {what}: {line}"));
+    }
+
+    /// Tells statistics and, if that is wanted, other filters and the access
+    /// log what was decided about the request at hand.
+    fn tell(
+        &mut self,
+        verdict: Verdict,
+        rule: Option<&str>,
+        caller: Option<&VerifiedToken>,
+        refusal: Option<&Refusal>,
+    ) {
+        let reason = refusal.map(|refusal| refusal.reason);
+        self.metrics.request(rule, verdict, reason);
+        if !self.sets_properties {
+            return;
+        }
+        let email = caller.and_then(|token| token.claims().verified_email());
+        let email = email.or(refusal.and_then(Refusal::caller_name));
+        let properties = [
+            ("remint.verdict", Some(verdict.name())),
+            ("remint.rule", rule),
+            ("remint.email", email),
+            ("remint.audience", caller.map(VerifiedToken::audience)),
+            ("remint.reason", reason.map(Reason::code)),
+        ];
+        for (name, value) in properties {
+            if let Some(value) = value {
+                host::set_property(name, value);
+            }
+        }
     }
 
     fn tick_every(&mut self, period: Duration) {
@@ -198,25 +243,33 @@ impl Worker {
         }
     }
 
-    /// What is done with the request at hand before it goes on. Only who
-    /// holds a verified token gets here.
-    fn admit(&self, token: &VerifiedToken, head: &RequestHead, may_pass: &Cell<bool>) {
+    /// What is done with the request at hand before it goes on. Only what the
+    /// policy admits gets here.
+    fn admit(&mut self, admission: &Admission, head: &RequestHead, may_pass: &Cell<bool>) {
+        if let Some(refusal) = admission.reported() {
+            self.note("would be refused", refusal, head);
+        }
         if self.is_debugged {
-            let (rule, caller, print) = (token.rule(), token.claims(), token.fingerprint());
-            let line = json!({"rule": rule, "caller": caller.to_string(),
-                "audience": token.audience(), "token": print.to_string()});
-            host::log(LogLevel::Debug, &format!("remint: admitted: {line}"));
+            host::log(LogLevel::Debug, &format!("remint: admitted: {}", described(admission)));
         }
-        if self.token == TokenHandling::Strip {
-            host::remove_request_header("authorization");
+        for change in self.backend.changes(admission, head) {
+            match change {
+                Change::Remove(name) => host::remove_request_header(name),
+                Change::Set(name, value) => host::set_request_header(name, &value),
+            }
         }
-        head.identity_headers().for_each(host::remove_request_header);
+        let rule = Some(&**admission.rule().name());
+        self.tell(admission.verdict(), rule, admission.caller(), admission.reported());
         may_pass.set(true);
     }
 
     fn tick(&mut self) {
         let now = host::now();
         for state in &mut self.gate.keys {
+            if let Some(age) = state.schedule.age(seconds(now)) {
+                let issuer = plain(&state.source.issuer);
+                self.metrics.set(&format!("remint_keys_age_seconds.issuer.{issuer}"), age);
+            }
             state.expire(&mut self.gate.authority, seconds(now));
             if state.schedule.is_due(seconds(now)) {
                 let call = host::fetch_keys(&state.source);
@@ -226,10 +279,11 @@ impl Worker {
                 state.started(call.ok(), seconds(now), host::jitter());
             }
         }
-        for Waiting { stream, head, refusal, .. } in
+        for Waiting { stream, head, since, refusal, .. } in
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
             if host::enter(stream) {
+                self.waited(since);
                 self.refuse(&refusal, &head);
             }
         }
@@ -243,7 +297,11 @@ impl Worker {
         };
         let answer = host::key_answer(body_size);
         let issuer = state.source.issuer.clone();
-        match state.answered(&mut self.gate.authority, &answer, now, host::jitter()) {
+        let result = state.answered(&mut self.gate.authority, &answer, now, host::jitter());
+        let word = if result.is_ok() { "ok" } else { "failed" };
+        let name = format!("remint_key_fetches.issuer.{}.result.{word}", plain(&issuer));
+        self.metrics.count(&name, 1);
+        match result {
             Ok(notes) => {
                 for note in notes {
                     host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
@@ -258,6 +316,12 @@ impl Worker {
         }
     }
 
+    /// Writes down how long a request has waited.
+    fn waited(&mut self, since: Duration) {
+        let waited = host::now().saturating_sub(since).as_millis();
+        self.metrics.observe("remint_wait_ms", u64::try_from(waited).unwrap_or(u64::MAX));
+    }
+
     /// Decides again about all that wait, now that something is known.
     fn decide_waiting(&mut self, now: UnixTime) {
         for mut waiting in self.waiting.take_all() {
@@ -268,16 +332,30 @@ impl Worker {
                     let _ = self.waiting.push(waiting);
                 }
                 Decision::Admit(token) if host::enter(waiting.stream) => {
+                    self.waited(waiting.since);
                     self.admit(&token, &waiting.head, &waiting.may_pass);
                     host::resume_request();
                 }
                 Decision::Refuse(refusal) if host::enter(waiting.stream) => {
+                    self.waited(waiting.since);
                     self.refuse(&refusal, &waiting.head);
                 }
                 Decision::Admit(_) | Decision::Refuse(_) => {}
             }
         }
     }
+}
+
+/// What is admitted, for the log.
+fn described(admission: &Admission) -> Value {
+    let token = admission.caller();
+    json!({
+        "verdict": admission.verdict().name(),
+        "rule": &**admission.rule().name(),
+        "caller": token.map(|token| token.claims().to_string()),
+        "audience": token.map(VerifiedToken::audience),
+        "token": token.map(|token| token.fingerprint().to_string()),
+    })
 }
 
 fn seconds(since_1970: Duration) -> UnixTime {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+mod backend;
 mod cache;
 mod config;
 mod context;
@@ -15,6 +16,7 @@ mod gate;
 mod head;
 mod host;
 mod keys;
+mod metrics;
 pub mod signature;
 mod waiting;
 

@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use remint_idtoken::keys::{
     JwksError, KeySchedule, KeySet, KeyTimes, MAX_JWKS_BYTES, max_age, parse_jwks,
 };
-use remint_idtoken::policy::Issuer;
+use remint_idtoken::policy::{Issuer, KeyUrl};
 use remint_idtoken::{
-    Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target, TargetError,
-    VerifiedToken,
+    Admission, Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target,
+    TargetError,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -38,6 +38,7 @@ pub(crate) struct Keyring {
 
 struct IssuerKeys {
     issuer: Issuer,
+    url: KeyUrl,
     fetcher: Fetcher,
     schedule: Mutex<KeySchedule>,
     news: Arc<News>,
@@ -61,15 +62,18 @@ impl Keyring {
         connector: &Connector,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConnectorError> {
-        let issuer = |issuer: &Issuer| IssuerKeys::new(issuer, connector);
+        let times = policy.key_times();
+        // Keys in the configuration are the authority's own from the start.
+        let fetched = policy.issuers().iter().filter_map(|it| Some((it, it.key_url()?)));
+        let issuer = |(issuer, url)| IssuerKeys::new(issuer, url, times, connector);
         Ok(Self {
             authority: ArcSwap::from_pointee(Authority::new(policy, AwsLc)),
-            issuers: policy.issuers().iter().map(issuer).collect::<Result<_, _>>()?,
+            issuers: fetched.map(issuer).collect::<Result<_, _>>()?,
             clock,
         })
     }
 
-    /// How many issuers there are: each wants a task of its own that runs
+    /// How many issuers have keys to fetch: each wants a task of its own that runs
     /// [`Keyring::keep_fresh`].
     pub(crate) fn len(&self) -> usize {
         self.issuers.len()
@@ -90,7 +94,7 @@ impl Keyring {
         policy: &Policy,
         target: Result<Target<'_>, TargetError>,
         headers: &HeaderMap,
-    ) -> Result<VerifiedToken, Refusal> {
+    ) -> Result<Admission, Refusal> {
         let decide = || {
             let authority = self.authority.load();
             policy.admit(&authority, &NoCache, target.clone(), headers, self.clock.now())
@@ -105,7 +109,7 @@ impl Keyring {
             let mut attempts = news.watch();
             // The keys may have come since the first look.
             decision = decide();
-            if decision.as_ref().is_err_and(|it| lacks_keys(it.reason)) {
+            if decision.as_ref().is_err_and(|it| it.reason.is_for_lack_of_keys()) {
                 if !attempts.next_end(deadline).await {
                     break;
                 }
@@ -134,7 +138,7 @@ impl Keyring {
     /// Has new keys fetched if they could change the decision. None if they
     /// can't, or can't be had soon.
     fn hurry(&self, refusal: &Refusal) -> Option<&News> {
-        if !lacks_keys(refusal.reason) {
+        if !refusal.reason.is_for_lack_of_keys() {
             return None;
         }
         let found = self.issuer(refusal)?;
@@ -187,7 +191,7 @@ impl Keyring {
         }
         warn!(
             issuer = issuer.issuer.name(),
-            url = %issuer.issuer.keys(),
+            url = %issuer.url,
             error = %chain(error),
             has_keys,
             %next_attempt,
@@ -204,22 +208,22 @@ impl Keyring {
     }
 }
 
-/// Whether other keys could turn the refusal into a permission.
-fn lacks_keys(reason: Reason) -> bool {
-    matches!(reason, Reason::KeysUnavailable | Reason::KeyUnknown)
-}
-
 impl IssuerKeys {
-    fn new(issuer: &Issuer, connector: &Connector) -> Result<Self, ConnectorError> {
-        let url = issuer.keys();
+    fn new(
+        issuer: &Issuer,
+        url: &KeyUrl,
+        times: KeyTimes,
+        connector: &Connector,
+    ) -> Result<Self, ConnectorError> {
         let named = || ConnectorError::Name(url.authority().to_owned());
         let origin = Origin::of(url.scheme() == "https", url.authority()).ok_or_else(named)?;
         let host = HeaderValue::from_str(&origin.authority()).map_err(|_| named())?;
         let news = Arc::new(News::default());
         Ok(Self {
             issuer: issuer.clone(),
+            url: url.clone(),
             fetcher: Fetcher::new(connector.dialer(&origin)?, host),
-            schedule: Mutex::new(KeySchedule::new(KeyTimes::default())),
+            schedule: Mutex::new(KeySchedule::new(times)),
             doorbell: Doorbell::new(Arc::clone(&news)),
             news,
         })
@@ -240,7 +244,7 @@ impl IssuerKeys {
     }
 
     async fn fetch(&self) -> Result<(Keys, Option<Duration>), KeysError> {
-        let path = self.issuer.keys().path_and_query();
+        let path = self.url.path_and_query();
         let answer = self.fetcher.get(path, HeaderMap::new(), MAX_JWKS_BYTES).await?;
         if answer.status != StatusCode::OK {
             return Err(KeysError::Status(answer.status));

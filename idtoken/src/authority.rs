@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::claims::Claims;
 use crate::keys::KeySet;
-use crate::policy::{Issuer, Policy};
+use crate::policy::{Issuer, KeySource, Policy};
 use crate::refusal::{Expected, Reason, Refusal};
 use crate::signature::{SignatureError, SignatureScheme};
 use crate::time::{Timing, UnixTime};
@@ -28,6 +28,8 @@ pub struct Authority<S: SignatureScheme> {
 struct IssuerState<K> {
     issuer: Issuer,
     keys: Option<Arc<KeySet<K>>>,
+    /// When keys that stand in the configuration are too old.
+    usable_until: Option<UnixTime>,
 }
 
 impl<S: SignatureScheme + Clone> Clone for Authority<S> {
@@ -35,6 +37,7 @@ impl<S: SignatureScheme + Clone> Clone for Authority<S> {
         let state = |state: &IssuerState<S::Key>| IssuerState {
             issuer: state.issuer.clone(),
             keys: state.keys.clone(),
+            usable_until: state.usable_until,
         };
         Self {
             scheme: self.scheme.clone(),
@@ -47,20 +50,31 @@ impl<S: SignatureScheme + Clone> Clone for Authority<S> {
 }
 
 impl<S: SignatureScheme> Authority<S> {
-    /// The issuers of a policy, none of which has keys yet.
+    /// The issuers of a policy, with the keys that stand in it and none yet
+    /// that are to be fetched.
     #[must_use]
     pub fn new(policy: &Policy, scheme: S) -> Self {
         Self::of(policy.issuers(), policy.timing(), scheme)
     }
 
-    /// These issuers, none of which has keys yet, for whoever has no rules.
+    /// These issuers, for whoever has no rules.
     #[must_use]
     pub fn of(issuers: &[Issuer], timing: Timing, scheme: S) -> Self {
-        let state = |issuer: &Issuer| IssuerState { issuer: issuer.clone(), keys: None };
+        let state = |issuer: &Issuer| {
+            let (keys, usable_until) = match issuer.keys() {
+                KeySource::Url(_) => (None, None),
+                KeySource::Inline(inline) => {
+                    let loaded = KeySet::load(&scheme, inline.keys()).ok();
+                    (loaded.map(|(keys, _)| Arc::new(keys)), inline.usable_until())
+                }
+            };
+            IssuerState { issuer: issuer.clone(), keys, usable_until }
+        };
+        let states = issuers.iter().map(state).collect();
         Self {
             scheme,
             timing,
-            issuers: issuers.iter().map(state).collect(),
+            issuers: states,
             spellings: issuers.iter().flat_map(Issuer::spellings).cloned().collect(),
             generation: 0,
         }
@@ -80,6 +94,12 @@ impl<S: SignatureScheme> Authority<S> {
             state.keys = keys;
             self.generation = self.generation.wrapping_add(1);
         }
+    }
+
+    /// Changes whenever the keys do.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether each issuer has keys.
@@ -107,11 +127,13 @@ impl<S: SignatureScheme> Authority<S> {
         now: UnixTime,
     ) -> Result<AuthenticToken, Refusal> {
         match self.check(&token, now) {
-            Ok(issuer) => Ok(AuthenticToken(Arc::new(Authentic {
+            Ok(state) => Ok(AuthenticToken(Arc::new(Authentic {
                 fingerprint: token.fingerprint(),
-                issuer: issuer.shared_name(),
-                claims: token.claims,
+                issuer: state.issuer.shared_name(),
+                usable_until: state.usable_until,
+                claims: token.claims.vouched_for(state.issuer.vouches_for_addresses()),
                 key_id: token.key_id,
+                payload: String::from_utf8_lossy(token.payload).into(),
                 generation: self.generation,
             }))),
             Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),
@@ -123,17 +145,22 @@ impl<S: SignatureScheme> Authority<S> {
     #[must_use]
     pub fn still_vouches_for(&self, token: &AuthenticToken, now: UnixTime) -> bool {
         token.0.generation == self.generation
+            && token.0.usable_until.is_none_or(|end| now < end)
             && check_times(token.claims(), self.timing, now).is_ok()
     }
 
-    fn check(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> Result<&Issuer, Refusal> {
+    fn check(
+        &self,
+        token: &UnverifiedToken<'_>,
+        now: UnixTime,
+    ) -> Result<&IssuerState<S::Key>, Refusal> {
         let state = self.state_of(&token.claims).ok_or_else(|| {
             Refusal::from(Reason::IssuerUnknown)
                 .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
                 .received(token.claims.issuer.clone())
         })?;
         self.check_by(state, token, now)
-            .map(|()| &state.issuer)
+            .map(|()| state)
             .map_err(|refusal| refusal.issuer(state.issuer.shared_name()))
     }
 
@@ -145,6 +172,11 @@ impl<S: SignatureScheme> Authority<S> {
     ) -> Result<(), Refusal> {
         check_algorithm(state.issuer.algorithms().iter().map(|alg| alg.name()), token)?;
         check_times(&token.claims, self.timing, now)?;
+        if let Some(end) = state.usable_until.filter(|end| now >= *end) {
+            return Err(Refusal::from(Reason::KeysExpired)
+                .expected_text(format!("keys of the issuer {:?} for {now}", state.issuer.name()))
+                .received(format!("keys in the configuration, usable until {end}")));
+        }
         let keys = state.keys.as_ref().ok_or_else(|| {
             Refusal::from(Reason::KeysUnavailable)
                 .expected_text(format!("a key set at {}", state.issuer.keys()))

@@ -23,7 +23,7 @@ pub struct Claims {
     pub subject: Option<String>,
     /// `email`, whether verified or not: see [`Claims::verified_email`].
     email: Option<String>,
-    email_verified: bool,
+    email_verified: Option<bool>,
     /// `hd`: the Workspace domain, absent for service accounts.
     pub hosted_domain: Option<String>,
     /// `exp`, rounded down.
@@ -63,10 +63,17 @@ impl Claims {
         })
     }
 
+    /// The same, where the issuer may vouch for the address by being who it
+    /// is: a token that says nothing of it then says yes.
+    pub(crate) fn vouched_for(self, by_issuer: bool) -> Self {
+        let email_verified = self.email_verified.or(by_issuer.then_some(true));
+        Self { email_verified, ..self }
+    }
+
     /// The caller's address, if the issuer vouches for it.
     #[must_use]
     pub fn verified_email(&self) -> Option<&str> {
-        self.email.as_deref().filter(|_| self.email_verified)
+        self.email.as_deref().filter(|_| self.email_verified == Some(true))
     }
 
     /// The address as the token claims it, for people to read: it decides
@@ -106,10 +113,10 @@ impl Fields<'_> {
         }
     }
 
-    fn flag(&self, name: &'static str) -> Result<bool, ClaimsError> {
+    fn flag(&self, name: &'static str) -> Result<Option<bool>, ClaimsError> {
         match self.0.get(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(_) => Err(ClaimsError::Type(name, "true or false")),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::refusal::Reason;
-
 /// The headers of a request, wherever they are kept.
 pub trait Headers {
     /// The values of all headers of that name, which is given in lower case.
@@ -191,74 +189,9 @@ fn hex(digit: Option<u8>) -> Result<u8, TargetError> {
     digit.and_then(|value| u8::try_from(value).ok()).ok_or(TargetError::Escape)
 }
 
-/// The token of a header that holds `Bearer TOKEN` (RFC 6750, section 2.1);
-/// the scheme's case does not matter (RFC 9110, section 11.1).
-///
-/// The same value twice counts once. Proxies join repeated headers with a
-/// comma, so a comma means more than one value.
-///
-/// # Errors
-/// [`Reason::TokenMissing`] if there is none, [`Reason::TokenTwice`] if there
-/// are different ones, [`Reason::Malformed`] if something follows the token.
-pub fn bearer_token<'h>(headers: &'h impl Headers, name: &'h str) -> Result<&'h [u8], Reason> {
-    let mut values = headers.values(name);
-    let value = values.next().ok_or(Reason::TokenMissing)?;
-    if values.any(|other| other != value) {
-        return Err(Reason::TokenTwice);
-    }
-    let value = value.trim_ascii();
-    let (scheme, token) = value.split_at_checked(7).ok_or(Reason::TokenMissing)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
-        return Err(Reason::TokenMissing);
-    }
-    let token = token.trim_ascii_start();
-    match token {
-        [] => Err(Reason::TokenMissing),
-        token if token.contains(&b',') => Err(Reason::TokenTwice),
-        token if token.contains(&b' ') => Err(Reason::Malformed),
-        token => Ok(token),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct List(Vec<(&'static str, &'static str)>);
-
-    impl Headers for List {
-        fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-            self.0.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value.as_bytes())
-        }
-    }
-
-    fn bearer(values: &[&'static str]) -> Result<String, Reason> {
-        let list = List(values.iter().map(|value| ("authorization", *value)).collect());
-        bearer_token(&list, "authorization").map(|token| String::from_utf8_lossy(token).into())
-    }
-
-    #[test]
-    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
-        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c", " Bearer a.b.c "] {
-            assert_eq!(bearer(&[value]).as_deref(), Ok("a.b.c"), "{value:?}");
-        }
-    }
-
-    #[test]
-    fn other_schemes_are_no_token() {
-        for value in ["", "Bearer", "Bearer ", "Basic a.b.c", "Bearera.b.c", "a.b.c"] {
-            assert_eq!(bearer(&[value]), Err(Reason::TokenMissing), "{value:?}");
-        }
-        assert_eq!(bearer(&[]), Err(Reason::TokenMissing));
-    }
-
-    #[test]
-    fn two_different_tokens_are_refused_and_one_sent_twice_is_not() {
-        assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.d"]), Err(Reason::TokenTwice));
-        assert_eq!(bearer(&["Bearer a.b.c,Bearer a.b.d"]), Err(Reason::TokenTwice));
-        assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
-        assert_eq!(bearer(&["Bearer a.b.c a.b.d"]), Err(Reason::Malformed));
-    }
 
     #[test]
     fn hosts_are_compared_without_case_port_or_final_dot() {

@@ -158,7 +158,7 @@ fn each_mistake_in_an_issuer_is_named_with_its_path() {
     );
     assert_eq!(
         with_issuer(r#"{"preset": "gogle"}"#),
-        ["issuers[0].preset: \"gogle\" is not one of: google"]
+        ["issuers[0].preset: \"gogle\" is not one of: google, iap"]
     );
 }
 

@@ -95,19 +95,6 @@ impl EnvoyConfig {
         self
     }
 
-    /// Lets requests that pass the filters get a page of Envoy's own, for any
-    /// host and path: there is no backend.
-    #[must_use]
-    pub fn without_backend(mut self) -> Self {
-        let listener = &mut self.0["static_resources"]["listeners"][0];
-        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-        manager["route_config"]["virtual_hosts"] = json!([{
-            "name": "all", "domains": ["*"],
-            "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
-        }]);
-        self
-    }
-
     /// The plugin configuration.
     pub fn plugin(&mut self) -> &mut Value {
         &mut self.filter()["typed_config"]["config"]["configuration"]["value"]
@@ -115,8 +102,22 @@ impl EnvoyConfig {
 
     /// The filter that stands first.
     pub fn filter(&mut self) -> &mut Value {
+        &mut self.manager()["http_filters"][0]
+    }
+
+    /// What is said of HTTP at the first listener.
+    pub fn manager(&mut self) -> &mut Value {
         let chain = &mut self.0["static_resources"]["listeners"][0]["filter_chains"][0];
-        &mut chain["filters"][0]["typed_config"]["http_filters"][0]
+        &mut chain["filters"][0]["typed_config"]
+    }
+
+    /// Lets Envoy itself answer 200 to whatever passes the filter at the first
+    /// listener, for every host and path.
+    pub fn answer_200(&mut self) {
+        self.manager()["route_config"]["virtual_hosts"] = json!([{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
+        }]);
     }
 }
 

@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_idtoken::keys::{KeySet, parse_jwks};
-use remint_idtoken::policy::Issuer as GoogleIssuer;
-use remint_idtoken::{
-    Authority, AwsLc, Claims, Reason, Timing, TokenError, UnverifiedToken, bearer_token,
-};
+use remint_idtoken::policy::{Issuer as GoogleIssuer, TokenPlace};
+use remint_idtoken::{Authority, AwsLc, Claims, Reason, Timing, TokenError, UnverifiedToken};
 
 use crate::config::Service;
 use crate::issuer::Issuer;
@@ -80,7 +78,9 @@ impl Iam {
             true => SERVERLESS,
             false => AUTHORIZATION,
         };
-        let token = bearer_token(headers, header.as_str())
+        let place = TokenPlace::bearer(header.as_str());
+        let token = place
+            .token(headers)
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token

@@ -81,6 +81,12 @@ impl KeySchedule {
         self.failures > 0
     }
 
+    /// How old the keys at hand are, in seconds, if there are any.
+    #[must_use]
+    pub fn age(&self, now: UnixTime) -> Option<u64> {
+        self.fetched_at.map(|at| now.since(at).as_secs())
+    }
+
     /// Whether a fetch is under way.
     #[must_use]
     pub fn is_in_flight(&self) -> bool {

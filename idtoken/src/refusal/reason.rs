@@ -40,6 +40,8 @@ pub enum Reason {
     ClaimMismatch,
     /// The issuer's keys could not be had.
     KeysUnavailable,
+    /// The issuer's keys in the configuration are too old.
+    KeysExpired,
     /// The signature could not be checked.
     CheckUnavailable,
 }
@@ -99,7 +101,7 @@ impl Answer {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::TargetUnsafe,
         Self::NoRule,
         Self::TokenMissing,
@@ -112,6 +114,7 @@ impl Reason {
         Self::NotYetValid,
         Self::LifetimeTooLong,
         Self::KeysUnavailable,
+        Self::KeysExpired,
         Self::KeyUnknown,
         Self::SignatureBad,
         Self::CheckUnavailable,
@@ -143,6 +146,7 @@ impl Reason {
             Self::CallerNotAllowed => "caller_not_allowed",
             Self::ClaimMismatch => "claim_mismatch",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::KeysExpired => "keys_expired",
             Self::CheckUnavailable => "check_unavailable",
         }
     }
@@ -169,8 +173,15 @@ impl Reason {
             Self::CallerNotAllowed => "the caller is not on the rule's list",
             Self::ClaimMismatch => "a claim is missing or not the one that the rule asks for",
             Self::KeysUnavailable => "the issuer's keys could not be fetched",
+            Self::KeysExpired => "the issuer's keys in the configuration are too old",
             Self::CheckUnavailable => "the signature could not be checked",
         }
+    }
+
+    /// Whether other keys could turn the refusal into a permission.
+    #[must_use]
+    pub fn is_for_lack_of_keys(self) -> bool {
+        matches!(self, Self::KeysUnavailable | Self::KeyUnknown)
     }
 
     /// What the caller is told. Everything that is found out before the
@@ -196,7 +207,9 @@ impl Reason {
             | Self::EmailUnverified
             | Self::CallerNotAllowed
             | Self::ClaimMismatch => Answer::Forbidden,
-            Self::KeysUnavailable | Self::CheckUnavailable => Answer::Unavailable,
+            Self::KeysUnavailable | Self::KeysExpired | Self::CheckUnavailable => {
+                Answer::Unavailable
+            }
         }
     }
 }
@@ -221,6 +234,7 @@ mod tests {
             Reason::TargetUnsafe,
             Reason::NoRule,
             Reason::KeysUnavailable,
+            Reason::KeysExpired,
             Reason::CheckUnavailable,
             Reason::EmailUnverified,
             Reason::CallerNotAllowed,

@@ -134,9 +134,10 @@ impl Proxy {
 }
 
 fn config() -> io::Result<EnvoyConfig> {
-    let mut config = EnvoyConfig::shipped("envoy.yaml")?
-        .module(&test_module("remint_vectors.wasm")?)
-        .without_backend();
+    let mut config =
+        EnvoyConfig::shipped("envoy.yaml")?.module(&test_module("remint_vectors.wasm")?);
+    // No backend: the module answers everything.
+    config.answer_200();
     // The module reads whole bodies.
     config.0["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"] =
         json!(1 << 20);
