@@ -16,7 +16,7 @@ use crate::cache::Bounds;
 const ZERO: Duration = Duration::ZERO;
 const MAX_WAIT: Duration = Duration::from_secs(60);
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the filter is told to do.
 pub(crate) struct Config {
@@ -74,8 +74,14 @@ impl Config {
     fn read(root: &Reader<'_>) -> Option<Self> {
         let mut object = root.object()?;
         let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
-        let key_sources =
-            object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
+        let key_sources = match policy.as_ref().is_some_and(fetches_nothing) {
+            // Where nothing is fetched there is nothing to say of it.
+            true => match object.get("keys") {
+                Some(keys) => read_key_sources(&keys, policy.as_ref()),
+                None => Some(Vec::new()),
+            },
+            false => object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref())),
+        };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
         let token_cache = object.maybe("token_cache", Bounds::read);
@@ -143,6 +149,11 @@ impl Fetch {
     }
 }
 
+/// Whether all keys stand in the policy.
+fn fetches_nothing(policy: &Policy) -> bool {
+    policy.issuers().iter().all(|issuer| issuer.key_url().is_none())
+}
+
 /// One entry for each issuer of the policy, under its name. Without a policy
 /// the names can't be checked; the entries can.
 fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<KeySource>> {
@@ -151,8 +162,12 @@ fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ke
         entries.iter().map(|(name, entry)| (*name, Fetch::read(entry))).collect();
     let issuers = policy?.issuers();
     for (name, entry) in &entries {
-        if !issuers.iter().any(|issuer| issuer.name() == *name) {
-            entry.problem("is not the name of an issuer of the policy");
+        match issuers.iter().find(|issuer| issuer.name() == *name) {
+            None => entry.problem("is not the name of an issuer of the policy"),
+            Some(issuer) if issuer.key_url().is_none() => {
+                entry.problem("its keys stand in the policy: there is nothing to fetch");
+            }
+            Some(_) => {}
         }
     }
     let source = |(issuer, keys): (&Issuer, &KeyUrl)| {
@@ -240,6 +255,28 @@ mod tests {
             let Err(problems) = Config::parse(nothing) else { panic!("accepted") };
             assert!(problems[0].message.contains("is missing"), "{}", problems[0]);
         }
+    }
+
+    #[test]
+    fn keys_that_stand_in_the_policy_need_no_source() {
+        let config = |rest: &str| {
+            let jwks = r#"{"keys": [{"kty": "EC", "crv": "P-256",
+                "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+            format!(
+                r#"{{"policy": {{"issuers": [{{"preset": "iap", "inline_keys":
+                    {{"jwks": {jwks}, "valid_for": "forever"}}}}],
+                "rules": [{{"name": "r", "match": {{}}, "audiences": ["/projects/1/apps/a"],
+                    "callers": {{"anyone": true}}}}]}}{rest}}}"#
+            )
+        };
+        let Ok(read) = Config::parse(config("").as_bytes()) else { panic!("not read") };
+        assert!(read.key_sources.is_empty());
+        let rest = r#", "keys": {"iap": {"cluster": "c"}}"#;
+        let Err(problems) = Config::parse(config(rest).as_bytes()) else { panic!("accepted") };
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let expected = "keys.iap: its keys stand in the policy: there is nothing to fetch";
+        assert_eq!(problems, [expected]);
     }
 
     #[test]

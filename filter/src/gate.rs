@@ -37,8 +37,8 @@ impl<S: SignatureScheme> Gate<S> {
     ) -> Self {
         Self {
             authority: Authority::new(&policy, scheme),
+            keys: sources.into_iter().map(|it| KeyState::new(it, policy.key_times())).collect(),
             policy,
-            keys: sources.into_iter().map(KeyState::new).collect(),
             cache: Cache::new(token_cache),
             cached_with: 0,
         }
@@ -61,10 +61,10 @@ impl<S: SignatureScheme> Gate<S> {
             (Reason::KeysUnavailable, Some(_)) => Decision::Wait(refusal),
             // While the key server is down, nobody can say that there is no
             // such key.
-            (Reason::KeyUnknown, Some(KeyState { schedule, .. })) if schedule.last_failed() => {
+            (Reason::KeyUnknown, Some(state)) if state.last_failed() => {
                 Decision::Wait(refusal.for_lack_of_keys())
             }
-            (Reason::KeyUnknown, Some(state)) => match state.schedule.unknown_key(now) {
+            (Reason::KeyUnknown, Some(state)) => match state.unknown_key(now) {
                 true => Decision::Wait(refusal),
                 false => Decision::Refuse(refusal),
             },

@@ -12,7 +12,7 @@ use remint_idtoken::Answer;
 
 use crate::config::KeySource;
 use crate::head::RequestHead;
-use crate::keys::KeyAnswer;
+use crate::keys::{KeyAnswer, SharedData, Version};
 
 /// The time since 1970, by the host's clock.
 pub(crate) fn now() -> Duration {
@@ -144,6 +144,20 @@ pub(crate) fn key_answer(body_size: usize) -> KeyAnswer {
         status: text(":status"),
         cache_control: text("cache-control"),
         body: body.ok().flatten().unwrap_or_default(),
+    }
+}
+
+/// The data that all workers with the same `vm_id` share.
+pub(crate) struct HostData;
+
+impl SharedData for HostData {
+    fn get(&self, key: &str) -> (Option<Vec<u8>>, Version) {
+        let (value, version) = hostcalls::get_shared_data(key).unwrap_or_default();
+        (value, version.map_or(Version::ABSENT, Version))
+    }
+
+    fn set(&self, key: &str, value: &[u8], version: Version) -> bool {
+        hostcalls::set_shared_data(key, Some(value), Some(version.0)).is_ok()
     }
 }
 

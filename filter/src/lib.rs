@@ -3,7 +3,7 @@
 //!
 //! The decisions are made by [`remint_idtoken`], without host calls; `gate`
 //! adds keys and waiting to them; `host` is the one place where the proxy is
-//! called; `context` ties the three together.
+//! called; `worker` ties the three together, and `context` has the proxy's callbacks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
@@ -19,6 +19,7 @@ mod keys;
 mod metrics;
 pub mod signature;
 mod waiting;
+mod worker;
 
 use proxy_wasm::traits::RootContext;
 

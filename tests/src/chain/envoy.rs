@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::client::get;
-use crate::process::Process;
+use crate::process::{PATIENCE, Process};
 use crate::shipped::{EnvoyConfig, workspace};
 
 /// A running Envoy.
@@ -26,12 +26,27 @@ impl Envoy {
     /// # Errors
     /// If it does not start; the error shows what it printed.
     pub async fn start(config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
+        Self::with_workers(2, config, folder).await
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn with_workers(
+        workers: usize,
+        config: &EnvoyConfig,
+        folder: &Path,
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
         let mut command = Command::new(program()?);
         command.arg("--config-path").arg(&file);
-        command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "info"]);
+        command.arg("--concurrency").arg(workers.to_string());
+        // Connections to a configuration that was replaced end soon.
+        command.args(["--drain-time-s", "1"]);
+        command.args(["--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
         process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
@@ -39,6 +54,33 @@ impl Envoy {
         let address = listening(&listeners, 0)
             .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
         Ok(Self { process, admin, address })
+    }
+
+    /// The value of one of its counters or gauges, by its full name.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub async fn stat(&self, name: &str) -> io::Result<u64> {
+        let text = get(self.admin, &format!("/stats?filter=^{name}$")).await?.text();
+        let value = text.trim().rsplit_once(' ').and_then(|(_, value)| value.parse().ok());
+        value.ok_or_else(|| io::Error::other(format!("no number {name}: {text}")))
+    }
+
+    /// Waits until one of its counters has reached a value.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub async fn stat_reaches(&self, name: &str, least: u64) -> io::Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        while self.stat(name).await? < least {
+            if tokio::time::Instant::now() > deadline {
+                let log = self.process.tail();
+                return Err(io::Error::other(format!("{name} is not {least} yet\n{log}")));
+            }
+            pause.tick().await;
+        }
+        Ok(())
     }
 
     /// Where its first listener listens.
