@@ -7,7 +7,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 use remint_idtoken::Answer;
 
 use crate::config::KeySource;
@@ -161,9 +161,23 @@ impl SharedData for HostData {
     }
 }
 
+/// Why a host function gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The host has no such function, or keeps it from its modules.
+    Missing,
+    /// The function could not do its work.
+    Failed(Status),
+}
+
 /// Envoy's `verify_signature`: protobuf in, protobuf out.
-pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, String> {
-    hostcalls::call_foreign_function("verify_signature", Some(arguments))
-        .map(Option::unwrap_or_default)
-        .map_err(|status| format!("the host function verify_signature answered {status:?}"))
+pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+    match hostcalls::call_foreign_function("verify_signature", Some(arguments)) {
+        Ok(answer) => Ok(answer.unwrap_or_default()),
+        // Envoy answers NotFound for a function that it doesn't know, and
+        // InternalFailure for a call that `capability_restriction_config`
+        // takes away; the function itself answers neither.
+        Err(Status::NotFound | Status::InternalFailure) => Err(NoAnswer::Missing),
+        Err(status) => Err(NoAnswer::Failed(status)),
+    }
 }

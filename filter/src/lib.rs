@@ -17,7 +17,7 @@ mod head;
 mod host;
 mod keys;
 mod metrics;
-mod signature;
+pub mod signature;
 mod waiting;
 mod worker;
 
@@ -30,7 +30,7 @@ pub fn root() -> Box<dyn RootContext> {
 }
 
 /// The entry point, which only a wasm module exports.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "entry"))]
 mod entry {
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -17,7 +17,7 @@ use crate::head::RequestHead;
 use crate::host::{self, HostData};
 use crate::keys::{self, InlineWatch, Note};
 use crate::metrics::{Metrics, plain};
-use crate::signature::HostSignatures;
+use crate::signature::{CheckedBy, Signatures};
 use crate::waiting::{Waiting, WaitingList};
 
 /// How often the clock is looked at: often while requests wait.
@@ -26,7 +26,7 @@ pub(crate) const TICK_WHILE_WAITING: Duration = Duration::from_millis(50);
 
 /// What the contexts of one worker share.
 pub(crate) struct Worker {
-    gate: Gate<HostSignatures>,
+    gate: Gate<Signatures>,
     inline: InlineWatch,
     waiting: WaitingList,
     wait_for_keys: Duration,
@@ -46,10 +46,11 @@ impl Worker {
     pub(crate) fn new(config: Config) -> Self {
         let Config { policy, key_sources, wait_for_keys, backend, token_cache, sets_properties } =
             config;
-        for note in keys::left_out(&policy, &HostSignatures) {
+        let signatures = Signatures::new(CheckedBy::Host);
+        for note in keys::left_out(&policy, &signatures) {
             host::log(LogLevel::Warn, &format!("remint: {note}"));
         }
-        let mut gate = Gate::new(policy, key_sources, token_cache, HostSignatures);
+        let mut gate = Gate::new(policy, key_sources, token_cache, signatures);
         // Under a new configuration, and in a new worker, nobody has to wait
         // for keys that others have fetched.
         let now = seconds(host::now());

@@ -26,6 +26,18 @@ pub fn built(name: &str) -> io::Result<PathBuf> {
     }
 }
 
+/// A module that `cargo xtask test` leaves in `target/test-modules`.
+///
+/// # Errors
+/// If it is not there.
+pub fn test_module(name: &str) -> io::Result<PathBuf> {
+    let file = workspace().join("target/test-modules").join(name);
+    match file.exists() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is missing: cargo xtask test", file.display()))),
+    }
+}
+
 /// A configuration of Envoy.
 #[derive(Clone)]
 pub struct EnvoyConfig(pub Value);

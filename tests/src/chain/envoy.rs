@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -152,6 +153,14 @@ impl Envoy {
     /// If it does not come in time.
     pub async fn wait_for<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> io::Result<T> {
         self.process.wait_for(find).await
+    }
+
+    /// How long its threads have worked so far.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn worked(&self) -> io::Result<Duration> {
+        self.process.worked()
     }
 
     /// Stops it and waits for it.
