@@ -65,7 +65,7 @@ impl Envoy {
         command.args(["--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
-        process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
+        process.wait_for(|line| line.contains("starting workers").then_some(())).await?;
         let listeners = get(admin, "/listeners?format=json").await?.json()?;
         let address = listening(&listeners, 0)
             .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
