@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use remint_emulator::{AssertionRequest, IapResource, Issuer, ManualClock};
+use remint_emulator::{AssertionRequest, IapResource, Issuer as Signer, ManualClock};
 use remint_idtoken::config::{Node, Problems};
 use remint_idtoken::{Algorithm, Authority, AwsLc, NoCache, UnixTime};
 use serde_json::json;
@@ -13,8 +13,8 @@ const NOW: UnixTime = UnixTime(1_790_000_000);
 
 /// A policy with a rule for one token, one for two and one that only reports.
 struct World {
-    google: Issuer,
-    iap: Issuer,
+    google: Signer,
+    iap: Signer,
     policy: Policy,
     authority: Authority<AwsLc>,
 }
@@ -22,9 +22,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
-        let google = Issuer::new(Algorithm::Rs256, clock.clone()).unwrap();
-        let iap = Issuer::new(Algorithm::Es256, clock).unwrap();
-        let keys = |issuer: &Issuer| json!({"jwks": issuer.jwks(), "valid_for": "forever"});
+        let google = Signer::new(Algorithm::Rs256, clock.clone()).unwrap();
+        let iap = Signer::new(Algorithm::Es256, clock).unwrap();
+        let keys = |issuer: &Signer| json!({"jwks": issuer.jwks(), "valid_for": "forever"});
         let anyone = json!({"anyone": true});
         let assertion = json!({"issuers": ["iap"], "callers": anyone,
             "audiences": ["/projects/1/global/backendServices/2"]});

@@ -9,16 +9,34 @@ use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
 
 use crate::backend::Backend;
+use crate::cache::Bounds;
 
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
 const ZERO: Duration = Duration::ZERO;
 const MAX_WAIT: Duration = Duration::from_secs(60);
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// In which proxy the filter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Envoy, also as part of Istio: everything is there.
+    Envoy,
+    /// Google's load balancer (Service Extensions plugins), which has headers,
+    /// local replies, a clock and a log, and nothing else: no timers, shared
+    /// data, outgoing calls, metrics or foreign functions ("Plugins overview",
+    /// limits). A call that it refuses would take the module down.
+    ServiceExtensions,
+}
+
+const HOMES: [(&str, Home); 2] =
+    [("envoy", Home::Envoy), ("service-extensions", Home::ServiceExtensions)];
 
 /// What the filter is told to do.
 pub(crate) struct Config {
+    /// In which proxy it runs.
+    pub(crate) home: Home,
     /// The policy, which the gateway reads too.
     pub(crate) policy: Policy,
     /// How each issuer's keys are fetched, in the order of the issuers.
@@ -27,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) wait_for_keys: Duration,
     /// What the backend is told.
     pub(crate) backend: Backend,
+    /// How many tokens are remembered.
+    pub(crate) token_cache: Bounds,
     /// Whether other filters and access logs are told of each decision.
     pub(crate) sets_properties: bool,
 }
@@ -70,20 +90,60 @@ impl Config {
 
     fn read(root: &Reader<'_>) -> Option<Self> {
         let mut object = root.object()?;
+        let home = object.maybe("host", |it| it.choice(&HOMES));
         let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
-        let key_sources =
-            object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref()));
+        let has_calls = home.flatten() != Some(Home::ServiceExtensions);
+        let key_sources = match object.get("keys") {
+            Some(keys) if has_calls => read_key_sources(&keys, policy.as_ref()),
+            // Where nothing is fetched there is nothing to say of it.
+            None if has_calls && !policy.as_ref().is_some_and(fetches_nothing) => {
+                object.need("keys");
+                None
+            }
+            _ => Some(Vec::new()),
+        };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
+        let token_cache = object.maybe("token_cache", Bounds::read);
         let sets_properties = object.maybe("properties", Reader::flag);
+        let place = object.reader().clone();
         object.finish();
+        let home = home?.unwrap_or(Home::Envoy);
+        if home == Home::ServiceExtensions {
+            report_what_is_not_there(&place, policy.as_ref());
+        }
         Some(Self {
+            home,
             policy: policy?,
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
             backend: backend?,
+            token_cache: token_cache?.unwrap_or_default(),
             sets_properties: sets_properties?.unwrap_or(false),
         })
+    }
+}
+
+/// What a policy asks for and Google's load balancer does not have.
+fn report_what_is_not_there(place: &Reader<'_>, policy: Option<&Policy>) {
+    let Some(mut object) = place.object() else { return };
+    for (name, why) in [
+        ("keys", "has no outgoing calls: keys stand in the policy, under \"inline_keys\""),
+        ("wait_for_keys", "has no timers: keys are there from the start"),
+        ("properties", "has no properties that others can read"),
+    ] {
+        if let Some(member) = object.get(name) {
+            member.problem(format!("the host service-extensions {why}"));
+        }
+    }
+    for issuer in policy.map(Policy::issuers).unwrap_or_default() {
+        if issuer.key_url().is_some() {
+            place.problem(format!(
+                "the issuer {:?} needs \"inline_keys\", because the host service-extensions has no \
+                 outgoing calls: `remint plugin-config` renders them",
+                issuer.name()
+            ));
+        }
     }
 }
 
@@ -138,6 +198,11 @@ impl Fetch {
     }
 }
 
+/// Whether all keys stand in the policy.
+fn fetches_nothing(policy: &Policy) -> bool {
+    policy.issuers().iter().all(|issuer| issuer.key_url().is_none())
+}
+
 /// One entry for each issuer of the policy, under its name. Without a policy
 /// the names can't be checked; the entries can.
 fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<KeySource>> {
@@ -146,8 +211,12 @@ fn read_key_sources(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ke
         entries.iter().map(|(name, entry)| (*name, Fetch::read(entry))).collect();
     let issuers = policy?.issuers();
     for (name, entry) in &entries {
-        if !issuers.iter().any(|issuer| issuer.name() == *name) {
-            entry.problem("is not the name of an issuer of the policy");
+        match issuers.iter().find(|issuer| issuer.name() == *name) {
+            None => entry.problem("is not the name of an issuer of the policy"),
+            Some(issuer) if issuer.key_url().is_none() => {
+                entry.problem("its keys stand in the policy: there is nothing to fetch");
+            }
+            Some(_) => {}
         }
     }
     let source = |(issuer, keys): (&Issuer, &KeyUrl)| {
@@ -235,6 +304,28 @@ mod tests {
             let Err(problems) = Config::parse(nothing) else { panic!("accepted") };
             assert!(problems[0].message.contains("is missing"), "{}", problems[0]);
         }
+    }
+
+    #[test]
+    fn keys_that_stand_in_the_policy_need_no_source() {
+        let config = |rest: &str| {
+            let jwks = r#"{"keys": [{"kty": "EC", "crv": "P-256",
+                "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+            format!(
+                r#"{{"policy": {{"issuers": [{{"preset": "iap", "inline_keys":
+                    {{"jwks": {jwks}, "valid_for": "forever"}}}}],
+                "rules": [{{"name": "r", "match": {{}}, "audiences": ["/projects/1/apps/a"],
+                    "callers": {{"anyone": true}}}}]}}{rest}}}"#
+            )
+        };
+        let Ok(read) = Config::parse(config("").as_bytes()) else { panic!("not read") };
+        assert!(read.key_sources.is_empty());
+        let rest = r#", "keys": {"iap": {"cluster": "c"}}"#;
+        let Err(problems) = Config::parse(config(rest).as_bytes()) else { panic!("accepted") };
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let expected = "keys.iap: its keys stand in the policy: there is nothing to fetch";
+        assert_eq!(problems, [expected]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use remint_idtoken::{Admission, Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime};
 
-use crate::cache::Cache;
+use crate::cache::{Bounds, Cache};
 use crate::config::KeySource;
 use crate::head::RequestHead;
 use crate::keys::KeyState;
@@ -13,6 +13,8 @@ pub(crate) struct Gate<S: SignatureScheme> {
     pub(crate) authority: Authority<S>,
     pub(crate) keys: Vec<KeyState>,
     cache: Cache,
+    /// The keys that the remembered tokens were checked with.
+    cached_with: u64,
 }
 
 /// What becomes of a request.
@@ -27,17 +29,27 @@ pub(crate) enum Decision {
 }
 
 impl<S: SignatureScheme> Gate<S> {
-    pub(crate) fn new(policy: Policy, sources: Vec<KeySource>, scheme: S) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        sources: Vec<KeySource>,
+        token_cache: Bounds,
+        scheme: S,
+    ) -> Self {
         Self {
             authority: Authority::new(&policy, scheme),
+            keys: sources.into_iter().map(|it| KeyState::new(it, policy.key_times())).collect(),
             policy,
-            keys: sources.into_iter().map(KeyState::new).collect(),
-            cache: Cache::default(),
+            cache: Cache::new(token_cache),
+            cached_with: 0,
         }
     }
 
     /// Decides about a request.
     pub(crate) fn decide(&mut self, head: &RequestHead, now: UnixTime) -> Decision {
+        if self.cached_with != self.authority.generation() {
+            self.cached_with = self.authority.generation();
+            self.cache.clear();
+        }
         let refusal =
             match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
                 Ok(admission) => return Decision::Admit(Box::new(admission)),
@@ -49,10 +61,10 @@ impl<S: SignatureScheme> Gate<S> {
             (Reason::KeysUnavailable, Some(_)) => Decision::Wait(refusal),
             // While the key server is down, nobody can say that there is no
             // such key.
-            (Reason::KeyUnknown, Some(KeyState { schedule, .. })) if schedule.last_failed() => {
+            (Reason::KeyUnknown, Some(state)) if state.last_failed() => {
                 Decision::Wait(refusal.for_lack_of_keys())
             }
-            (Reason::KeyUnknown, Some(state)) => match state.schedule.unknown_key(now) {
+            (Reason::KeyUnknown, Some(state)) => match state.unknown_key(now) {
                 true => Decision::Wait(refusal),
                 false => Decision::Refuse(refusal),
             },

@@ -8,7 +8,7 @@ use remint_idtoken::{Algorithm, AwsLc};
 
 use super::*;
 use crate::config::Config;
-use crate::keys::KeyAnswer;
+use crate::keys::{FakeSharedData, KeyAnswer};
 
 const NOW: UnixTime = UnixTime(1_790_000_000);
 
@@ -20,7 +20,7 @@ const CONFIG: &str = r#"{
 
 fn gate() -> Gate<AwsLc> {
     let Ok(config) = Config::parse(CONFIG.as_bytes()) else { panic!("a right configuration") };
-    Gate::new(config.policy, config.key_sources, AwsLc)
+    Gate::new(config.policy, config.key_sources, config.token_cache, AwsLc)
 }
 
 fn issuer() -> Issuer {
@@ -38,14 +38,19 @@ fn request(issuer: &Issuer) -> RequestHead {
     RequestHead::new(headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).into())
 }
 
+/// What comes of a fetch, whether or not one was due.
 fn answer(gate: &mut Gate<AwsLc>, status: &str, body: &str, now: UnixTime) -> Result<(), String> {
     let answer = KeyAnswer {
         status: Some(status.to_owned()),
         cache_control: Some("public, max-age=1000".to_owned()),
         body: body.as_bytes().to_vec(),
     };
-    gate.keys[0].started(Some(1), now, 0.0);
-    gate.keys[0].answered(&mut gate.authority, &answer, now, 0.0).map(drop)
+    let shared = FakeSharedData::default();
+    let Gate { keys, authority, .. } = gate;
+    // The first look puts back what the gate knows, as nothing is there.
+    keys[0].look(&shared, authority, now);
+    keys[0].look(&shared, authority, now);
+    keys[0].answered(&shared, authority, &answer, now, 0.0).map(drop)
 }
 
 fn verdict(gate: &mut Gate<AwsLc>, head: &RequestHead, now: UnixTime) -> &'static str {
@@ -85,9 +90,10 @@ fn keys_that_outlive_a_long_outage_are_dropped() {
     let (mut gate, issuer) = (gate(), issuer());
     answer(&mut gate, "200", &issuer.jwks().to_string(), NOW).unwrap();
     let Gate { keys, authority, .. } = &mut gate;
-    keys[0].expire(authority, later(24 * 3600));
+    let shared = FakeSharedData::default();
+    keys[0].look(&shared, authority, later(24 * 3600));
     assert!(authority.has_all_keys());
-    keys[0].expire(authority, later(24 * 3600 + 1));
+    keys[0].look(&shared, authority, later(24 * 3600 + 1));
     assert!(!authority.has_all_keys());
 }
 
@@ -99,7 +105,6 @@ fn a_token_of_a_new_key_waits_for_one_fetch_and_no_more() {
     let head = request(&issuer);
     assert_eq!(verdict(&mut gate, &head, later(1)), "kid_unknown", "just fetched");
     assert_eq!(verdict(&mut gate, &head, later(60)), "wait");
-    assert!(gate.keys[0].schedule.is_due(later(60)));
     answer(&mut gate, "200", &issuer.jwks().to_string(), later(60)).unwrap();
     assert_eq!(verdict(&mut gate, &head, later(60)), "admit");
 }

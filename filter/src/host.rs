@@ -7,12 +7,12 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 use remint_idtoken::Answer;
 
 use crate::config::KeySource;
 use crate::head::RequestHead;
-use crate::keys::KeyAnswer;
+use crate::keys::{KeyAnswer, SharedData, Version};
 
 /// The time since 1970, by the host's clock.
 pub(crate) fn now() -> Duration {
@@ -71,7 +71,8 @@ pub(crate) fn answer(answer: Answer, id: Option<&str>) {
     headers.extend(answer.challenge().map(|value| ("www-authenticate", value)));
     headers.extend(answer.retry_after().map(|value| ("retry-after", value)));
     headers.extend(id.map(|id| ("x-request-id", id)));
-    let body = Some(answer.body().as_bytes());
+    // A call of gRPC's gets it as a message, which has no line end.
+    let body = Some(answer.body().trim_end().as_bytes());
     let _ = hostcalls::send_http_response(u32::from(answer.status()), headers, body);
 }
 
@@ -146,9 +147,37 @@ pub(crate) fn key_answer(body_size: usize) -> KeyAnswer {
     }
 }
 
+/// The data that all workers with the same `vm_id` share.
+pub(crate) struct HostData;
+
+impl SharedData for HostData {
+    fn get(&self, key: &str) -> (Option<Vec<u8>>, Version) {
+        let (value, version) = hostcalls::get_shared_data(key).unwrap_or_default();
+        (value, version.map_or(Version::ABSENT, Version))
+    }
+
+    fn set(&self, key: &str, value: &[u8], version: Version) -> bool {
+        hostcalls::set_shared_data(key, Some(value), Some(version.0)).is_ok()
+    }
+}
+
+/// Why a host function gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The host has no such function, or keeps it from its modules.
+    Missing,
+    /// The function could not do its work.
+    Failed(Status),
+}
+
 /// Envoy's `verify_signature`: protobuf in, protobuf out.
-pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, String> {
-    hostcalls::call_foreign_function("verify_signature", Some(arguments))
-        .map(Option::unwrap_or_default)
-        .map_err(|status| format!("the host function verify_signature answered {status:?}"))
+pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+    match hostcalls::call_foreign_function("verify_signature", Some(arguments)) {
+        Ok(answer) => Ok(answer.unwrap_or_default()),
+        // Envoy answers NotFound for a function that it doesn't know, and
+        // InternalFailure for a call that `capability_restriction_config`
+        // takes away; the function itself answers neither.
+        Err(Status::NotFound | Status::InternalFailure) => Err(NoAnswer::Missing),
+        Err(status) => Err(NoAnswer::Failed(status)),
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! The decisions are made by [`remint_idtoken`], without host calls; `gate`
 //! adds keys and waiting to them; `host` is the one place where the proxy is
-//! called; `context` ties the three together.
+//! called; `worker` ties the three together, and `context` has the proxy's callbacks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
@@ -17,8 +17,9 @@ mod head;
 mod host;
 mod keys;
 mod metrics;
-mod signature;
+pub mod signature;
 mod waiting;
+mod worker;
 
 use proxy_wasm::traits::RootContext;
 use remint_idtoken::config::Problem;
@@ -41,7 +42,7 @@ pub fn check_configuration(bytes: &[u8]) -> Result<(), Vec<String>> {
 }
 
 /// The entry point, which only a wasm module exports.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "entry"))]
 mod entry {
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -96,6 +96,12 @@ impl<S: SignatureScheme> Authority<S> {
         }
     }
 
+    /// Changes whenever the keys do.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether each issuer has keys.
     #[must_use]
     pub fn has_all_keys(&self) -> bool {

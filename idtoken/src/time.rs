@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A point in time: whole seconds since 1970-01-01T00:00:00Z, the unit of a
 /// JWT's `NumericDate` (RFC 7519, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {

@@ -16,5 +16,7 @@ pub mod attack;
 pub mod chain;
 pub mod client;
 pub mod demo;
+pub mod load;
 pub mod process;
+pub mod server;
 pub mod shipped;

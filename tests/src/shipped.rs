@@ -26,6 +26,18 @@ pub fn built(name: &str) -> io::Result<PathBuf> {
     }
 }
 
+/// A module that `cargo xtask test` leaves in `target/test-modules`.
+///
+/// # Errors
+/// If it is not there.
+pub fn test_module(name: &str) -> io::Result<PathBuf> {
+    let file = workspace().join("target/test-modules").join(name);
+    match file.exists() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is missing: cargo xtask test", file.display()))),
+    }
+}
+
 /// A configuration of Envoy.
 #[derive(Clone)]
 pub struct EnvoyConfig(pub Value);
@@ -81,6 +93,48 @@ impl EnvoyConfig {
         let config = &mut self.filter()["typed_config"]["config"];
         config["vm_config"]["code"]["local"]["filename"] = json!(file);
         self
+    }
+
+    /// Adds a cluster that speaks plain HTTP with this address.
+    #[must_use]
+    pub fn plain_cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        let (ip, port) = (address.ip().to_string(), address.port());
+        let endpoint = json!({"address": {"socket_address": {"address": ip, "port_value": port}}});
+        let endpoints = json!([{"lb_endpoints": [{"endpoint": endpoint}]}]);
+        if let Some(clusters) = self.0["static_resources"]["clusters"].as_array_mut() {
+            clusters.push(json!({"name": name, "type": "STATIC", "connect_timeout": "2s",
+                "load_assignment": {"cluster_name": name, "endpoints": endpoints}}));
+        }
+        self
+    }
+
+    /// Lets Envoy read its listeners from a file, and again whenever another
+    /// one takes the file's place.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn watch_listeners(&self, file: &Path) -> io::Result<Self> {
+        self.replace_listeners(file)?;
+        let mut config = self.clone();
+        config.0["static_resources"]["listeners"] = json!([]);
+        let source = json!({"resource_api_version": "V3", "path_config_source": {"path": file}});
+        config.0["dynamic_resources"] = json!({"lds_config": source});
+        config.0["node"] = json!({"id": "edge", "cluster": "edge"});
+        Ok(config)
+    }
+
+    /// Puts this configuration's listeners in the place of a file, at once.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn replace_listeners(&self, file: &Path) -> io::Result<()> {
+        let mut listeners = self.0["static_resources"]["listeners"].clone();
+        for listener in list(&mut listeners) {
+            listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        }
+        let next = file.with_extension("next");
+        std::fs::write(&next, json!({"resources": listeners}).to_string())?;
+        std::fs::rename(next, file)
     }
 
     /// The plugin configuration.

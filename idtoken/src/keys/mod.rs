@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 pub use der::ecdsa_signature_to_der;
 pub use jwks::{JwksError, LeftOut, MAX_JWKS_BYTES, ParsedJwks, parse_jwks};
-pub use schedule::{KeySchedule, KeyTimes, max_age};
+pub use schedule::{KeyPast, KeySchedule, KeyTimes, max_age};
 
 use crate::signature::{Algorithm, SignatureScheme};
 

@@ -34,17 +34,32 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Clocks of the day are corrected by less than this all the time.
 const CLOCK_JITTER: Duration = Duration::from_secs(5);
 
-/// What is known of one key set's fetches.
+/// What has come of one key set's fetches so far. Whoever keeps it outside of
+/// the process, or shares it, can go on from there with
+/// [`KeySchedule::resume`], also by other [`KeyTimes`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyPast {
+    /// When the newest keys arrived.
+    pub fetched_at: Option<UnixTime>,
+    /// How long they are to be kept, if the server said so.
+    pub max_age: Option<Duration>,
+    /// When the newest attempt began.
+    pub asked_at: Option<UnixTime>,
+    /// The newest moment that was told. A clock that shows less was set back.
+    pub told_at: UnixTime,
+    /// How many attempts have failed since the last one that did not.
+    pub failures: u32,
+    /// If the newest attempt failed: when the next one may begin.
+    pub retry_at: UnixTime,
+}
+
+/// When one key set is fetched.
 #[derive(Clone, Debug)]
 pub struct KeySchedule {
     times: KeyTimes,
+    past: KeyPast,
     /// Nothing is due before this moment.
     next_at: UnixTime,
-    fetched_at: Option<UnixTime>,
-    asked_at: Option<UnixTime>,
-    /// The newest moment that was told. A clock that shows less was set back.
-    told_at: UnixTime,
-    failures: u32,
     in_flight: bool,
 }
 
@@ -52,15 +67,32 @@ impl KeySchedule {
     /// A key set that was never fetched: the first fetch is due at once.
     #[must_use]
     pub fn new(times: KeyTimes) -> Self {
-        Self {
-            times,
-            next_at: UnixTime(0),
-            fetched_at: None,
-            asked_at: None,
-            told_at: UnixTime(0),
-            failures: 0,
-            in_flight: false,
-        }
+        Self::resume(times, KeyPast::default(), false)
+    }
+
+    /// A key set that somebody has fetched, or tried to, or is fetching.
+    #[must_use]
+    pub fn resume(times: KeyTimes, past: KeyPast, in_flight: bool) -> Self {
+        let mut schedule = Self { times, past, next_at: UnixTime(0), in_flight };
+        schedule.next_at = match past.fetched_at {
+            _ if past.failures > 0 => past.retry_at,
+            // A tenth early: the new keys are there before the old ones run out.
+            Some(at) => at.plus(schedule.fresh_for().mul_f64(0.9)),
+            None => UnixTime(0),
+        };
+        schedule
+    }
+
+    /// What has come of the fetches so far.
+    #[must_use]
+    pub fn past(&self) -> KeyPast {
+        self.past
+    }
+
+    /// How long keys are kept before others are fetched.
+    fn fresh_for(&self) -> Duration {
+        let KeyTimes { min_refresh, max_refresh, .. } = self.times;
+        self.past.max_age.unwrap_or(max_refresh).min(max_refresh).max(min_refresh)
     }
 
     /// Whether a fetch should start now.
@@ -72,13 +104,13 @@ impl KeySchedule {
     /// Whether the clock was set back since the last attempt: then what was
     /// noted by it says nothing.
     fn was_set_back(&self, now: UnixTime) -> bool {
-        now.plus(CLOCK_JITTER) < self.told_at
+        now.plus(CLOCK_JITTER) < self.past.told_at
     }
 
     /// Whether the newest attempt failed.
     #[must_use]
     pub fn last_failed(&self) -> bool {
-        self.failures > 0
+        self.past.failures > 0
     }
 
     /// Whether a fetch is under way.
@@ -96,42 +128,48 @@ impl KeySchedule {
     /// A fetch has begun.
     pub fn started(&mut self, now: UnixTime) {
         self.in_flight = true;
-        self.asked_at = Some(now);
-        self.told_at = now;
+        self.past.asked_at = Some(now);
+        self.past.told_at = now;
     }
 
     /// Keys arrived, to be kept for `max_age` if the server said how long.
     pub fn succeeded(&mut self, now: UnixTime, max_age: Option<Duration>) {
-        let KeyTimes { min_refresh, max_refresh, .. } = self.times;
-        let fresh_for = max_age.unwrap_or(max_refresh).min(max_refresh).max(min_refresh);
-        // A tenth early: the new keys are there before the old ones run out.
-        self.next_at = now.plus(fresh_for.mul_f64(0.9));
-        self.fetched_at = Some(now);
-        self.told_at = now;
-        self.failures = 0;
-        self.in_flight = false;
+        let past = KeyPast {
+            fetched_at: Some(now),
+            max_age,
+            asked_at: self.past.asked_at,
+            told_at: now,
+            failures: 0,
+            retry_at: UnixTime(0),
+        };
+        *self = Self::resume(self.times, past, false);
     }
 
     /// No keys arrived. `jitter` between 0 and 1 spreads the next attempts of
     /// many instances.
     pub fn failed(&mut self, now: UnixTime, jitter: f64) {
-        let doubled = FIRST_RETRY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(0));
+        let factor = 1_u32.checked_shl(self.past.failures).unwrap_or(0);
+        let doubled = FIRST_RETRY.saturating_mul(factor);
         let wait = if doubled.is_zero() { LONGEST_RETRY } else { doubled.min(LONGEST_RETRY) };
         let spread = wait.mul_f64(jitter.clamp(0.0, 1.0) / 2.0);
-        self.next_at = now.plus(wait.saturating_add(spread));
-        self.told_at = now;
-        self.failures = self.failures.saturating_add(1);
-        self.in_flight = false;
+        let past = KeyPast {
+            told_at: now,
+            failures: self.past.failures.saturating_add(1),
+            retry_at: now.plus(wait.saturating_add(spread)),
+            ..self.past
+        };
+        *self = Self::resume(self.times, past, false);
     }
 
-    /// Whether the keys at hand may still be used.
+    /// Whether the keys at hand may still be used: while they are fresh, and
+    /// through an outage for as long as keys may be stale.
     #[must_use]
     pub fn is_usable(&self, now: UnixTime) -> bool {
-        match self.fetched_at {
+        match self.past.fetched_at {
             None => false,
             // The clock was set back: their age can't be told.
             Some(at) if at > now.plus(CLOCK_JITTER) => !self.last_failed(),
-            Some(at) => now.since(at) <= self.times.keep_stale,
+            Some(at) => now.since(at) <= self.times.keep_stale.max(self.fresh_for()),
         }
     }
 
@@ -144,7 +182,7 @@ impl KeySchedule {
             return true;
         }
         let wait = self.times.unknown_key_interval;
-        let is_recent = self.asked_at.is_some_and(|at| now.since(at) < wait);
+        let is_recent = self.past.asked_at.is_some_and(|at| now.since(at) < wait);
         if is_recent && !self.was_set_back(now) {
             return false;
         }
@@ -247,6 +285,27 @@ mod tests {
         schedule.started(NOW);
         schedule.failed(NOW, 0.0);
         assert!(!schedule.is_usable(earlier));
+    }
+
+    #[test]
+    fn keys_are_not_dropped_while_they_are_fresh() {
+        let times = KeyTimes { keep_stale: Duration::ZERO, ..KeyTimes::default() };
+        let schedule = KeySchedule::resume(times, fetched().past(), false);
+        assert!(schedule.is_usable(later(1000)) && !schedule.is_usable(later(1001)));
+    }
+
+    #[test]
+    fn a_schedule_goes_on_where_another_stood_but_by_its_own_times() {
+        let mut first = fetched();
+        first.started(later(900));
+        first.failed(later(901), 1.0);
+        let second = KeySchedule::resume(KeyTimes::default(), first.past(), false);
+        assert_eq!((first.next_at(), first.past()), (second.next_at(), second.past()));
+        let eager = KeyTimes { max_refresh: Duration::from_secs(100), ..KeyTimes::default() };
+        let eager = KeySchedule::resume(eager, fetched().past(), false);
+        assert!(eager.is_due(later(90)) && !fetched().is_due(later(90)));
+        let busy = KeySchedule::resume(KeyTimes::default(), fetched().past(), true);
+        assert!(busy.is_in_flight() && !busy.is_due(later(5000)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -18,6 +19,15 @@ pub struct Envoy {
     address: SocketAddr,
 }
 
+/// What of the machine Envoy gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// How many workers it has.
+    pub workers: u32,
+    /// The only processor it may use, if it may not use all.
+    pub processor: Option<u32>,
+}
+
 impl Envoy {
     /// Starts Envoy with this configuration, two workers, and its first
     /// listener's address to call.
@@ -25,15 +35,37 @@ impl Envoy {
     /// # Errors
     /// If it does not start; the error shows what it printed.
     pub async fn start(config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
+        Self::with_workers(2, config, folder).await
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn with_workers(
+        workers: u32,
+        config: &EnvoyConfig,
+        folder: &Path,
+    ) -> io::Result<Self> {
+        Self::start_on(Share { workers, processor: None }, config, folder).await
+    }
+
+    /// The same with another share of the machine.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn start_on(share: Share, config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
-        let mut command = Command::new(program()?);
-        command.arg("--config-path").arg(&file);
-        command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "info"]);
+        let mut command = share.command(&program()?);
+        command.arg("--config-path").arg(&file).arg("--concurrency").arg(share.workers.to_string());
+        // Connections to a configuration that was replaced end soon.
+        command.args(["--drain-time-s", "1"]);
+        command.args(["--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
-        process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
+        process.wait_for(|line| line.contains("starting workers").then_some(())).await?;
         let listeners = get(admin, "/listeners?format=json").await?.json()?;
         let address = listening(&listeners, 0)
             .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
@@ -60,10 +92,43 @@ impl Envoy {
         }
     }
 
+    /// The value of one of its counters or gauges, by its full name.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub async fn stat(&self, name: &str) -> io::Result<u64> {
+        let text = get(self.admin, &format!("/stats?filter=^{name}$")).await?.text();
+        let value = text.trim().rsplit_once(' ').and_then(|(_, value)| value.parse().ok());
+        value.ok_or_else(|| io::Error::other(format!("no number {name}: {text}")))
+    }
+
+    /// Waits until one of its counters has reached a value.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub async fn stat_reaches(&self, name: &str, least: u64) -> io::Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        while self.stat(name).await? < least {
+            if tokio::time::Instant::now() > deadline {
+                let log = self.process.tail();
+                return Err(io::Error::other(format!("{name} is not {least} yet\n{log}")));
+            }
+            pause.tick().await;
+        }
+        Ok(())
+    }
+
     /// Where its first listener listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Where its administration page is.
@@ -110,12 +175,31 @@ impl Envoy {
         self.process.wait_for(find).await
     }
 
+    /// How long its threads have worked so far.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn worked(&self) -> io::Result<Duration> {
+        self.process.worked()
+    }
+
     /// Stops it and waits for it.
     ///
     /// # Errors
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
         self.process.stop().await.map(drop)
+    }
+}
+
+impl Share {
+    fn command(self, program: &Path) -> Command {
+        let Some(processor) = self.processor else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+        command
     }
 }
 

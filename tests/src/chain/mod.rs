@@ -1,5 +1,6 @@
 //! The parts of the chain, and the chain as a whole.
 
+mod edge;
 mod envoy;
 mod gateway;
 
@@ -9,7 +10,8 @@ use std::net::SocketAddr;
 use remint_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
-pub use envoy::{Envoy, program as envoy_program};
+pub use edge::Edge;
+pub use envoy::{Envoy, Share, program as envoy_program};
 pub use gateway::Gateway;
 
 use crate::shipped::EnvoyConfig;

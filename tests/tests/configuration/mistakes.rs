@@ -306,11 +306,24 @@ const MISTAKES: &[(&str, Option<&str>, &[&str])] = &[
         None,
         &[r#"keys: "own" is missing: say which cluster leads to http://127.0.0.1:8080/keys"#],
     ),
-    ("/keys/people", Some(r#"{"cluster": ""}"#), &["keys.people.cluster: must not be empty"]),
+    (
+        "/keys/people",
+        Some(r#"{"cluster": ""}"#),
+        &[
+            "keys.people.cluster: must not be empty",
+            "keys.people: its keys stand in the policy: there is nothing to fetch",
+        ],
+    ),
     (
         "/keys/gogle",
         Some(r#"{"cluster": "google_keys"}"#),
         &["keys.gogle: is not the name of an issuer of the policy"],
+    ),
+    ("/host", Some(r#""gke""#), &[r#"host: "gke" is not one of: envoy, service-extensions"#]),
+    (
+        "/token_cache/max_bytes",
+        Some(r#""8MB""#),
+        &["token_cache.max_bytes: expected a whole number, found a text"],
     ),
     ("/token", Some(r#""keep""#), &[r#"token: "keep" is not one of: strip, forward"#]),
     (
