@@ -22,11 +22,23 @@ mod waiting;
 mod worker;
 
 use proxy_wasm::traits::RootContext;
+use remint_idtoken::config::Problem;
 
 /// The plugin, as a proxy creates it once in each worker.
 #[must_use]
 pub fn root() -> Box<dyn RootContext> {
     Box::new(context::Root::new())
+}
+
+/// Reads a plugin configuration as the module does when a proxy hands it over:
+/// JSON, or a protobuf `Struct`. For programs that check one before a proxy
+/// gets it.
+///
+/// # Errors
+/// All mistakes in it, each with its path.
+pub fn check_configuration(bytes: &[u8]) -> Result<(), Vec<String>> {
+    let mistakes = |all: Vec<_>| all.iter().map(Problem::to_string).collect();
+    config::Config::parse(bytes).map(drop).map_err(mistakes)
 }
 
 /// The entry point, which only a wasm module exports.

@@ -9,21 +9,32 @@ use std::collections::HashMap;
 use remint_idtoken::Reason;
 use remint_idtoken::policy::Verdict;
 
+use crate::config::Home;
 use crate::host;
 
 /// The metrics that were used so far, by name, with the proxy's numbers.
 ///
 /// Names are bounded: rules and issuers are the configuration's, all other
 /// words this program's.
-#[derive(Default)]
 pub(crate) struct Metrics {
+    /// Not every host has any.
+    are_there: bool,
     requests: HashMap<(Verdict, Option<Reason>), HashMap<String, u32>>,
     others: HashMap<String, u32>,
 }
 
 impl Metrics {
+    /// Those of a proxy of that kind.
+    pub(crate) fn of(home: Home) -> Self {
+        let are_there = home == Home::Envoy;
+        Self { are_there, requests: HashMap::new(), others: HashMap::new() }
+    }
+
     /// Counts a request, by its rule if one was found.
     pub(crate) fn request(&mut self, rule: Option<&str>, verdict: Verdict, reason: Option<Reason>) {
+        if !self.are_there {
+            return;
+        }
         let rule = rule.unwrap_or("none");
         let by_rule = self.requests.entry((verdict, reason)).or_default();
         let id = match by_rule.get(rule) {
@@ -41,17 +52,23 @@ impl Metrics {
 
     /// Counts something that happens rarely.
     pub(crate) fn count(&mut self, name: &str, by: i64) {
-        host::count(self.id(name, host::define_counter), by);
+        if self.are_there {
+            host::count(self.id(name, host::define_counter), by);
+        }
     }
 
     /// Sets a figure that goes up and down.
     pub(crate) fn set(&mut self, name: &str, value: u64) {
-        host::record(self.id(name, host::define_gauge), value);
+        if self.are_there {
+            host::record(self.id(name, host::define_gauge), value);
+        }
     }
 
     /// Adds a value to a distribution.
     pub(crate) fn observe(&mut self, name: &str, value: u64) {
-        host::record(self.id(name, host::define_histogram), value);
+        if self.are_there {
+            host::record(self.id(name, host::define_histogram), value);
+        }
     }
 
     fn id(&mut self, name: &str, define: fn(&str) -> u32) -> u32 {

@@ -11,7 +11,7 @@ use remint_idtoken::{Admission, LineBudget, Reason, Refusal, UnixTime, VerifiedT
 use serde_json::{Value, json};
 
 use crate::backend::{Backend, Change};
-use crate::config::Config;
+use crate::config::{Config, Home};
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
 use crate::host::{self, HostData};
@@ -44,9 +44,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(config: Config) -> Self {
-        let Config { policy, key_sources, wait_for_keys, backend, token_cache, sets_properties } =
-            config;
-        let signatures = Signatures::new(CheckedBy::Host);
+        let Config { home, policy, key_sources, wait_for_keys, .. } = config;
+        let Config { backend, token_cache, sets_properties, .. } = config;
+        let signatures = Signatures::new(match home {
+            Home::Envoy => CheckedBy::Host,
+            Home::ServiceExtensions => CheckedBy::Module,
+        });
         for note in keys::left_out(&policy, &signatures) {
             host::log(LogLevel::Warn, &format!("remint: {note}"));
         }
@@ -64,10 +67,10 @@ impl Worker {
             wait_for_keys,
             backend,
             sets_properties,
-            metrics: Metrics::default(),
+            metrics: Metrics::of(home),
             tick: TICK_WHILE_WAITING,
             lines: LineBudget::default(),
-            is_debugged: host::shows_debug(),
+            is_debugged: home == Home::Envoy && host::shows_debug(),
         };
         worker.watch_inline_keys(now);
         worker

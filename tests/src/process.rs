@@ -93,6 +93,12 @@ impl Process {
         }
     }
 
+    /// Its number, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The last lines, for messages.
     #[must_use]
     pub fn tail(&self) -> String {

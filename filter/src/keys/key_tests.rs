@@ -240,6 +240,25 @@ fn a_record_that_is_lost_or_overwritten_is_mended_without_a_fetch() {
     assert!(!late.tick(later(5)) && late.has_keys());
 }
 
+/// Then each worker is on its own, as if there were no shared data.
+#[test]
+fn a_host_that_forgets_everything_at_once_leaves_each_worker_its_own_keys() {
+    let (shared, mut workers) = workers(2);
+    let mut fetches = [0, 0];
+    for second in 0..3000 {
+        for (place, worker) in workers.iter_mut().enumerate() {
+            if worker.tick(later(second)) {
+                fetches[place] += 1;
+                shared.lose_all();
+                worker.fetched(&document(), later(second)).unwrap();
+            }
+            shared.lose_all();
+        }
+        assert!(second < 1 || workers.iter().all(Worker::has_keys), "at {second}");
+    }
+    assert_eq!(fetches, [4, 4]);
+}
+
 #[test]
 fn a_worker_that_knows_nothing_takes_a_corrupt_record_for_none() {
     let (shared, mut workers) = workers(2);

@@ -90,25 +90,26 @@ impl KeyState {
         now: UnixTime,
     ) -> Look {
         let before = (self.known.past, self.wants_unknown);
-        let version = self.adopt(shared, authority, now);
+        let (version, is_lost) = self.adopt(shared, authority, now);
         self.wants_unknown = self.wants_unknown && self.schedule.unknown_key(now);
-        let must_fetch = match version {
-            Some(version) if self.fetch.is_none() && self.schedule.is_due(now) => {
-                self.take_lease(shared, version, now)
-            }
-            _ => false,
-        };
+        let is_due = self.fetch.is_none() && self.schedule.is_due(now);
+        let must_fetch = is_due && self.take_lease(shared, version, now);
+        if is_lost && !is_due {
+            // If somebody else was faster, the next look shows it.
+            shared.set(&self.place, &self.known.encode(), version);
+        }
         Look { is_new: before != (self.known.past, self.wants_unknown), must_fetch }
     }
 
-    /// Takes over what other workers know. Returns the record's version,
-    /// unless it had to be mended.
+    /// Takes over what other workers know. Returns the record's version, and
+    /// whether there is less in it than this worker knows: somebody has lost
+    /// or overwritten it.
     pub(crate) fn adopt<S: SignatureScheme>(
         &mut self,
         shared: &impl SharedData,
         authority: &mut Authority<S>,
         now: UnixTime,
-    ) -> Option<Version> {
+    ) -> (Version, bool) {
         let (bytes, version) = shared.get(&self.place);
         let is_lost = match bytes.as_deref().and_then(Record::decode) {
             Some(found) => self.merge(found, authority),
@@ -120,15 +121,11 @@ impl KeyState {
         }
         self.schedule = KeySchedule::resume(self.times, self.known.past, is_held);
         self.use_or_drop(authority, now);
-        if is_lost {
-            // If somebody else was faster, the next look shows it.
-            shared.set(&self.place, &self.known.encode(), version);
-        }
-        (!is_lost).then_some(version)
+        (version, is_lost)
     }
 
     /// Takes over a record. Returns whether there is less in it than this
-    /// worker knows: somebody has overwritten it.
+    /// worker knows.
     fn merge<S: SignatureScheme>(&mut self, found: Record, authority: &mut Authority<S>) -> bool {
         if found.document == self.known.document {
             self.known = found;
@@ -256,7 +253,12 @@ impl KeyState {
             if mine == Some(record.lease.number) {
                 record.lease.until = UnixTime(0);
             }
-            if shared.set(&self.place, &record.encode(), version) {
+            let is_written = shared.set(&self.place, &record.encode(), version);
+            // What it fetched itself a worker knows in any case.
+            if record.document == self.known.document {
+                self.known = record;
+            }
+            if is_written {
                 break;
             }
         }

@@ -116,8 +116,14 @@ impl Rule {
 /// `anonymous: true`, a list under `all_of`, or one token described in the
 /// rule itself.
 fn read_requirements(object: &mut Object<'_>, names: &Names) -> Option<Vec<Requirement>> {
-    let is_anonymous = object.maybe("anonymous", Reader::flag).flatten() == Some(true);
+    let anonymous = object.maybe("anonymous", Reader::flag);
     let all_of = object.get("all_of");
+    let Some(anonymous) = anonymous else {
+        // What can't be read says nothing of what must be there beside it.
+        ABOUT_ONE_TOKEN.into_iter().for_each(|name| drop(object.get(name)));
+        return None;
+    };
+    let is_anonymous = anonymous == Some(true);
     if !is_anonymous && all_of.is_none() {
         return Requirement::read(object, names).map(|one| vec![one]);
     }

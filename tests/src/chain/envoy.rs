@@ -19,6 +19,15 @@ pub struct Envoy {
     address: SocketAddr,
 }
 
+/// What of the machine Envoy gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// How many workers it has.
+    pub workers: u32,
+    /// The only processor it may use, if it may not use all.
+    pub processor: Option<u32>,
+}
+
 impl Envoy {
     /// Starts Envoy with this configuration, two workers, and its first
     /// listener's address to call.
@@ -34,22 +43,29 @@ impl Envoy {
     /// # Errors
     /// If it does not start; the error shows what it printed.
     pub async fn with_workers(
-        workers: usize,
+        workers: u32,
         config: &EnvoyConfig,
         folder: &Path,
     ) -> io::Result<Self> {
+        Self::start_on(Share { workers, processor: None }, config, folder).await
+    }
+
+    /// The same with another share of the machine.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn start_on(share: Share, config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
-        let mut command = Command::new(program()?);
-        command.arg("--config-path").arg(&file);
-        command.arg("--concurrency").arg(workers.to_string());
+        let mut command = share.command(&program()?);
+        command.arg("--config-path").arg(&file).arg("--concurrency").arg(share.workers.to_string());
         // Connections to a configuration that was replaced end soon.
         command.args(["--drain-time-s", "1"]);
         command.args(["--disable-hot-restart", "--log-level", "info"]);
         let mut process = Process::start("envoy", &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
-        process.wait_for(|line| line.contains("starting main dispatch loop").then_some(())).await?;
+        process.wait_for(|line| line.contains("starting workers").then_some(())).await?;
         let listeners = get(admin, "/listeners?format=json").await?.json()?;
         let address = listening(&listeners, 0)
             .ok_or_else(|| io::Error::other(format!("envoy listens on nothing: {listeners}")))?;
@@ -87,6 +103,12 @@ impl Envoy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Where its administration page is.
@@ -147,6 +169,17 @@ impl Envoy {
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
         self.process.stop().await.map(drop)
+    }
+}
+
+impl Share {
+    fn command(self, program: &Path) -> Command {
+        let Some(processor) = self.processor else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+        command
     }
 }
 
