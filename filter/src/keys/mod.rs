@@ -107,7 +107,7 @@ impl KeyState {
         }
         let is_due = self.fetch.is_none() && self.schedule.is_due(now);
         let must_fetch = is_due && self.take_lease(shared, version, now);
-        if is_lost && !is_due {
+        if is_lost && !is_due && !self.known.document.is_empty() {
             // If somebody else was faster, the next look shows it.
             shared.set(&self.place, &self.known.encode(), version);
         }
