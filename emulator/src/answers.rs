@@ -11,6 +11,17 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 /// A whole answer.
 pub(crate) type Answer = Response<Body>;
 
+/// Marks an answer that is never sent: the connection is reset for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reset;
+
+/// No answer: the connection is reset.
+pub(crate) fn reset() -> Answer {
+    let mut answer = text(StatusCode::BAD_GATEWAY, "");
+    answer.extensions_mut().insert(Reset);
+    answer
+}
+
 /// An answer of that content type.
 pub(crate) fn answer(
     status: StatusCode,

@@ -24,7 +24,7 @@ pub struct Config {
     pub google_port: u16,
     /// The address of all listeners.
     pub host: IpAddr,
-    /// The `max-age` of the key documents, in seconds.
+    /// The `max-age` of the key documents, in seconds, to begin with.
     pub keys_max_age: u64,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,

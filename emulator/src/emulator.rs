@@ -3,13 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
 use crate::config::{Config, Service};
 use crate::faults::Faults;
-use crate::google::{Google, JWKS_PATH};
+use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{Issuer, KeyError};
 use crate::listener::Listener;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
@@ -31,8 +33,8 @@ pub struct Emulator {
 /// Why the emulator does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The issuer has no key.
-    #[error("the issuer has no key")]
+    /// An issuer has no key.
+    #[error("an issuer has no key")]
     Key(#[from] KeyError),
     /// A listener has no certificate.
     #[error("no certificate for {0}")]
@@ -56,7 +58,8 @@ impl Emulator {
         let issuer = Arc::new(Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?);
         let timeline = Arc::new(Timeline::default());
         let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
-        let google = Google::new(&config, Arc::clone(&issuer), Arc::clone(&timeline));
+        let iap = Arc::new(Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?);
+        let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline));
         let google = Arc::new(google);
         let addr = SocketAddr::new(config.host, config.google_port);
         let google_listener = listen(&ca, addr, &Google::NAMES, "Google", Arc::clone(&google))?;
@@ -96,6 +99,14 @@ impl Emulator {
         &self.issuer
     }
 
+    /// IAP, as issuer of assertions:
+    /// [`mint_assertion`](Issuer::mint_assertion). Its keys are others than
+    /// Google's.
+    #[must_use]
+    pub fn iap(&self) -> &Arc<Issuer> {
+        &self.google.iap
+    }
+
     /// All services' regions, in the order of the configuration.
     #[must_use]
     pub fn regions(&self) -> &[Region] {
@@ -121,10 +132,21 @@ impl Emulator {
         &self.google.faults
     }
 
-    /// How often the JWK set was asked for, whether it was served or not.
+    /// Changes the `max-age` of all key documents, in whole seconds.
+    pub fn set_keys_max_age(&self, max_age: Duration) {
+        self.google.keys_max_age.store(max_age.as_secs(), Ordering::Relaxed);
+    }
+
+    /// How often Google's JWK set was asked for, whether it was served or not.
     #[must_use]
     pub fn jwks_fetches(&self) -> u64 {
         self.fetches(JWKS_PATH)
+    }
+
+    /// How often IAP's JWK set was asked for, whether it was served or not.
+    #[must_use]
+    pub fn iap_jwks_fetches(&self) -> u64 {
+        self.fetches(IAP_JWKS_PATH)
     }
 
     /// How often ID tokens were asked for, from the metadata server.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use http::StatusCode;
 
-use crate::answers::{Answer, text};
+use crate::answers::{Answer, answer, reset, text};
 use crate::sync::lock;
 
 /// How a part of the Google listener fails.
@@ -15,24 +15,43 @@ pub enum Fault {
     Status(StatusCode),
     /// It takes the request and never answers.
     Hang,
+    /// It answers 200 with a page of HTML that is called JSON, as a captive
+    /// portal or a misled proxy does.
+    NotJson,
+    /// It answers 200 with what was asked for, behind [`OVERSIZE`] bytes of
+    /// white space: nothing but the size is wrong.
+    Oversized,
+    /// It takes the request and resets the connection, over HTTP/2 the stream.
+    Reset,
 }
+
+/// How much longer an [oversized](Fault::Oversized) body is: Google's key
+/// documents have a few kilobytes, and nobody should read a quarter of a
+/// megabyte of them.
+pub const OVERSIZE: usize = 256 * 1024;
 
 /// The faults in force. None is, to begin with.
 #[derive(Debug, Default)]
 pub struct Faults {
     keys: Mutex<Option<Fault>>,
+    iap_keys: Mutex<Option<Fault>>,
     metadata: Mutex<Option<Fault>>,
 }
 
 impl Faults {
-    /// Sets or ends a fault of the key documents.
+    /// Sets or ends a fault of Google's key documents.
     pub fn set_keys(&self, fault: Option<Fault>) {
         *lock(&self.keys) = fault;
     }
 
-    /// The key documents answer 503.
+    /// Google's key documents answer 503.
     pub fn keys_down(&self) {
         self.set_keys(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE)));
+    }
+
+    /// Sets or ends a fault of IAP's key documents.
+    pub fn set_iap_keys(&self, fault: Option<Fault>) {
+        *lock(&self.iap_keys) = fault;
     }
 
     /// Sets or ends a fault of the metadata server.
@@ -43,25 +62,39 @@ impl Faults {
     /// Ends all faults.
     pub fn clear(&self) {
         self.set_keys(None);
+        self.set_iap_keys(None);
         self.set_metadata(None);
     }
 
-    /// The answer that a fault of the key documents gives, if one is in force.
-    pub(crate) async fn of_keys(&self) -> Option<Answer> {
-        let fault = *lock(&self.keys);
-        fail(fault?).await
+    /// The fault of Google's key documents that is in force.
+    pub(crate) fn of_keys(&self) -> Option<Fault> {
+        *lock(&self.keys)
+    }
+
+    /// The same for IAP's.
+    pub(crate) fn of_iap_keys(&self) -> Option<Fault> {
+        *lock(&self.iap_keys)
     }
 
     /// The same for the metadata server.
-    pub(crate) async fn of_metadata(&self) -> Option<Answer> {
-        let fault = *lock(&self.metadata);
-        fail(fault?).await
+    pub(crate) fn of_metadata(&self) -> Option<Fault> {
+        *lock(&self.metadata)
     }
 }
 
-async fn fail(fault: Fault) -> Option<Answer> {
-    match fault {
-        Fault::Status(status) => Some(text(status, "a fault that the emulator was told to have\n")),
-        Fault::Hang => pending().await,
+impl Fault {
+    /// What is answered instead of this JSON document.
+    pub(crate) async fn answer(self, instead_of: &str) -> Answer {
+        const JSON: &str = "application/json; charset=UTF-8";
+        match self {
+            Self::Status(status) => text(status, "a fault that the emulator was told to have\n"),
+            Self::Hang => pending().await,
+            Self::NotJson => answer(StatusCode::OK, JSON, "<!DOCTYPE html><title>Hello</title>\n"),
+            Self::Oversized => {
+                let body = " ".repeat(OVERSIZE) + instead_of;
+                answer(StatusCode::OK, JSON, body)
+            }
+            Self::Reset => reset(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  senders                 Google                    Cloud Run
-//!  Pub/Sub push ─┐    issuer (keys, tokens)     ┌─ front end us-central1 ── container
+//!  Pub/Sub push ─┐    issuers (keys, tokens)    ┌─ front end us-central1 ── container
 //!                ├──▶ metadata server           ├─ front end europe-west1 ─ container
 //!                └────▶ your load balancer ─────┘
 //! ```
@@ -31,6 +31,7 @@ mod listener;
 pub mod pubsub;
 mod redact;
 mod run;
+mod socket;
 mod sync;
 pub mod timeline;
 
@@ -38,8 +39,8 @@ pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, Service};
 pub use emulator::{Emulator, StartError};
-pub use faults::{Fault, Faults};
-pub use issuer::{Issuer, TokenRequest};
+pub use faults::{Fault, Faults, OVERSIZE};
+pub use issuer::{AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;
 pub use timeline::{Timeline, Verdict};

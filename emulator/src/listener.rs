@@ -1,7 +1,6 @@
 //! A listener that speaks plain HTTP and TLS, HTTP/1.1 and HTTP/2, on one
 //! port, and that can die and come back.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +19,8 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answers::Answer;
+use crate::answers::{Answer, Reset};
+use crate::socket::{Scissors, Socket};
 
 /// The first byte of a TLS connection: a record that holds a handshake
 /// (RFC 8446, section 5.1). No HTTP method begins with it.
@@ -150,11 +150,15 @@ async fn connection<H: Handler>(stream: TcpStream, tls: TlsAcceptor, handler: Ar
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1) if first == TLS_HANDSHAKE => {
-            if let Ok(stream) = tls.accept(stream).await {
-                serve(stream, handler).await;
+            let scissors = Scissors::default();
+            if let Ok(stream) = tls.accept(Socket::new(stream, scissors.clone())).await {
+                serve(stream, handler, scissors).await;
             }
         }
-        Ok(1..) => serve(stream, handler).await,
+        Ok(1..) => {
+            let scissors = Scissors::default();
+            serve(Socket::new(stream, scissors.clone()), handler, scissors).await;
+        }
         Ok(0) | Err(_) => {}
     }
 }
@@ -162,10 +166,21 @@ async fn connection<H: Handler>(stream: TcpStream, tls: TlsAcceptor, handler: Ar
 async fn serve<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     handler: Arc<H>,
+    scissors: Scissors,
 ) {
     let service = service_fn(move |request| {
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, scissors) = (Arc::clone(&handler), scissors.clone());
+        async move {
+            let answer = handler.handle(request).await;
+            match answer.extensions().get::<Reset>() {
+                None => Ok(answer),
+                Some(_) => {
+                    scissors.cut();
+                    // To hyper an error means: close the connection as it is.
+                    Err("the emulator was told to reset the connection")
+                }
+            }
+        }
     });
     // A connection that breaks concerns the client, who sees it too.
     let _ = auto::Builder::new(TokioExecutor::new())

@@ -47,8 +47,10 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
     let google = emulator.google_addr();
     writeln!(out, "Google listens on {google}, for plain HTTP and TLS:")?;
     writeln!(out, "  keys       http://{google}/oauth2/v3/certs")?;
+    writeln!(out, "  IAP's keys http://{google}/iap/verify/public_key-jwk")?;
     writeln!(out, "  metadata   export GCE_METADATA_HOST={google}")?;
     writeln!(out, "  mint       POST http://{google}/emulator/mint")?;
+    writeln!(out, "  assertion  POST http://{google}/emulator/iap/mint")?;
     writeln!(out, "  timeline   http://{google}/emulator/timeline")?;
     for region in emulator.regions() {
         let (service, name) = (region.service(), region.region());

@@ -3,52 +3,113 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use remint_idtoken::config::Reader;
 use remint_idtoken::{AuthenticToken, TokenCache};
 
-/// About how much memory the tokens of one generation may take.
-const MOST_BYTES: usize = 2 << 20;
 /// A token is kept with its claims, which take a few times its size.
 const COPIES: usize = 4;
+/// How much of a token's end finds its place: it is part of the signature, so
+/// no two tokens of an issuer have the same.
+const TAIL: usize = 16;
+
+/// How many tokens are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// At most so many; none at all if this is 0.
+    pub(crate) max_entries: usize,
+    /// In about so much memory.
+    pub(crate) max_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { max_entries: 10_000, max_bytes: 8 << 20 }
+    }
+}
+
+impl Bounds {
+    /// Reads `token_cache`.
+    pub(crate) fn read(from: &Reader<'_>) -> Option<Self> {
+        let usual = Self::default();
+        let mut object = from.object()?;
+        let max_entries = object.maybe("max_entries", |it| it.whole_within(0, 1_000_000));
+        let max_bytes = object.maybe("max_bytes", |it| it.whole_within(1 << 16, 1 << 30));
+        object.finish();
+        Some(Self {
+            max_entries: max_entries?.unwrap_or(usual.max_entries),
+            max_bytes: max_bytes?.unwrap_or(usual.max_bytes),
+        })
+    }
+}
 
 /// Remembers tokens within bounds: when the young generation is full it becomes
 /// the old one, and what was old and not asked for since is forgotten.
 ///
 /// Only tokens that an issuer has signed get in, so nobody else can fill it.
-#[derive(Default)]
-pub(crate) struct Cache(RefCell<Generations>);
+pub(crate) struct Cache {
+    generations: RefCell<Generations>,
+    /// Of one generation.
+    bounds: Bounds,
+}
+
+type Tail = [u8; TAIL];
+
+/// A token, all of it, and what is known of it.
+struct Known {
+    token: Box<[u8]>,
+    authentic: AuthenticToken,
+}
 
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Box<[u8]>, AuthenticToken>,
+    young: HashMap<Tail, Known>,
     young_bytes: usize,
-    old: HashMap<Box<[u8]>, AuthenticToken>,
+    old: HashMap<Tail, Known>,
+}
+
+impl Cache {
+    pub(crate) fn new(Bounds { max_entries, max_bytes }: Bounds) -> Self {
+        let bounds = Bounds { max_entries: max_entries.div_ceil(2), max_bytes: max_bytes / 2 };
+        Self { generations: RefCell::default(), bounds }
+    }
+
+    /// Forgets everything: other keys are in use.
+    pub(crate) fn clear(&self) {
+        *self.generations.borrow_mut() = Generations::default();
+    }
 }
 
 impl Generations {
-    fn put(&mut self, token: Box<[u8]>, authentic: AuthenticToken) {
-        let bytes = token.len().saturating_mul(COPIES);
-        if self.young_bytes.saturating_add(bytes) > MOST_BYTES {
+    fn put(&mut self, tail: Tail, known: Known, bounds: Bounds) {
+        let bytes = known.token.len().saturating_mul(COPIES);
+        let sum = self.young_bytes.saturating_add(bytes);
+        if sum > bounds.max_bytes || self.young.len() >= bounds.max_entries {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
         self.young_bytes = self.young_bytes.saturating_add(bytes);
-        self.young.insert(token, authentic);
+        self.young.insert(tail, known);
     }
 }
 
 impl TokenCache for Cache {
     fn get(&self, token: &[u8]) -> Option<AuthenticToken> {
-        let mut generations = self.0.borrow_mut();
-        if let Some(authentic) = generations.young.get(token) {
-            return Some(authentic.clone());
+        let tail = token.last_chunk()?;
+        let mut generations = self.generations.borrow_mut();
+        if let Some(known) = generations.young.get(tail) {
+            return (*known.token == *token).then(|| known.authentic.clone());
         }
-        let (bytes, authentic) = generations.old.remove_entry(token)?;
-        generations.put(bytes, authentic.clone());
+        generations.old.get(tail).filter(|known| *known.token == *token)?;
+        let known = generations.old.remove(tail)?;
+        let authentic = known.authentic.clone();
+        generations.put(*tail, known, self.bounds);
         Some(authentic)
     }
 
     fn put(&self, token: &[u8], authentic: &AuthenticToken) {
-        self.0.borrow_mut().put(token.into(), authentic.clone());
+        let Some(tail) = token.last_chunk().filter(|_| self.bounds.max_entries > 0) else { return };
+        let known = Known { token: token.into(), authentic: authentic.clone() };
+        self.generations.borrow_mut().put(*tail, known, self.bounds);
     }
 }
 
@@ -78,7 +139,7 @@ mod tests {
     #[test]
     fn a_token_is_found_by_all_of_its_bytes_alone() {
         let (token, authentic) = authentic();
-        let cache = Cache::default();
+        let cache = Cache::new(Bounds::default());
         cache.put(token.as_bytes(), &authentic);
         assert!(cache.get(token.as_bytes()).is_some());
         for place in 0..token.len() {
@@ -92,15 +153,41 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_asked_for_stays() {
         let (_, authentic) = authentic();
-        let cache = Cache::default();
-        let name = |number: u32| [number.to_le_bytes().as_slice(), &[b'x'; 1200]].concat();
+        let cache = Cache::new(Bounds::default());
+        let name = |number: u32| [&[b'x'; 1200], [number.to_le_bytes(); 4].as_flattened()].concat();
         for number in 0..10_000 {
             cache.put(&name(number), &authentic);
             assert!(cache.get(&name(0)).is_some(), "after {number}");
         }
-        let generations = cache.0.borrow();
+        let generations = cache.generations.borrow();
         let kept = generations.young.len() + generations.old.len();
-        assert!(kept <= 2 * MOST_BYTES / (COPIES * 1200), "{kept} tokens are kept");
-        assert!(generations.young_bytes <= MOST_BYTES);
+        let most = Bounds::default().max_bytes / (COPIES * 1200);
+        assert!((most / 2..=most).contains(&kept), "{kept} tokens are kept");
+    }
+
+    #[test]
+    fn tokens_are_bounded_in_number_too_and_none_is_kept_where_none_may_be() {
+        let (token, authentic) = authentic();
+        for max_entries in [0, 1, 10] {
+            let cache = Cache::new(Bounds { max_entries, ..Bounds::default() });
+            for number in 0..100_u8 {
+                cache.put(&[token.as_bytes(), &[number; TAIL]].concat(), &authentic);
+            }
+            let generations = cache.generations.borrow();
+            let kept = generations.young.len() + generations.old.len();
+            assert!(kept <= max_entries + max_entries % 2, "{kept} for {max_entries}");
+            assert_eq!(kept > 0, max_entries > 0);
+        }
+    }
+
+    #[test]
+    fn two_tokens_with_the_same_end_are_not_taken_for_each_other() {
+        let (token, authentic) = authentic();
+        let cache = Cache::new(Bounds::default());
+        cache.put(token.as_bytes(), &authentic);
+        let other = [b"x", token.as_bytes()].concat();
+        assert!(cache.get(&other).is_none());
+        cache.clear();
+        assert!(cache.get(token.as_bytes()).is_none());
     }
 }

@@ -8,6 +8,9 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
 
+use crate::backend::Backend;
+use crate::cache::Bounds;
+
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
 const ZERO: Duration = Duration::ZERO;
@@ -15,16 +18,37 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// In which proxy the filter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Envoy, also as part of Istio: everything is there.
+    Envoy,
+    /// Google's load balancer (Service Extensions plugins), which has headers,
+    /// local replies, a clock and a log, and nothing else: no timers, shared
+    /// data, outgoing calls, metrics or foreign functions ("Plugins overview",
+    /// limits). A call that it refuses would take the module down.
+    ServiceExtensions,
+}
+
+const HOMES: [(&str, Home); 2] =
+    [("envoy", Home::Envoy), ("service-extensions", Home::ServiceExtensions)];
+
 /// What the filter is told to do.
 pub(crate) struct Config {
+    /// In which proxy it runs.
+    pub(crate) home: Home,
     /// The policy, which the gateway reads too.
     pub(crate) policy: Policy,
     /// How each issuer's keys are fetched, in the order of the issuers.
     pub(crate) key_sources: Vec<KeySource>,
     /// How long a request may wait for keys.
     pub(crate) wait_for_keys: Duration,
-    /// What becomes of the token behind the filter.
-    pub(crate) token: TokenHandling,
+    /// What the backend is told.
+    pub(crate) backend: Backend,
+    /// How many tokens are remembered.
+    pub(crate) token_cache: Bounds,
+    /// Whether other filters and access logs are told of each decision.
+    pub(crate) sets_properties: bool,
 }
 
 /// How one issuer's keys are fetched.
@@ -41,15 +65,6 @@ pub(crate) struct KeySource {
     pub(crate) path: String,
     /// How long the answer may take.
     pub(crate) timeout: Duration,
-}
-
-/// What becomes of the token behind the filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenHandling {
-    /// It is removed, as Envoy's `jwt_authn` does by default.
-    Strip,
-    /// It is passed on, for a backend that verifies again.
-    Forward,
 }
 
 impl Config {
@@ -75,25 +90,60 @@ impl Config {
 
     fn read(root: &Reader<'_>) -> Option<Self> {
         let mut object = root.object()?;
+        let home = object.maybe("host", |it| it.choice(&HOMES));
         let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
-        let key_sources = match policy.as_ref().is_some_and(fetches_nothing) {
+        let has_calls = home.flatten() != Some(Home::ServiceExtensions);
+        let key_sources = match object.get("keys") {
+            Some(keys) if has_calls => read_key_sources(&keys, policy.as_ref()),
             // Where nothing is fetched there is nothing to say of it.
-            true => match object.get("keys") {
-                Some(keys) => read_key_sources(&keys, policy.as_ref()),
-                None => Some(Vec::new()),
-            },
-            false => object.need("keys").and_then(|keys| read_key_sources(&keys, policy.as_ref())),
+            None if has_calls && !policy.as_ref().is_some_and(fetches_nothing) => {
+                object.need("keys");
+                None
+            }
+            _ => Some(Vec::new()),
         };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
-        let handlings = [("strip", TokenHandling::Strip), ("forward", TokenHandling::Forward)];
-        let token = object.maybe("token", |token| token.choice(&handlings));
+        let backend = Backend::read(&mut object, policy.as_ref());
+        let token_cache = object.maybe("token_cache", Bounds::read);
+        let sets_properties = object.maybe("properties", Reader::flag);
+        let place = object.reader().clone();
         object.finish();
+        let home = home?.unwrap_or(Home::Envoy);
+        if home == Home::ServiceExtensions {
+            report_what_is_not_there(&place, policy.as_ref());
+        }
         Some(Self {
+            home,
             policy: policy?,
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
-            token: token?.unwrap_or(TokenHandling::Strip),
+            backend: backend?,
+            token_cache: token_cache?.unwrap_or_default(),
+            sets_properties: sets_properties?.unwrap_or(false),
         })
+    }
+}
+
+/// What a policy asks for and Google's load balancer does not have.
+fn report_what_is_not_there(place: &Reader<'_>, policy: Option<&Policy>) {
+    let Some(mut object) = place.object() else { return };
+    for (name, why) in [
+        ("keys", "has no outgoing calls: keys stand in the policy, under \"inline_keys\""),
+        ("wait_for_keys", "has no timers: keys are there from the start"),
+        ("properties", "has no properties that others can read"),
+    ] {
+        if let Some(member) = object.get(name) {
+            member.problem(format!("the host service-extensions {why}"));
+        }
+    }
+    for issuer in policy.map(Policy::issuers).unwrap_or_default() {
+        if issuer.key_url().is_some() {
+            place.problem(format!(
+                "the issuer {:?} needs \"inline_keys\", because the host service-extensions has no \
+                 outgoing calls: `remint plugin-config` renders them",
+                issuer.name()
+            ));
+        }
     }
 }
 
@@ -219,7 +269,6 @@ mod tests {
         assert_eq!(config.key_sources[0].authority, "www.googleapis.com");
         assert_eq!(config.key_sources[0].timeout, Duration::from_secs(2));
         assert_eq!(config.wait_for_keys, Duration::from_secs(3));
-        assert_eq!(config.token, TokenHandling::Forward);
     }
 
     #[test]

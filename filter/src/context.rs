@@ -1,41 +1,15 @@
-//! The callbacks of the host: thin, each handing on to the gate.
+//! The callbacks of the host: thin, each handing on to the worker.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
-use remint_idtoken::{LineBudget, Refusal, UnixTime, VerifiedToken};
-use serde_json::{Value, json};
+use remint_idtoken::Answer;
 
-use crate::config::{Config, TokenHandling};
-use crate::gate::{Decision, Gate};
-use crate::head::RequestHead;
-use crate::host::{self, HostData};
-use crate::keys::{self, InlineWatch, Note};
-use crate::signature::HostSignatures;
-use crate::waiting::{Waiting, WaitingList};
-
-/// How often the clock is looked at: often while requests wait.
-const TICK: Duration = Duration::from_secs(1);
-const TICK_WHILE_WAITING: Duration = Duration::from_millis(50);
-
-/// What the contexts of one worker share.
-struct Worker {
-    gate: Gate<HostSignatures>,
-    inline: InlineWatch,
-    waiting: WaitingList,
-    wait_for_keys: Duration,
-    token: TokenHandling,
-    /// The rhythm of ticks. Setting it starts the period anew, so it is set
-    /// only when it changes: else a stream of requests would put the next tick
-    /// off for good.
-    tick: Duration,
-    lines: LineBudget,
-    /// Whether the proxy's log shows what is admitted.
-    is_debugged: bool,
-}
+use crate::config::Config;
+use crate::host;
+use crate::worker::{TICK_WHILE_WAITING, Worker};
 
 type Shared = Rc<RefCell<Option<Worker>>>;
 
@@ -75,7 +49,7 @@ impl RootContext for Root {
                 // Clusters can't be called from here: the first tick does it.
                 // Without keys to fetch there is nothing to tick for, and
                 // hosts without clusters have no ticks either.
-                if !worker.gate.keys.is_empty() {
+                if worker.fetches_keys() {
                     host::tick_every(TICK_WHILE_WAITING);
                 }
                 *self.shared.borrow_mut() = Some(worker);
@@ -111,7 +85,7 @@ impl Context for Request {
         if !self.may_pass.get()
             && let Some(worker) = self.shared.borrow_mut().as_mut()
         {
-            worker.waiting.forget(self.stream);
+            worker.forget(self.stream);
         }
         true
     }
@@ -122,7 +96,7 @@ impl HttpContext for Request {
         let mut shared = self.shared.borrow_mut();
         let Some(worker) = shared.as_mut() else {
             // Not configured: nothing may pass.
-            host::answer(remint_idtoken::Answer::Unavailable);
+            host::answer(Answer::Unavailable, None);
             return Action::Pause;
         };
         worker.request(self.stream, &self.may_pass);
@@ -144,187 +118,4 @@ impl Request {
     fn action(&self) -> Action {
         if self.may_pass.get() { Action::Continue } else { Action::Pause }
     }
-}
-
-impl Worker {
-    fn new(config: Config) -> Self {
-        let Config { policy, key_sources, wait_for_keys, token } = config;
-        for note in keys::left_out(&policy, &HostSignatures) {
-            host::log(LogLevel::Warn, &format!("remint: {note}"));
-        }
-        let mut gate = Gate::new(policy, key_sources, HostSignatures);
-        // Under a new configuration, and in a new worker, nobody has to wait
-        // for keys that others have fetched.
-        let now = seconds(host::now());
-        for state in &mut gate.keys {
-            state.adopt(&HostData, &mut gate.authority, now);
-        }
-        let mut worker = Self {
-            gate,
-            inline: InlineWatch::default(),
-            waiting: WaitingList::default(),
-            wait_for_keys,
-            token,
-            tick: TICK_WHILE_WAITING,
-            lines: LineBudget::default(),
-            is_debugged: host::shows_debug(),
-        };
-        worker.watch_inline_keys(now);
-        worker
-    }
-
-    /// Decides about the request at hand; `may_pass` is told, now or later.
-    fn request(&mut self, stream: u32, may_pass: &Rc<Cell<bool>>) {
-        let now = host::now();
-        self.watch_inline_keys(seconds(now));
-        let head = host::request_head();
-        match self.gate.decide(&head, seconds(now)) {
-            Decision::Admit(token) => self.admit(&token, &head, may_pass),
-            Decision::Refuse(refusal) => self.refuse(&refusal, &head),
-            Decision::Wait(refusal) => {
-                let deadline = now.saturating_add(self.wait_for_keys);
-                let may_pass = Rc::clone(may_pass);
-                self.wait(Waiting { stream, head, deadline, refusal, may_pass });
-            }
-        }
-    }
-
-    fn wait(&mut self, waiting: Waiting) {
-        self.tick_every(TICK_WHILE_WAITING);
-        if let Err(Waiting { head, refusal, .. }) = self.waiting.push(waiting) {
-            self.refuse(&refusal, &head);
-        }
-    }
-
-    /// Answers the request at hand and tells its operator why. The caller
-    /// learns nothing but the status.
-    fn refuse(&mut self, refusal: &Refusal, head: &RequestHead) {
-        if let Some(left_out) = self.lines.take(host::now()) {
-            let mut line = refusal.to_json();
-            if let Some(object) = line.as_object_mut() {
-                let id = head.request_id().map(|id| ("request_id", Value::from(id)));
-                let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
-                let more = id.into_iter().chain(left_out);
-                object.extend(more.map(|(name, value)| (name.to_owned(), value)));
-            }
-            host::log(LogLevel::Warn, &format!("remint: refused: {line}"));
-        }
-        host::answer(refusal.answer());
-    }
-
-    fn tick_every(&mut self, period: Duration) {
-        if self.tick != period {
-            self.tick = period;
-            host::tick_every(period);
-        }
-    }
-
-    /// What is done with the request at hand before it goes on. Only who
-    /// holds a verified token gets here.
-    fn admit(&self, token: &VerifiedToken, head: &RequestHead, may_pass: &Cell<bool>) {
-        if self.is_debugged {
-            let (rule, caller, print) = (token.rule(), token.claims(), token.fingerprint());
-            let line = json!({"rule": rule, "caller": caller.to_string(),
-                "audience": token.audience(), "token": print.to_string()});
-            host::log(LogLevel::Debug, &format!("remint: admitted: {line}"));
-        }
-        if self.token == TokenHandling::Strip {
-            host::remove_request_header("authorization");
-        }
-        head.identity_headers().for_each(host::remove_request_header);
-        may_pass.set(true);
-    }
-
-    fn tick(&mut self) {
-        let now = host::now();
-        self.watch_inline_keys(seconds(now));
-        self.look_for_keys(seconds(now));
-        for Waiting { stream, head, refusal, .. } in
-            self.waiting.take_overdue(now, self.wait_for_keys)
-        {
-            if host::enter(stream) {
-                self.refuse(&refusal, &head);
-            }
-        }
-        self.tick_every(if self.waiting.is_empty() { TICK } else { TICK_WHILE_WAITING });
-    }
-
-    /// Adopts what other workers have fetched, and fetches what is due and
-    /// falls to this one.
-    fn look_for_keys(&mut self, now: UnixTime) {
-        let Gate { keys, authority, .. } = &mut self.gate;
-        let mut is_new = false;
-        for state in keys {
-            let look = state.look(&HostData, authority, now);
-            is_new |= look.is_new;
-            if !look.must_fetch {
-                continue;
-            }
-            match host::fetch_keys(&state.source) {
-                Ok(call) => state.started(call),
-                Err(why) => {
-                    host::log(LogLevel::Error, &format!("remint: no keys: {why}"));
-                    state.failed(&HostData, authority, now, host::jitter());
-                }
-            }
-        }
-        if is_new {
-            self.decide_waiting(now);
-        }
-    }
-
-    /// Says when keys that stand in the configuration should be renewed.
-    fn watch_inline_keys(&mut self, now: UnixTime) {
-        for Note { is_error, text } in self.inline.look(&self.gate.policy, now) {
-            let level = if is_error { LogLevel::Error } else { LogLevel::Warn };
-            host::log(level, &format!("remint: {text}"));
-        }
-    }
-
-    fn keys_answered(&mut self, call: u32, body_size: usize) {
-        let now = seconds(host::now());
-        let Some(state) = self.gate.keys.iter_mut().find(|state| state.is_call(call)) else {
-            return;
-        };
-        let answer = host::key_answer(body_size);
-        let issuer = state.source.issuer.clone();
-        match state.answered(&HostData, &mut self.gate.authority, &answer, now, host::jitter()) {
-            Ok(notes) => {
-                for note in notes {
-                    host::log(LogLevel::Warn, &format!("remint: keys of {issuer:?}: {note}"));
-                }
-                self.decide_waiting(now);
-            }
-            // Whoever waits goes on waiting: the next attempt may succeed.
-            Err(why) => {
-                let message = format!("remint: keys of {issuer:?} could not be fetched: {why}");
-                host::log(LogLevel::Error, &message);
-            }
-        }
-    }
-
-    /// Decides again about all that wait, now that something is known.
-    fn decide_waiting(&mut self, now: UnixTime) {
-        for mut waiting in self.waiting.take_all() {
-            match self.gate.decide(&waiting.head, now) {
-                Decision::Wait(refusal) => {
-                    waiting.refusal = refusal;
-                    // There is room: it was taken out of the list just now.
-                    let _ = self.waiting.push(waiting);
-                }
-                Decision::Admit(token) if host::enter(waiting.stream) => {
-                    self.admit(&token, &waiting.head, &waiting.may_pass);
-                    host::resume_request();
-                }
-                Decision::Refuse(refusal) if host::enter(waiting.stream) => {
-                    self.refuse(&refusal, &waiting.head);
-                }
-                Decision::Admit(_) | Decision::Refuse(_) => {}
-            }
-        }
-    }
-}
-
-fn seconds(since_1970: Duration) -> UnixTime {
-    UnixTime(since_1970.as_secs())
 }

@@ -1,10 +1,8 @@
 //! Decides about requests: the policy's decision, and when to wait for keys.
 
-use remint_idtoken::{
-    Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime, VerifiedToken,
-};
+use remint_idtoken::{Admission, Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime};
 
-use crate::cache::Cache;
+use crate::cache::{Bounds, Cache};
 use crate::config::KeySource;
 use crate::head::RequestHead;
 use crate::keys::KeyState;
@@ -15,12 +13,14 @@ pub(crate) struct Gate<S: SignatureScheme> {
     pub(crate) authority: Authority<S>,
     pub(crate) keys: Vec<KeyState>,
     cache: Cache,
+    /// The keys that the remembered tokens were checked with.
+    cached_with: u64,
 }
 
 /// What becomes of a request.
 pub(crate) enum Decision {
     /// It may pass.
-    Admit(Box<VerifiedToken>),
+    Admit(Box<Admission>),
     /// It may not.
     Refuse(Refusal),
     /// Keys that are being fetched may change the answer. If they do not come
@@ -29,20 +29,30 @@ pub(crate) enum Decision {
 }
 
 impl<S: SignatureScheme> Gate<S> {
-    pub(crate) fn new(policy: Policy, sources: Vec<KeySource>, scheme: S) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        sources: Vec<KeySource>,
+        token_cache: Bounds,
+        scheme: S,
+    ) -> Self {
         Self {
             authority: Authority::new(&policy, scheme),
             keys: sources.into_iter().map(|it| KeyState::new(it, policy.key_times())).collect(),
             policy,
-            cache: Cache::default(),
+            cache: Cache::new(token_cache),
+            cached_with: 0,
         }
     }
 
     /// Decides about a request.
     pub(crate) fn decide(&mut self, head: &RequestHead, now: UnixTime) -> Decision {
+        if self.cached_with != self.authority.generation() {
+            self.cached_with = self.authority.generation();
+            self.cache.clear();
+        }
         let refusal =
             match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
-                Ok(token) => return Decision::Admit(Box::new(token)),
+                Ok(admission) => return Decision::Admit(Box::new(admission)),
                 Err(refusal) => refusal,
             };
         let issuer = refusal.issuer_name().unwrap_or_default();

@@ -20,7 +20,7 @@ const CONFIG: &str = r#"{
 
 fn gate() -> Gate<AwsLc> {
     let Ok(config) = Config::parse(CONFIG.as_bytes()) else { panic!("a right configuration") };
-    Gate::new(config.policy, config.key_sources, AwsLc)
+    Gate::new(config.policy, config.key_sources, config.token_cache, AwsLc)
 }
 
 fn issuer() -> Issuer {

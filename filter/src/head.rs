@@ -1,6 +1,9 @@
 //! A request's headers as the host hands them over.
 
-use remint_idtoken::{Headers, Target, TargetError, is_identity_header};
+use remint_idtoken::{Headers, Target, TargetError};
+
+/// The longest request id that is repeated in logs and answers.
+const MAX_ID: usize = 64;
 
 /// All headers of a request, names in lower case, in their order. Values are
 /// bytes: they need not be UTF-8.
@@ -23,13 +26,23 @@ impl RequestHead {
     }
 
     /// The request's id, by which its operator finds it in the access log.
+    /// Callers may choose it, so it is looked at before it is repeated.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.text("x-request-id")
+        let is_plain = |id: &&str| {
+            id.len() <= MAX_ID
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        self.text("x-request-id").filter(is_plain)
     }
 
-    /// The headers that say who somebody is: all of them come from outside.
-    pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str()).filter(|name| is_identity_header(name))
+    /// The names of all headers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether there is a header of that name, which is in lower case.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names().any(|it| it == name)
     }
 
     /// About how much memory it takes.
@@ -39,8 +52,10 @@ impl RequestHead {
         })
     }
 
-    fn text(&self, name: &'static str) -> Option<&str> {
-        std::str::from_utf8(self.values(name).next()?).ok()
+    /// The first value of a header, if it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(header, _)| header == name)?;
+        std::str::from_utf8(value).ok()
     }
 }
 

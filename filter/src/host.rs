@@ -7,7 +7,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, Status};
 use remint_idtoken::Answer;
 
 use crate::config::KeySource;
@@ -58,13 +58,53 @@ pub(crate) fn remove_request_header(name: &str) {
     let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
 }
 
-/// Answers the request at hand in the backend's place.
-pub(crate) fn answer(answer: Answer) {
+/// Gives a header of the request at hand this one value.
+pub(crate) fn set_request_header(name: &str, value: &str) {
+    let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
+}
+
+/// Answers the request at hand in the backend's place. Envoy turns the status
+/// into one of gRPC's where the request is a call of that kind. `id` lets the
+/// caller's complaint be found in the log.
+pub(crate) fn answer(answer: Answer, id: Option<&str>) {
     let mut headers = vec![("content-type", "text/plain; charset=utf-8")];
     headers.extend(answer.challenge().map(|value| ("www-authenticate", value)));
     headers.extend(answer.retry_after().map(|value| ("retry-after", value)));
-    let body = Some(answer.body().as_bytes());
+    headers.extend(id.map(|id| ("x-request-id", id)));
+    // A call of gRPC's gets it as a message, which has no line end.
+    let body = Some(answer.body().trim_end().as_bytes());
     let _ = hostcalls::send_http_response(u32::from(answer.status()), headers, body);
+}
+
+/// Tells other filters and access logs something about the request at hand:
+/// Envoy keeps it as filter state `wasm.NAME`.
+pub(crate) fn set_property(name: &str, value: &str) {
+    let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
+}
+
+/// Makes a counter, or finds the one of that name.
+pub(crate) fn define_counter(name: &str) -> u32 {
+    hostcalls::define_metric(MetricType::Counter, name).unwrap_or_default()
+}
+
+/// Makes a gauge, or finds the one of that name.
+pub(crate) fn define_gauge(name: &str) -> u32 {
+    hostcalls::define_metric(MetricType::Gauge, name).unwrap_or_default()
+}
+
+/// Makes a histogram, or finds the one of that name.
+pub(crate) fn define_histogram(name: &str) -> u32 {
+    hostcalls::define_metric(MetricType::Histogram, name).unwrap_or_default()
+}
+
+/// Adds to a counter.
+pub(crate) fn count(metric: u32, by: i64) {
+    let _ = hostcalls::increment_metric(metric, by);
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+pub(crate) fn record(metric: u32, value: u64) {
+    let _ = hostcalls::record_metric(metric, value);
 }
 
 /// Lets the paused request at hand go on.
@@ -121,9 +161,23 @@ impl SharedData for HostData {
     }
 }
 
+/// Why a host function gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The host has no such function, or keeps it from its modules.
+    Missing,
+    /// The function could not do its work.
+    Failed(Status),
+}
+
 /// Envoy's `verify_signature`: protobuf in, protobuf out.
-pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, String> {
-    hostcalls::call_foreign_function("verify_signature", Some(arguments))
-        .map(Option::unwrap_or_default)
-        .map_err(|status| format!("the host function verify_signature answered {status:?}"))
+pub(crate) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+    match hostcalls::call_foreign_function("verify_signature", Some(arguments)) {
+        Ok(answer) => Ok(answer.unwrap_or_default()),
+        // Envoy answers NotFound for a function that it doesn't know, and
+        // InternalFailure for a call that `capability_restriction_config`
+        // takes away; the function itself answers neither.
+        Err(Status::NotFound | Status::InternalFailure) => Err(NoAnswer::Missing),
+        Err(status) => Err(NoAnswer::Failed(status)),
+    }
 }

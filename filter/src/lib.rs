@@ -3,11 +3,12 @@
 //!
 //! The decisions are made by [`remint_idtoken`], without host calls; `gate`
 //! adds keys and waiting to them; `host` is the one place where the proxy is
-//! called; `context` ties the three together.
+//! called; `worker` ties the three together, and `context` has the proxy's callbacks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+mod backend;
 mod cache;
 mod config;
 mod context;
@@ -15,10 +16,13 @@ mod gate;
 mod head;
 mod host;
 mod keys;
-mod signature;
+mod metrics;
+pub mod signature;
 mod waiting;
+mod worker;
 
 use proxy_wasm::traits::RootContext;
+use remint_idtoken::config::Problem;
 
 /// The plugin, as a proxy creates it once in each worker.
 #[must_use]
@@ -26,8 +30,19 @@ pub fn root() -> Box<dyn RootContext> {
     Box::new(context::Root::new())
 }
 
+/// Reads a plugin configuration as the module does when a proxy hands it over:
+/// JSON, or a protobuf `Struct`. For programs that check one before a proxy
+/// gets it.
+///
+/// # Errors
+/// All mistakes in it, each with its path.
+pub fn check_configuration(bytes: &[u8]) -> Result<(), Vec<String>> {
+    let mistakes = |all: Vec<_>| all.iter().map(Problem::to_string).collect();
+    config::Config::parse(bytes).map(drop).map_err(mistakes)
+}
+
 /// The entry point, which only a wasm module exports.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "entry"))]
 mod entry {
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -18,7 +18,9 @@ pub(crate) struct Waiting {
     /// The host's number for its stream.
     pub(crate) stream: u32,
     pub(crate) head: RequestHead,
-    /// When it is refused, as time since 1970.
+    /// When it came, as time since 1970.
+    pub(crate) since: Duration,
+    /// When it is refused.
     pub(crate) deadline: Duration,
     /// With what it is refused then.
     pub(crate) refusal: Refusal,
@@ -86,6 +88,7 @@ mod tests {
         Waiting {
             stream,
             head: RequestHead::new(Vec::new()),
+            since: Duration::ZERO,
             deadline: Duration::from_secs(deadline),
             refusal: Reason::KeysUnavailable.into(),
             may_pass: Rc::default(),

@@ -11,8 +11,8 @@ use remint_idtoken::keys::{
 };
 use remint_idtoken::policy::{Issuer, KeyUrl};
 use remint_idtoken::{
-    Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target, TargetError,
-    VerifiedToken,
+    Admission, Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target,
+    TargetError,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -94,7 +94,7 @@ impl Keyring {
         policy: &Policy,
         target: Result<Target<'_>, TargetError>,
         headers: &HeaderMap,
-    ) -> Result<VerifiedToken, Refusal> {
+    ) -> Result<Admission, Refusal> {
         let decide = || {
             let authority = self.authority.load();
             policy.admit(&authority, &NoCache, target.clone(), headers, self.clock.now())
@@ -109,7 +109,7 @@ impl Keyring {
             let mut attempts = news.watch();
             // The keys may have come since the first look.
             decision = decide();
-            if decision.as_ref().is_err_and(|it| lacks_keys(it.reason)) {
+            if decision.as_ref().is_err_and(|it| it.reason.is_for_lack_of_keys()) {
                 if !attempts.next_end(deadline).await {
                     break;
                 }
@@ -138,7 +138,7 @@ impl Keyring {
     /// Has new keys fetched if they could change the decision. None if they
     /// can't, or can't be had soon.
     fn hurry(&self, refusal: &Refusal) -> Option<&News> {
-        if !lacks_keys(refusal.reason) {
+        if !refusal.reason.is_for_lack_of_keys() {
             return None;
         }
         let found = self.issuer(refusal)?;
@@ -206,11 +206,6 @@ impl Keyring {
             new
         });
     }
-}
-
-/// Whether other keys could turn the refusal into a permission.
-fn lacks_keys(reason: Reason) -> bool {
-    matches!(reason, Reason::KeysUnavailable | Reason::KeyUnknown)
 }
 
 impl IssuerKeys {

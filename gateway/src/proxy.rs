@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use remint_idtoken::{LineBudget, Policy, Refusal};
+use remint_idtoken::{LineBudget, Policy, Refusal, VerifiedToken};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
@@ -70,27 +70,39 @@ impl Proxy {
     ) -> Result<Response<RegionBody>, ProxyError> {
         let target = target(&request);
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
-        let token = match admitted.await {
-            Ok(token) => token,
+        let admission = match admitted.await {
+            Ok(admission) => admission,
             Err(refusal) => return Err(self.refused(id, refusal)),
         };
-        let Some(route) = self.routes.get(token.rule()) else {
+        if let Some(refusal) = admission.reported() {
+            self.note(id, refusal, "would be refused, but its rule only reports");
+        }
+        let rule = &**admission.rule().name();
+        let Some(route) = self.routes.get(rule) else {
             // The configuration was checked to give each rule a service.
             return Err(ProxyError::NoRegion);
         };
-        debug!(request_id = shown(id), rule = token.rule(), caller = %token.claims(), "admitted");
+        let (verdict, caller) =
+            (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
+        let caller = caller.map(tracing::field::display);
+        debug!(request_id = shown(id), rule, verdict, caller, "admitted");
         let request = prepared(request, peer, id);
         let result = self.forward(&route.service, id, request).await;
         route.count(&result);
         result
     }
 
-    fn refused(&self, id: &HeaderValue, refusal: Refusal) -> ProxyError {
+    /// Tells the operator of a refusal, unless there are too many.
+    fn note(&self, id: &HeaderValue, refusal: &Refusal, what: &'static str) {
         let now = Duration::from_secs(self.clock.now().0);
         let may_log = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now);
         if let Some(left_out) = may_log {
-            warn!(request_id = shown(id), refusal = %refusal.to_json(), left_out, "refused");
+            warn!(request_id = shown(id), refusal = %refusal.to_json(), left_out, "{what}");
         }
+    }
+
+    fn refused(&self, id: &HeaderValue, refusal: Refusal) -> ProxyError {
+        self.note(id, &refusal, "refused");
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {

@@ -96,6 +96,12 @@ impl<S: SignatureScheme> Authority<S> {
         }
     }
 
+    /// Changes whenever the keys do.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether each issuer has keys.
     #[must_use]
     pub fn has_all_keys(&self) -> bool {
@@ -127,6 +133,7 @@ impl<S: SignatureScheme> Authority<S> {
                 usable_until: state.usable_until,
                 claims: token.claims.vouched_for(state.issuer.vouches_for_addresses()),
                 key_id: token.key_id,
+                payload: String::from_utf8_lossy(token.payload).into(),
                 generation: self.generation,
             }))),
             Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),

@@ -50,7 +50,7 @@ pub use identity::{is_identity_header, is_own_header};
 pub use line_budget::LineBudget;
 #[cfg(feature = "native")]
 pub use native::AwsLc;
-pub use policy::{Policy, Rule};
+pub use policy::{Admission, Policy, Rule};
 pub use refusal::{Answer, Expected, Reason, Refusal};
 pub use remedy::Remedy;
 pub use request::{Headers, Target, TargetError};

@@ -91,6 +91,8 @@ fn command(refusal: &Refusal) -> Option<String> {
 /// guess who the sender is, one that fetches such a token by hand.
 fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
     let endpoint = quoted(refusal.url_for_command().unwrap_or("ENDPOINT"));
+    // Accounts of a sender are listed with the sender's name behind them.
+    let account = account.and_then(|account| account.split(' ').next());
     let account = account.filter(|account| account.contains('@'));
     let account = quoted(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
     let audience = quoted(audience.unwrap_or("AUDIENCE"));
@@ -108,6 +110,12 @@ fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&st
             "gcloud tasks queues update QUEUE --location=LOCATION \
              --http-oidc-service-account-email-override={account} \
              --http-oidc-token-audience-override={audience}"
+        ),
+        Some(Sender::Eventarc) => format!(
+            "gcloud eventarc pipelines update PIPELINE --location=LOCATION \
+             --destinations=http_endpoint_uri={endpoint},\
+             google_oidc_authentication_service_account={account},\
+             google_oidc_authentication_audience={audience}"
         ),
         None => format!(
             "gcloud auth print-identity-token --impersonate-service-account={account} \

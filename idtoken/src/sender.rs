@@ -12,6 +12,8 @@ pub enum Sender {
     Tasks,
     /// A Cloud Scheduler job.
     Scheduler,
+    /// An Eventarc trigger or pipeline.
+    Eventarc,
 }
 
 impl Sender {
@@ -28,6 +30,10 @@ impl Sender {
             Some(Self::Tasks)
         } else if has("x-cloudscheduler") || agent_has(b"Google-Cloud-Scheduler") {
             Some(Self::Scheduler)
+        // Eventarc delivers by Pub/Sub, so its marks come first (CloudEvents,
+        // HTTP binding, section 3.1.3).
+        } else if has("ce-specversion") && has("ce-type") {
+            Some(Self::Eventarc)
         } else if has("x-goog-pubsub-subscription-name")
             || agent_has(b"CloudPubSub-Google")
             || agent_has(b"APIs-Google")
@@ -45,6 +51,7 @@ impl Sender {
             Self::PubSub => "Pub/Sub push",
             Self::Tasks => "Cloud Tasks",
             Self::Scheduler => "Cloud Scheduler",
+            Self::Eventarc => "Eventarc",
         }
     }
 }

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::claims::{Claims, ClaimsError};
 use crate::fingerprint::Fingerprint;
 use crate::json::{Object, parse_object};
-use crate::policy::Rule;
+use crate::policy::TokenPlace;
 use crate::time::UnixTime;
 
 /// The longest token that is looked at. Google's are about 1,200 bytes.
@@ -35,6 +35,8 @@ pub struct UnverifiedToken<'t> {
     pub(crate) key_id: Option<String>,
     pub(crate) claims: Claims,
     pub(crate) signed: &'t [u8],
+    /// The second part, which is base64url.
+    pub(crate) payload: &'t [u8],
     pub(crate) signature: Vec<u8>,
     fingerprint: Fingerprint,
 }
@@ -54,16 +56,21 @@ pub(crate) struct Authentic {
     pub(crate) fingerprint: Fingerprint,
     /// The generation of the authority's keys that it was checked with.
     pub(crate) generation: u64,
+    /// The second part, as it came.
+    pub(crate) payload: Box<str>,
     /// When the key that it was checked with is too old to count.
     pub(crate) usable_until: Option<UnixTime>,
 }
 
-/// A token that one rule of the policy admits: made by [`Rule::admit`] alone.
+/// A token that one rule of the policy admits: made by
+/// [`Policy::admit`](crate::Policy::admit) alone.
 #[derive(Clone)]
 pub struct VerifiedToken {
     token: AuthenticToken,
     rule: Arc<str>,
-    audience: String,
+    /// Which of the token's audiences.
+    audience: usize,
+    place: Arc<TokenPlace>,
 }
 
 /// Why bytes are not a token.
@@ -126,6 +133,7 @@ impl<'t> UnverifiedToken<'t> {
             key_id: header_text(&header, "kid")?,
             claims,
             signed,
+            payload,
             signature: decode(signature, "signature")?,
             fingerprint: Fingerprint::of(bytes),
         })
@@ -188,9 +196,15 @@ impl AuthenticToken {
         self.0.key_id.as_deref()
     }
 
-    /// The rule's part of the proof is in `rule` and `audience`.
-    pub(crate) fn admitted(self, rule: &Rule, audience: String) -> VerifiedToken {
-        VerifiedToken { token: self, rule: Arc::clone(rule.name()), audience }
+    /// The rule's part of the proof: its name, which of the token's audiences
+    /// it accepts, and where it found the token.
+    pub(crate) fn admitted(
+        self,
+        rule: &Arc<str>,
+        audience: usize,
+        place: &Arc<TokenPlace>,
+    ) -> VerifiedToken {
+        VerifiedToken { token: self, rule: Arc::clone(rule), audience, place: Arc::clone(place) }
     }
 }
 
@@ -210,7 +224,26 @@ impl VerifiedToken {
     /// The audience that the rule accepts and the token has.
     #[must_use]
     pub fn audience(&self) -> &str {
-        &self.audience
+        self.claims().audiences.get(self.audience).map_or("", String::as_str)
+    }
+
+    /// The name that the configuration gives its issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.token.issuer()
+    }
+
+    /// Where in the request it was.
+    #[must_use]
+    pub fn place(&self) -> &TokenPlace {
+        &self.place
+    }
+
+    /// The token's second part as it came: the claims as base64url of their
+    /// JSON.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        &self.token.0.payload
     }
 
     /// The token's short name for logs.

@@ -72,7 +72,9 @@ impl World {
     fn admit(&self, path: &str, token: &str, now: u64) -> Result<VerifiedToken, Refusal> {
         let headers = OneHeader(format!("Bearer {token}").into_bytes());
         let target = Target::parse("orders.example.com", path, "POST");
-        self.policy.admit(&self.authority, &NoCache, target, &headers, UnixTime(now))
+        let admission =
+            self.policy.admit(&self.authority, &NoCache, target, &headers, UnixTime(now))?;
+        Ok(admission.caller().unwrap().clone())
     }
 
     fn reason(&self, token: &str) -> Reason {

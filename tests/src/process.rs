@@ -93,6 +93,12 @@ impl Process {
         }
     }
 
+    /// Its number, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The last lines, for messages.
     #[must_use]
     pub fn tail(&self) -> String {
@@ -122,6 +128,22 @@ impl Process {
                 Err(io::Error::other(format!("{} did not stop:\n{}", self.name, self.tail())))
             }
         }
+    }
+
+    /// How long its threads have worked so far, however busy the machine is
+    /// with other things (Linux, `proc_pid_schedstat(5)`).
+    ///
+    /// # Errors
+    /// If it does not run, or the system does not say.
+    pub fn worked(&self) -> io::Result<Duration> {
+        let id = self.child.id().ok_or_else(|| io::Error::other("it has ended"))?;
+        let mut worked = Duration::ZERO;
+        for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
+            let numbers = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let nanoseconds = numbers.split(' ').next().and_then(|number| number.parse().ok());
+            worked += Duration::from_nanos(nanoseconds.unwrap_or_default());
+        }
+        Ok(worked)
     }
 
     /// Sends it a signal, if it still runs.

@@ -26,6 +26,18 @@ pub fn built(name: &str) -> io::Result<PathBuf> {
     }
 }
 
+/// A module that `cargo xtask test` leaves in `target/test-modules`.
+///
+/// # Errors
+/// If it is not there.
+pub fn test_module(name: &str) -> io::Result<PathBuf> {
+    let file = workspace().join("target/test-modules").join(name);
+    match file.exists() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is missing: cargo xtask test", file.display()))),
+    }
+}
+
 /// A configuration of Envoy.
 #[derive(Clone)]
 pub struct EnvoyConfig(pub Value);
@@ -132,8 +144,22 @@ impl EnvoyConfig {
 
     /// The filter that stands first.
     pub fn filter(&mut self) -> &mut Value {
+        &mut self.manager()["http_filters"][0]
+    }
+
+    /// What is said of HTTP at the first listener.
+    pub fn manager(&mut self) -> &mut Value {
         let chain = &mut self.0["static_resources"]["listeners"][0]["filter_chains"][0];
-        &mut chain["filters"][0]["typed_config"]["http_filters"][0]
+        &mut chain["filters"][0]["typed_config"]
+    }
+
+    /// Lets Envoy itself answer 200 to whatever passes the filter at the first
+    /// listener, for every host and path.
+    pub fn answer_200(&mut self) {
+        self.manager()["route_config"]["virtual_hosts"] = json!([{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
+        }]);
     }
 }
 

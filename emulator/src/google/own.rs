@@ -1,15 +1,20 @@
 //! What the emulator offers beside Google's own endpoints.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Answer, answer, json, text};
-use crate::issuer::{GOOGLE, Issuer, LIFETIME, subject_of};
+use crate::issuer::{
+    ASSERTION_LIFETIME, GOOGLE, IAP, Issuer, LIFETIME, iap_subject_of, subject_of,
+};
 use crate::timeline::Timeline;
 
 pub(super) const MINT_PATH: &str = "/emulator/mint";
+pub(super) const MINT_ASSERTION_PATH: &str = "/emulator/iap/mint";
 pub(super) const TIMELINE_PATH: &str = "/emulator/timeline";
 
 /// The longest set of claims that is read.
@@ -20,12 +25,24 @@ const MAX_CLAIMS: usize = 64 * 1024;
 /// `iat` and `exp` are filled in where they are missing, and, beside an
 /// `email`, `email_verified`, `sub` and `azp`.
 pub(super) async fn mint(issuer: &Issuer, body: Incoming) -> Answer {
+    sign(issuer, body, with_google_s).await
+}
+
+/// The same with IAP's key: `iss`, `iat` and `exp` are IAP's, and beside an
+/// `email` a missing `sub` is filled in.
+pub(super) async fn mint_assertion(iap: &Issuer, body: Incoming) -> Answer {
+    sign(iap, body, with_iap_s).await
+}
+
+type Claims = Map<String, Value>;
+
+async fn sign(issuer: &Issuer, body: Incoming, complete: fn(Claims, &Issuer) -> Claims) -> Answer {
     let Ok(body) = Limited::new(body, MAX_CLAIMS).collect().await else {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "too many claims\n");
     };
     match serde_json::from_slice(&body.to_bytes()) {
         Ok(claims) => {
-            let token = issuer.sign_claims(&completed(claims, issuer).into());
+            let token = issuer.sign_claims(&complete(claims, issuer).into());
             answer(StatusCode::OK, "text/plain", token)
         }
         Err(error) => {
@@ -34,17 +51,29 @@ pub(super) async fn mint(issuer: &Issuer, body: Incoming) -> Answer {
     }
 }
 
-fn completed(mut claims: Map<String, Value>, issuer: &Issuer) -> Map<String, Value> {
-    let now = issuer.now();
-    let mut usual = vec![
-        ("iss", Value::from(GOOGLE)),
-        ("iat", now.0.into()),
-        ("exp", now.plus(LIFETIME).0.into()),
-    ];
+fn with_google_s(claims: Claims, issuer: &Issuer) -> Claims {
+    let mut usual = usual(GOOGLE, LIFETIME, issuer);
     if let Some(email) = claims.get("email").and_then(Value::as_str) {
         let subject = Value::from(subject_of(email));
         usual.extend([("email_verified", true.into()), ("sub", subject.clone()), ("azp", subject)]);
     }
+    completed(claims, usual)
+}
+
+fn with_iap_s(claims: Claims, issuer: &Issuer) -> Claims {
+    let mut usual = usual(IAP, ASSERTION_LIFETIME, issuer);
+    if let Some(email) = claims.get("email").and_then(Value::as_str) {
+        usual.push(("sub", iap_subject_of(email).into()));
+    }
+    completed(claims, usual)
+}
+
+fn usual(name: &str, lifetime: Duration, issuer: &Issuer) -> Vec<(&'static str, Value)> {
+    let now = issuer.now();
+    vec![("iss", name.into()), ("iat", now.0.into()), ("exp", now.plus(lifetime).0.into())]
+}
+
+fn completed(mut claims: Claims, usual: Vec<(&str, Value)>) -> Claims {
     for (name, value) in usual {
         claims.entry(name).or_insert(value);
     }

@@ -57,7 +57,7 @@ impl Key {
                 (Pair::P256(pair), spki)
             }
         };
-        let id = key_id(&spki);
+        let id = key_id(algorithm, &spki);
         let jwk = pair.jwk(&id).ok_or(KeyError::Generate)?;
         let certificate = pair.certificate(&id)?;
         Ok(Self { id, jwk, spki, certificate, pair })
@@ -158,11 +158,15 @@ impl rcgen::SigningKey for CertificateKey<'_> {
     }
 }
 
-/// Google's key ids are 40 hexadecimal digits.
-fn key_id(spki: &[u8]) -> String {
-    let mut id = String::new();
-    for byte in Sha256::digest(spki).iter().take(20) {
-        let _ = write!(id, "{byte:02x}");
+/// Google's ids of RSA keys are 40 hexadecimal digits, IAP's of its EC keys are
+/// six characters of base64url, such as `0oeLcQ`.
+fn key_id(algorithm: Algorithm, spki: &[u8]) -> String {
+    let digest = Sha256::digest(spki);
+    match algorithm {
+        Algorithm::Rs256 => digest.iter().take(20).fold(String::new(), |mut id, byte| {
+            let _ = write!(id, "{byte:02x}");
+            id
+        }),
+        Algorithm::Es256 => URL_SAFE_NO_PAD.encode(digest).chars().take(6).collect(),
     }
-    id
 }

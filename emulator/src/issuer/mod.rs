@@ -1,5 +1,7 @@
-//! The issuer: signs ID tokens as Google does and publishes its keys.
+//! An issuer: signs ID tokens as Google does, or assertions as IAP does, and
+//! publishes its keys.
 
+mod iap;
 mod key;
 
 use std::sync::{Arc, Mutex};
@@ -13,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::sync::lock;
+pub use iap::{ASSERTION_LIFETIME, AssertionRequest, IAP, IapResource, iap_subject_of};
 use key::Key;
 pub use key::KeyError;
 
@@ -123,15 +126,17 @@ impl Issuer {
         self.current().public_pem()
     }
 
-    /// The published keys as a JWK set, like Google's `/oauth2/v3/certs`.
+    /// The published keys as a JWK set, like Google's `/oauth2/v3/certs` and
+    /// IAP's `/iap/verify/public_key-jwk`.
     #[must_use]
     pub fn jwks(&self) -> Value {
         let keys = self.published(|key| key.jwk.clone());
         json!({ "keys": keys })
     }
 
-    /// The published keys by id, like Google's `/oauth2/v1/certs`: RSA keys in
-    /// self-signed X.509 certificates, EC keys as bare public keys.
+    /// The published keys by id: RSA keys in self-signed X.509 certificates,
+    /// like Google's `/oauth2/v1/certs`, EC keys as bare public keys, like IAP's
+    /// `/iap/verify/public_key`.
     #[must_use]
     pub fn pem_map(&self) -> Value {
         let pem = |key: &Key| key.certificate.clone().unwrap_or_else(|| key.public_pem());

@@ -11,8 +11,10 @@
 
 mod binary;
 mod container;
+mod faults;
 mod front_end;
 mod google;
+mod iap;
 mod metadata;
 mod push;
 mod region;

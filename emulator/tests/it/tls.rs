@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::support::{World, get};
 
-async fn connect(
+pub(crate) async fn connect(
     world: &World,
     addr: SocketAddr,
     name: &str,
@@ -44,6 +44,7 @@ async fn every_listener_has_a_certificate_for_its_names() {
     let host = |url: &str| url.trim_start_matches("https://").to_owned();
     for (addr, name) in [
         (google, "www.googleapis.com".to_owned()),
+        (google, "www.gstatic.com".to_owned()),
         (google, "metadata.google.internal".to_owned()),
         (google, "localhost".to_owned()),
         (us.addr(), host(us.url())),

@@ -49,7 +49,6 @@ pub(crate) struct KeyState {
     /// come since.
     wanted_at: Option<UnixTime>,
     fetch: Option<Fetch>,
-    counts: FetchCounts,
 }
 
 /// A fetch that this worker has the lease for.
@@ -57,13 +56,6 @@ struct Fetch {
     lease: u64,
     /// The host's number for it.
     call: Option<u32>,
-}
-
-/// What came of the fetches that this worker made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FetchCounts {
-    pub(crate) succeeded: u64,
-    pub(crate) failed: u64,
 }
 
 /// What a look at the shared data has shown.
@@ -86,7 +78,6 @@ impl KeyState {
             is_in_use: false,
             wanted_at: None,
             fetch: None,
-            counts: FetchCounts::default(),
         }
     }
 
@@ -226,7 +217,6 @@ impl KeyState {
             self.is_in_use = true;
             self.known.document.clone_from(&answer.body);
         }
-        self.counts.succeeded = self.counts.succeeded.saturating_add(1);
         let fresh_for = answer.cache_control.as_deref().and_then(max_age);
         self.conclude(shared, authority, now, |schedule, document| {
             schedule.succeeded(now, fresh_for);
@@ -244,7 +234,6 @@ impl KeyState {
         now: UnixTime,
         jitter: f64,
     ) {
-        self.counts.failed = self.counts.failed.saturating_add(1);
         self.conclude(shared, authority, now, |schedule, _| schedule.failed(now, jitter));
     }
 
@@ -295,21 +284,11 @@ impl KeyState {
         }
         may_come
     }
-}
 
-/// For metrics.
-#[cfg_attr(not(test), expect(dead_code, reason = "the metrics that show it are on their way"))]
-impl KeyState {
     /// When the keys at hand were fetched, by whichever worker. Nothing if
     /// there are none that may be used.
     pub(crate) fn fetched_at(&self) -> Option<UnixTime> {
         self.known.past.fetched_at.filter(|_| self.is_in_use)
-    }
-
-    /// What came of the fetches that this worker made: the sum over all
-    /// workers counts each fetch once.
-    pub(crate) fn counts(&self) -> FetchCounts {
-        self.counts
     }
 }
 

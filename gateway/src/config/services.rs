@@ -1,6 +1,5 @@
 //! Services and their regions.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use remint_idtoken::config::Reader;
@@ -13,10 +12,10 @@ pub(crate) const MAX_REGIONS: usize = 64;
 
 pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Service>> {
     let services = from.list(|service| read_service(service, policy))?;
-    report_repeated(from, "service", services.iter().map(|service| &*service.name));
+    from.distinct("service", services.iter().map(|service| &*service.name));
     let claimed: Vec<&str> =
         services.iter().flat_map(|service| &service.rules).map(|rule| &**rule).collect();
-    report_repeated(from, "rule", claimed.iter().copied());
+    from.distinct("rule", claimed.iter().copied());
     for rule in policy.map(Policy::rules).unwrap_or_default() {
         if !claimed.contains(&&**rule.name()) {
             from.problem(format!(
@@ -57,9 +56,9 @@ fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {
     if regions.len() > MAX_REGIONS {
         from.problem(format!("must not be more than {MAX_REGIONS}"));
     }
-    report_repeated(from, "name", regions.iter().map(|region| &*region.name));
+    from.distinct("name", regions.iter().map(|region| &*region.name));
     let urls: Vec<String> = regions.iter().map(|region| region.origin.to_string()).collect();
-    report_repeated(from, "url", urls.iter().map(String::as_str));
+    from.distinct("url", urls.iter().map(String::as_str));
     Some(regions)
 }
 
@@ -98,12 +97,4 @@ fn read_audience(from: &Reader<'_>) -> Option<Arc<str>> {
 
 fn shared(from: &Reader<'_>) -> Option<Arc<str>> {
     from.text().map(Arc::from)
-}
-
-/// Names must tell things apart.
-fn report_repeated<'a>(place: &Reader<'_>, what: &str, names: impl Iterator<Item = &'a str>) {
-    let mut seen = HashSet::new();
-    for name in names.filter(|name| !seen.insert(*name)) {
-        place.problem(format!("the {what} {name:?} occurs twice"));
-    }
 }

@@ -91,6 +91,20 @@ impl<'n> Reader<'n> {
         self.node
     }
 
+    /// Whether the value is a mapping.
+    #[must_use]
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node.kind, Kind::Map(_))
+    }
+
+    /// Writes down the names that occur twice: names must tell things apart.
+    pub fn distinct<'a>(&self, what: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = std::collections::HashSet::new();
+        for name in names.filter(|name| !seen.insert(*name)) {
+            self.problem(format!("the {what} {name:?} occurs twice"));
+        }
+    }
+
     fn expected<T>(&self, what: &str) -> Option<T> {
         self.problem(format!("expected {what}, found {}", self.node.kind.name()));
         None
@@ -116,6 +130,28 @@ impl<'n> Reader<'n> {
             Kind::Bool(flag) => Some(flag),
             _ => self.expected("true or false"),
         }
+    }
+
+    /// The value as a whole number within these bounds.
+    #[must_use]
+    pub fn whole_within(&self, least: u32, most: u32) -> Option<usize> {
+        let Kind::Number(number) = self.node.kind else {
+            return self.expected("a whole number");
+        };
+        let is_whole = number.fract() == 0.0;
+        if !is_whole || !(f64::from(least)..=f64::from(most)).contains(&number) {
+            self.problem(format!(
+                "{number} is out of bounds: a whole number from {least} to {most}"
+            ));
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within the bounds of two numbers of this type"
+        )]
+        let whole = number as u32;
+        usize::try_from(whole).ok()
     }
 
     /// The value as a time span of any length, such as `30s` or `1h 30m`.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use super::names::Names;
 use crate::claims::Claims;
-use crate::config::{Object, Reader};
+use crate::config::Object;
 use crate::refusal::{Expected, Reason, Refusal};
 
 /// The audiences that a rule accepts, any of them.
@@ -38,12 +39,14 @@ const COMPARISONS: [(&str, Compare); 3] = [
 ];
 
 impl Audiences {
-    /// Reads `audiences` and `audience_match` of a rule.
-    pub(super) fn read(object: &mut Object<'_>) -> Option<Self> {
+    /// Reads `audiences` and `audience_match` of a rule; `are_of_iap` says
+    /// that its tokens are assertions of IAP's.
+    pub(super) fn read(object: &mut Object<'_>, names: &Names, are_of_iap: bool) -> Option<Self> {
         let compare = object.maybe("audience_match", |it| it.choice(&COMPARISONS));
         // What can't be read says nothing of how the others are to be.
         let how = compare.flatten().unwrap_or(Compare::Exactly);
-        let shown = object.need("audiences").and_then(|list| list.list(|it| read_one(it, how)));
+        let check = |audience: &str| check(audience, how, are_of_iap);
+        let shown = object.need("audiences").and_then(|list| names.audiences(&list, check));
         let compare = compare?.unwrap_or(Compare::Exactly);
         let shown: Arc<[String]> = shown?.into();
         let accepted = shown.iter().filter_map(|audience| compare.form_of(audience)).collect();
@@ -55,13 +58,13 @@ impl Audiences {
         &self.shown
     }
 
-    /// The token's audience that is accepted.
+    /// Which of the token's audiences is accepted.
     ///
     /// # Errors
     /// [`Reason::AudienceMismatch`] if there is none.
-    pub(super) fn check<'c>(&self, claims: &'c Claims) -> Result<&'c str, Refusal> {
-        let accepted = claims.audiences.iter().find(|audience| self.accepts(audience));
-        accepted.map(String::as_str).ok_or_else(|| {
+    pub(super) fn check(&self, claims: &Claims) -> Result<usize, Refusal> {
+        let accepted = claims.audiences.iter().position(|audience| self.accepts(audience));
+        accepted.ok_or_else(|| {
             Refusal::from(Reason::AudienceMismatch)
                 .expected(Expected::AnyOf(Arc::clone(&self.shown)))
                 .received(claims.audiences.join(", "))
@@ -118,19 +121,39 @@ fn origin(audience: &str) -> Option<String> {
     })
 }
 
-fn read_one(from: &Reader<'_>, compare: Compare) -> Option<String> {
-    from.parsed(|text| {
-        if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '*') {
-            return Err(format!("{text:?} is no audience: it is compared letter by letter"));
+/// What is wrong with an audience that stands in a rule.
+fn check(audience: &str, compare: Compare, is_of_iap: bool) -> Result<(), String> {
+    if compare == Compare::Origin && origin(audience).as_deref() != Some(audience) {
+        return Err(format!(
+            "{audience:?} is no origin, which \"audience_match: origin\" asks for: write it as \
+             https://HOST"
+        ));
+    }
+    if is_of_iap && !is_iap_audience(audience) {
+        return Err(format!(
+            "{audience:?} is no audience of an IAP assertion: expected \
+             /projects/NUMBER/global/backendServices/ID, /projects/NUMBER/apps/ID or \
+             /projects/NUMBER/locations/REGION/services/NAME (an OAuth client ID is the audience \
+             of tokens sent to IAP)"
+        ));
+    }
+    Ok(())
+}
+
+/// The three shapes (Google, "Securing your app with signed headers").
+fn is_iap_audience(audience: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let segments: Vec<&str> = audience.split('/').collect();
+    match segments.as_slice() {
+        ["", "projects", number, "global", "backendServices", id] => {
+            is_number(number) && is_number(id)
         }
-        match compare {
-            Compare::Origin if origin(text).as_deref() != Some(text) => Err(format!(
-                "{text:?} is no origin, which \"audience_match: origin\" asks for: write it as \
-                 https://HOST"
-            )),
-            _ => Ok(text.to_owned()),
+        ["", "projects", number, "apps", id] => is_number(number) && !id.is_empty(),
+        ["", "projects", number, "locations", region, "services", name] => {
+            is_number(number) && !region.is_empty() && !name.is_empty()
         }
-    })
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Who may call.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::names::Names;
 use crate::claims::Claims;
 use crate::config::{Object, Reader};
 use crate::refusal::{Expected, Reason, Refusal};
+use crate::sender::Sender;
 
 /// The callers that a rule admits.
 #[derive(Clone, Debug)]
@@ -19,39 +22,53 @@ enum Kind {
     Listed(Box<Listed>),
 }
 
-/// Callers by any of several marks.
+/// Callers by any of several marks, as the configuration lists them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CallerList {
+    /// Verified addresses, in lower case.
+    emails: Vec<String>,
+    /// Domains of verified addresses, in lower case.
+    domains: Vec<String>,
+    /// Workspace domains (`hd`), in lower case.
+    hosted_domains: Vec<String>,
+    /// Account ids (`sub`).
+    subjects: Vec<String>,
+    /// All of it, for messages.
+    shown: Vec<String>,
+}
+
+/// The same, ready to be looked up.
 #[derive(Clone, Debug)]
 struct Listed {
-    /// Verified addresses, in lower case.
     emails: HashSet<String>,
-    /// Domains of verified addresses, in lower case.
     domains: HashSet<String>,
-    /// Workspace domains (`hd`), in lower case.
     hosted_domains: HashSet<String>,
-    /// Account ids (`sub`).
     subjects: HashSet<String>,
-    /// All of it, for messages.
     shown: Arc<[String]>,
 }
 
 impl Callers {
-    pub(super) fn read(from: &Reader<'_>) -> Option<Self> {
+    pub(super) fn read(from: &Reader<'_>, names: &Names) -> Option<Self> {
         let mut object = from.object()?;
         let anyone = object.maybe("anyone", Reader::flag);
-        let listed = Listed::read(&mut object);
+        let own = CallerList::read_from(&mut object);
+        let groups = object.maybe("groups", |list| names.callers_of_groups(list));
+        let senders = object.maybe("senders", |list| names.callers_of_senders(list));
         let place = object.reader().clone();
         object.finish();
-        match (anyone?.unwrap_or(false), listed?) {
-            (true, listed) if listed.shown.is_empty() => Some(Self(Kind::Anyone)),
-            (true, _) => {
+        let (groups, senders) = (groups?.unwrap_or_default(), senders?.unwrap_or_default());
+        let listed = groups.into_iter().chain(senders).fold(own?, CallerList::with);
+        match (anyone?.unwrap_or(false), listed.shown.is_empty()) {
+            (true, true) => Some(Self(Kind::Anyone)),
+            (true, false) => {
                 place.problem("takes \"anyone: true\" or lists, not both");
                 None
             }
-            (false, listed) if listed.shown.is_empty() => {
+            (false, true) => {
                 place.problem("admits nobody: list \"emails\", or say \"anyone: true\"");
                 None
             }
-            (false, listed) => Some(Self(Kind::Listed(Box::new(listed)))),
+            (false, false) => Some(Self(Kind::Listed(Box::new(listed.into())))),
         }
     }
 
@@ -69,8 +86,21 @@ impl Callers {
     }
 }
 
-impl Listed {
-    fn read(object: &mut Object<'_>) -> Option<Self> {
+impl CallerList {
+    /// Reads a group of callers, which holds somebody.
+    pub(super) fn read(from: &Reader<'_>) -> Option<Self> {
+        let mut object = from.object()?;
+        let list = Self::read_from(&mut object);
+        object.finish();
+        let list = list?;
+        if list.shown.is_empty() {
+            from.problem("holds nobody: list \"emails\"");
+            return None;
+        }
+        Some(list)
+    }
+
+    fn read_from(object: &mut Object<'_>) -> Option<Self> {
         let emails = object.maybe("emails", |list| list.list(read_email));
         let domains = object.maybe("email_domains", |list| list.list(read_domain));
         let hosted = object.maybe("hosted_domains", |list| list.list(read_domain));
@@ -81,30 +111,68 @@ impl Listed {
         let projects = projects?.unwrap_or_default();
         let shown = [
             shown(&emails, str::to_owned),
-            shown(&domains, |domain| format!("anybody@{domain}")),
+            shown(&domains, |domain| format!("addresses @{domain}")),
             shown(&hosted, |domain| format!("accounts of {domain} (hd)")),
             shown(&subjects, |subject| format!("subject {subject}")),
             shown(&projects, |domain| format!("service accounts @{domain}")),
         ];
         Some(Self {
-            emails: emails.into_iter().collect(),
-            domains: domains.into_iter().chain(projects).collect(),
-            hosted_domains: hosted.into_iter().collect(),
-            subjects: subjects.into_iter().collect(),
-            shown: shown.concat().into(),
+            emails,
+            domains: [domains, projects].concat(),
+            hosted_domains: hosted,
+            subjects,
+            shown: shown.concat(),
         })
     }
 
+    /// The accounts of one sender, which messages name with them.
+    pub(super) fn read_accounts(from: &Reader<'_>, sender: Sender) -> Option<Self> {
+        let emails = from.list(read_email)?;
+        let shown = shown(&emails, |email| format!("{email} ({})", sender.name()));
+        Some(Self { emails, shown, ..Self::default() })
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            emails: [self.emails, other.emails].concat(),
+            domains: [self.domains, other.domains].concat(),
+            hosted_domains: [self.hosted_domains, other.hosted_domains].concat(),
+            subjects: [self.subjects, other.subjects].concat(),
+            shown: [self.shown, other.shown].concat(),
+        }
+    }
+}
+
+impl From<CallerList> for Listed {
+    fn from(list: CallerList) -> Self {
+        Self {
+            emails: list.emails.into_iter().collect(),
+            domains: list.domains.into_iter().collect(),
+            hosted_domains: list.hosted_domains.into_iter().collect(),
+            subjects: list.subjects.into_iter().collect(),
+            shown: list.shown.into(),
+        }
+    }
+}
+
+impl Listed {
     fn holds(&self, claims: &Claims) -> bool {
-        let email = claims.verified_email().map(str::to_ascii_lowercase);
+        let email = claims.verified_email().map(lower);
         let email = email.as_deref();
-        // Whatever stands before the last "@" may hold others.
         let domain = email.and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
-        let hosted = claims.hosted_domain.as_deref().map(str::to_ascii_lowercase);
+        let hosted = claims.hosted_domain.as_deref().map(lower);
         email.is_some_and(|email| self.emails.contains(email))
             || domain.is_some_and(|domain| self.domains.contains(domain))
-            || hosted.is_some_and(|domain| self.hosted_domains.contains(&domain))
+            || hosted.is_some_and(|domain| self.hosted_domains.contains(&*domain))
             || claims.subject.as_ref().is_some_and(|subject| self.subjects.contains(subject))
+    }
+}
+
+/// In lower case, copied only if it is not so already.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
     }
 }
 

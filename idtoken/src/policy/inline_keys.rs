@@ -62,7 +62,7 @@ impl InlineKeys {
             None => KeyAge::Fresh,
             Some(Validity { as_of, valid_for }) => match now.since(as_of) {
                 age if age >= valid_for => KeyAge::Expired,
-                age if age >= valid_for / 2 => KeyAge::Old,
+                age if age.saturating_mul(2) >= valid_for => KeyAge::Old,
                 _ => KeyAge::Fresh,
             },
         }

@@ -166,7 +166,10 @@ impl Issuer {
         let presets = [("google", Self::google as fn() -> Self), ("iap", Self::iap)];
         let issuer = match object.get("preset") {
             Some(preset) => {
-                preset.choice(&presets).and_then(|preset| Self::read_preset(preset(), &mut object))
+                let preset = preset.choice(&presets);
+                // Beside a preset that is not known the members of any are right.
+                let issuer = Self::read_preset(preset.unwrap_or(Self::google)(), &mut object);
+                issuer.filter(|_| preset.is_some())
             }
             None => Self::read_custom(&mut object),
         };

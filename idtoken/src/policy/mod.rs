@@ -3,32 +3,44 @@
 //! Filter and gateway read the same text by [`Policy::read`] and decide by the
 //! same function, [`Policy::admit`].
 
+mod admission;
 mod audiences;
 mod callers;
+mod index;
 mod inline_keys;
 mod issuer;
 mod matching;
+mod names;
 mod place;
+mod requirement;
 mod rule;
+mod services;
 mod times;
 
 use std::sync::Arc;
 
+pub use admission::{Admission, Verdict};
 pub use inline_keys::{InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
-pub use place::TokenPlace;
-pub use rule::Rule;
+pub use place::{TokenPlace, header_name};
+pub use rule::{Mode, Rule};
 
 use crate::authority::Authority;
 use crate::cache::TokenCache;
-use crate::config::{Problems, Reader};
+use crate::config::{Problem, Problems, Reader};
 use crate::keys::KeyTimes;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{Headers, Target, TargetError};
 use crate::sender::Sender;
 use crate::signature::SignatureScheme;
 use crate::time::{Timing, UnixTime};
-use crate::token::{AuthenticToken, TokenError, UnverifiedToken, VerifiedToken};
+use index::RuleIndex;
+use names::Names;
+use requirement::Evidence;
+
+/// How many combinations of host and path the rules may name: each takes a
+/// place in the index.
+const MOST_PLACES: usize = 200_000;
 
 /// Who may call what, and how that is proved.
 #[derive(Clone, Debug)]
@@ -37,39 +49,32 @@ pub struct Policy {
     key_times: KeyTimes,
     issuers: Vec<Issuer>,
     rules: Vec<Arc<Rule>>,
+    index: RuleIndex,
 }
 
 impl Policy {
     /// Reads the policy from its place in a configuration. Mistakes are
     /// written down where `from` keeps them; then there may be no result.
+    ///
+    /// The order of the rules counts: the first that is for a request decides.
+    /// The order of audiences, callers, groups, services and regions does not.
     #[must_use]
     pub fn read(from: &Reader<'_>) -> Option<Self> {
         let mut object = from.object()?;
         let timing = times::read_timing(&mut object);
         let key_times = object.maybe("key_sets", times::read_key_times);
-        let issuers = match object.get("issuers") {
-            Some(list) => list.list(Issuer::read),
-            None => Some(vec![Issuer::google()]),
-        };
-        if let (Some(issuers), Some(place)) = (&issuers, object.get("issuers")) {
-            report_repeated(&place, "name", issuers.iter().map(Issuer::name));
-            let spellings = issuers.iter().flat_map(Issuer::spellings).map(String::as_str);
-            report_repeated(&place, "issuer", spellings);
-        }
+        let names = Names::read(&mut object);
         let rules_at = object.need("rules");
-        let rules = rules_at
-            .as_ref()
-            .and_then(|rules| rules.list(|rule| Rule::read(rule, issuers.as_deref())));
-        if let (Some(rules), Some(place)) = (&rules, &rules_at) {
-            report_repeated(place, "name", rules.iter().map(|rule| &**rule.name()));
-            report_unreachable(place, rules);
-        }
+        let rules = rules_at.as_ref().and_then(|it| it.list(|rule| Rule::read(rule, &names)));
         object.finish();
+        let rules: Vec<_> = rules?.into_iter().map(Arc::new).collect();
+        let index = rules_at.and_then(|place| indexed(&place, &rules));
         Some(Self {
             timing: timing?,
             key_times: key_times?.unwrap_or_default(),
-            issuers: issuers?,
-            rules: rules?.into_iter().map(Arc::new).collect(),
+            issuers: names.issuers?,
+            rules,
+            index: index?,
         })
     }
 
@@ -77,7 +82,7 @@ impl Policy {
     ///
     /// # Errors
     /// All mistakes, each with its path.
-    pub fn from_json(text: &str) -> Result<Self, Vec<crate::config::Problem>> {
+    pub fn from_json(text: &str) -> Result<Self, Vec<Problem>> {
         let problems = Problems::default();
         match serde_json::from_str(text) {
             Ok(node) => {
@@ -86,7 +91,7 @@ impl Policy {
             }
             Err(error) => {
                 let message = format!("not JSON: {error}");
-                problems.add(crate::config::Problem { path: String::new(), at: None, message });
+                problems.add(Problem { path: String::new(), at: None, message });
                 problems.finish(None)
             }
         }
@@ -119,7 +124,11 @@ impl Policy {
     /// The first rule that is for this request.
     #[must_use]
     pub fn rule_for(&self, target: &Target<'_>) -> Option<&Arc<Rule>> {
-        self.rules.iter().find(|rule| rule.matches(target))
+        self.rule_of(target, target.method())
+    }
+
+    fn rule_of(&self, target: &Target<'_>, method: &str) -> Option<&Arc<Rule>> {
+        self.rules.get(self.index.find(target.host(), target.path(), method)?)
     }
 
     /// Some servers cut the parameters of a segment off before they look for a
@@ -131,8 +140,8 @@ impl Policy {
         (name(target) != name(&bare)).then_some(TargetError::Parameters)
     }
 
-    /// Decides about a request: finds its rule, reads its token, has the
-    /// token's origin checked by `authority`, unless `cache` remembers it, and its
+    /// Decides about a request: finds its rule, reads its tokens, has their
+    /// origin checked by `authority`, unless `cache` remembers them, and their
     /// content by the rule.
     ///
     /// # Errors
@@ -146,65 +155,62 @@ impl Policy {
         target: Result<Target<'_>, TargetError>,
         headers: &impl Headers,
         now: UnixTime,
-    ) -> Result<VerifiedToken, Refusal> {
+    ) -> Result<Admission, Refusal> {
         let target = target
             .map_err(|error| Refusal::from(Reason::TargetUnsafe).received(error.to_string()))?;
-        let refused = |refusal: Refusal| refusal.request(&target, Sender::guess(headers));
+        let about = |refusal: Refusal| refusal.request(&target, Sender::guess(headers));
         if let Some(error) = self.ambiguity(&target) {
-            let refusal = Refusal::from(Reason::TargetUnsafe).received(error.to_string());
-            return Err(refused(refusal));
+            return Err(about(Refusal::from(Reason::TargetUnsafe).received(error.to_string())));
+        }
+        if let Some(rule) = self.preflighted(&target, headers) {
+            return Ok(Admission::preflight(rule));
         }
         let Some(rule) = self.rule_for(&target) else {
             let received = format!("{} {} on {}", target.method(), target.path(), target.host());
-            return Err(refused(Refusal::from(Reason::NoRule).received(received)));
+            return Err(about(Refusal::from(Reason::NoRule).received(received)));
         };
-        authentic_token(authority, cache, headers, now)
-            .and_then(|token| rule.admit(token))
-            .map_err(|refusal| refused(refusal.rule(rule.name())))
+        let about = |refusal: Refusal| about(refusal.rule(rule.name()));
+        rule.decide(&Evidence { authority, cache, headers, now })
+            .map(|admission| admission.map_refusal(about))
+            .map_err(about)
+    }
+
+    /// The rule for what a browser wants to send, if that rule allows browsers
+    /// to ask (Fetch standard, "CORS-preflight request").
+    fn preflighted(&self, target: &Target<'_>, headers: &impl Headers) -> Option<&Arc<Rule>> {
+        if target.method() != "OPTIONS" {
+            return None;
+        }
+        headers.values("origin").next()?;
+        let mut methods = headers.values("access-control-request-method");
+        let method = std::str::from_utf8(methods.next()?).ok()?;
+        self.rule_of(target, method).filter(|rule| rule.allows_preflights())
     }
 }
 
-/// The request's token, checked by `authority` now or not long ago.
-fn authentic_token<S: SignatureScheme>(
-    authority: &Authority<S>,
-    cache: &impl TokenCache,
-    headers: &impl Headers,
-    now: UnixTime,
-) -> Result<AuthenticToken, Refusal> {
-    let place = TokenPlace::bearer("authorization");
-    let bytes = place
-        .token(headers)
-        .map_err(|reason| Refusal::from(reason).expected_text("Authorization: Bearer ID_TOKEN"))?;
-    if let Some(known) = cache.get(bytes).filter(|it| authority.still_vouches_for(it, now)) {
-        return Ok(known);
+/// The rules by host and path, once they are known to make sense together.
+fn indexed(place: &Reader<'_>, rules: &[Arc<Rule>]) -> Option<RuleIndex> {
+    place.distinct("name", rules.iter().map(|rule| &**rule.name()));
+    report_unreachable(place, rules);
+    let places = rules.iter().map(|rule| rule.matching().places());
+    if places.fold(0_usize, usize::saturating_add) > MOST_PLACES {
+        place.problem(format!(
+            "name more than {MOST_PLACES} combinations of host and path; use prefixes or \"*.\""
+        ));
+        return None;
     }
-    let token = UnverifiedToken::parse(bytes).map_err(|error| {
-        let reason = match error {
-            TokenError::SignatureRemoved => Reason::SignatureRemoved,
-            _ => Reason::Malformed,
-        };
-        Refusal::from(reason).received(error.to_string())
-    })?;
-    let authentic = authority.authenticate(token, now)?;
-    cache.put(bytes, &authentic);
-    Ok(authentic)
+    let mut index = RuleIndex::default();
+    rules.iter().enumerate().for_each(|(at, rule)| index.add(at, rule.matching()));
+    Some(index)
 }
 
 /// A rule for everything leaves nothing to the rules after it.
-fn report_unreachable(place: &Reader<'_>, rules: &[Rule]) {
-    let mut rest = rules.iter().skip_while(|rule| !rule.is_for_everything());
+fn report_unreachable(place: &Reader<'_>, rules: &[Arc<Rule>]) {
+    let mut rest = rules.iter().skip_while(|rule| !rule.matching().is_for_everything());
     if let (Some(all), Some(lost)) = (rest.next(), rest.next()) {
         let (all, lost) = (all.name(), lost.name());
         place.problem(format!(
             "the rule {lost:?} is never reached: {all:?} before it is for every request"
         ));
-    }
-}
-
-/// Names must tell things apart.
-fn report_repeated<'a>(place: &Reader<'_>, what: &str, names: impl Iterator<Item = &'a str>) {
-    let mut seen = std::collections::HashSet::new();
-    for name in names.filter(|name| !seen.insert(*name)) {
-        place.problem(format!("the {what} {name:?} occurs twice"));
     }
 }

@@ -38,7 +38,7 @@ impl TokenPlace {
     /// Reads `{header: NAME, prefix: TEXT}`.
     pub(crate) fn read(from: &Reader<'_>) -> Option<std::sync::Arc<Self>> {
         let mut object = from.object()?;
-        let header = object.need("header").and_then(|name| name.parsed(read_header_name));
+        let header = object.need("header").and_then(|name| name.parsed(header_name));
         let prefix = object.maybe("prefix", |prefix| prefix.parsed(read_prefix));
         object.finish();
         let (header, prefix) = (header?, prefix?);
@@ -68,19 +68,21 @@ impl TokenPlace {
     /// section 11.1).
     ///
     /// The same value twice counts once. Proxies join repeated headers with a
-    /// comma, so a comma means more than one value.
+    /// comma, so a comma stands between values.
     ///
     /// # Errors
     /// [`Reason::TokenMissing`] if there is none, [`Reason::TokenTwice`] if
     /// there are different ones, [`Reason::Malformed`] if something follows the
     /// token.
     pub fn token<'h>(&'h self, headers: &'h impl Headers) -> Result<&'h [u8], Reason> {
-        let mut values = headers.values(&self.header);
+        let mut values = headers.values(&self.header).flat_map(|line| {
+            let parts = line.split(|byte| *byte == b',');
+            parts.map(<[u8]>::trim_ascii)
+        });
         let value = values.next().ok_or(Reason::TokenMissing)?;
         if values.any(|other| other != value) {
             return Err(Reason::TokenTwice);
         }
-        let value = value.trim_ascii();
         let (prefix, token) =
             value.split_at_checked(self.prefix.len()).ok_or(Reason::TokenMissing)?;
         if !prefix.eq_ignore_ascii_case(self.prefix.as_bytes()) {
@@ -89,15 +91,18 @@ impl TokenPlace {
         let token = token.trim_ascii_start();
         match token {
             [] => Err(Reason::TokenMissing),
-            token if token.contains(&b',') => Err(Reason::TokenTwice),
             token if token.contains(&b' ') => Err(Reason::Malformed),
             token => Ok(token),
         }
     }
 }
 
-/// A header's name in lower case (RFC 9110, section 5.1).
-pub(crate) fn read_header_name(text: &str) -> Result<String, String> {
+/// A name in lower case of a header that may hold a token or be set for a
+/// backend (RFC 9110, section 5.1).
+///
+/// # Errors
+/// What is wrong with it, for the reader of a configuration.
+pub fn header_name(text: &str) -> Result<String, String> {
     let is_name = http::HeaderName::from_bytes(text.as_bytes()).is_ok();
     let name = text.to_ascii_lowercase();
     match is_name && !NEVER.contains(&&*name) {
@@ -157,6 +162,8 @@ mod tests {
         assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.d"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c,Bearer a.b.d"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c", "Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(bearer(&["Bearer a.b.c, Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(bearer(&["Bearer a.b.c,"]), Err(Reason::TokenTwice));
         assert_eq!(bearer(&["Bearer a.b.c a.b.d"]), Err(Reason::Malformed));
     }
 
@@ -171,8 +178,8 @@ mod tests {
     #[test]
     fn cookies_and_headers_of_the_connection_hold_no_tokens() {
         for bad in ["Cookie", "host", ":path", "a b", "", "Transfer-Encoding"] {
-            assert!(read_header_name(bad).is_err(), "{bad}");
+            assert!(header_name(bad).is_err(), "{bad}");
         }
-        assert_eq!(read_header_name("X-My-Token").as_deref(), Ok("x-my-token"));
+        assert_eq!(header_name("X-My-Token").as_deref(), Ok("x-my-token"));
     }
 }

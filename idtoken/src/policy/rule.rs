@@ -1,50 +1,60 @@
-//! Rules: what is asked of a token, request by request.
+//! Rules: what is asked of a request.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::audiences::Audiences;
-use super::callers::Callers;
-use super::issuer::Issuer;
+use super::admission::Admission;
 use super::matching::Matching;
-use crate::claims::Claims;
-use crate::config::{Kind, Object, Reader};
-use crate::refusal::{Reason, Refusal};
-use crate::request::Target;
-use crate::token::{AuthenticToken, VerifiedToken};
+use super::names::Names;
+use super::place::TokenPlace;
+use super::requirement::{Evidence, Requirement};
+use crate::cache::TokenCache;
+use crate::config::{Object, Reader};
+use crate::refusal::Refusal;
+use crate::request::Headers;
+use crate::signature::SignatureScheme;
 
-/// What is asked of the tokens of some requests.
+/// What is asked of some requests.
 #[derive(Clone, Debug)]
 pub struct Rule {
     name: Arc<str>,
     matching: Matching,
-    issuers: HashSet<String>,
-    audiences: Audiences,
-    claims: Vec<(String, Value)>,
-    callers: Callers,
+    mode: Mode,
+    /// The tokens that a request must carry, all of them. None at all for a
+    /// rule that lets everybody in.
+    requirements: Vec<Requirement>,
+    allows_preflights: bool,
 }
 
+/// What becomes of a request that does not fulfil its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    Enforce,
+    /// It is let through; logs and metrics tell what it would have been
+    /// refused for.
+    Report,
+}
+
+const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("report", Mode::Report)];
+const PREFLIGHTS: [(&str, bool); 2] = [("allow", true), ("refuse", false)];
+/// What a rule says of its one token.
+const ABOUT_ONE_TOKEN: [&str; 5] = ["issuers", "audiences", "audience_match", "callers", "claims"];
+
 impl Rule {
-    pub(crate) fn read(from: &Reader<'_>, issuers: Option<&[Issuer]>) -> Option<Self> {
+    pub(super) fn read(from: &Reader<'_>, names: &Names) -> Option<Self> {
         let mut object = from.object()?;
         let name = object.need("name").and_then(|name| name.text().map(Arc::from));
         let matching = object.need("match").and_then(|matching| Matching::read(&matching));
-        // Without the issuers their names can't be checked; the rest can.
-        let named = object.get("issuers");
-        let issuers = issuers.and_then(|known| read_issuers(&object, named, known));
-        let audiences = Audiences::read(&mut object);
-        let claims = object.maybe("claims", read_claims);
-        let callers = object.need("callers").and_then(|callers| Callers::read(&callers));
+        let mode = object.maybe("mode", |mode| mode.choice(&MODES));
+        let preflights = object.maybe("cors_preflight", |it| it.choice(&PREFLIGHTS));
+        let requirements = read_requirements(&mut object, names);
         object.finish();
         Some(Self {
             name: name?,
             matching: matching?,
-            issuers: issuers?,
-            audiences: audiences?,
-            claims: claims?.unwrap_or_default(),
-            callers: callers?,
+            mode: mode?.unwrap_or(Mode::Enforce),
+            requirements: requirements?,
+            allows_preflights: preflights?.unwrap_or(false),
         })
     }
 
@@ -54,114 +64,89 @@ impl Rule {
         &self.name
     }
 
-    /// The audiences, any of which is accepted, in the order of the
-    /// configuration.
+    /// What becomes of requests that do not fulfil it.
     #[must_use]
-    pub fn audiences(&self) -> &[String] {
-        self.audiences.shown()
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
-    pub(crate) fn is_for_everything(&self) -> bool {
-        self.matching.is_for_everything()
+    /// Whether it asks for no token.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.requirements.is_empty()
     }
 
-    pub(crate) fn matches(&self, target: &Target<'_>) -> bool {
-        self.matching.matches(target)
+    /// The audiences that its tokens may have, in the order of the
+    /// configuration.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.requirements.iter().flat_map(Requirement::audiences).map(String::as_str)
     }
 
-    /// Admits an authentic token if it is meant for this rule's audiences and
-    /// its caller is one of this rule's.
-    ///
-    /// # Errors
-    /// The [`Refusal`] that says what was expected instead.
-    pub fn admit(&self, token: AuthenticToken) -> Result<VerifiedToken, Refusal> {
-        match self.accepted_audience(&token) {
-            Ok(audience) => Ok(token.admitted(self, audience)),
-            Err(refusal) => {
-                Err(refusal.caller(token.claims()).token(token.fingerprint(), token.key_id()))
+    /// Where it looks for tokens.
+    pub fn places(&self) -> impl Iterator<Item = &Arc<TokenPlace>> {
+        self.requirements.iter().flat_map(Requirement::places)
+    }
+
+    pub(super) fn matching(&self) -> &Matching {
+        &self.matching
+    }
+
+    pub(super) fn allows_preflights(&self) -> bool {
+        self.allows_preflights
+    }
+
+    /// Admits a request whose tokens fulfil every requirement, and in report
+    /// mode any other too.
+    pub(super) fn decide<S: SignatureScheme>(
+        self: &Arc<Self>,
+        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
+    ) -> Result<Admission, Refusal> {
+        let mut admission = Admission::of(self);
+        for requirement in &self.requirements {
+            match requirement.find(&self.name, evidence) {
+                Ok(token) => admission.add(token),
+                Err(refusal) if self.mode == Mode::Report => return Ok(admission.despite(refusal)),
+                Err(refusal) => return Err(refusal),
             }
         }
-    }
-
-    fn accepted_audience(&self, token: &AuthenticToken) -> Result<String, Refusal> {
-        if !self.issuers.contains(token.issuer()) {
-            let mut names: Vec<_> = self.issuers.iter().map(String::as_str).collect();
-            names.sort_unstable();
-            return Err(Refusal::from(Reason::IssuerUnknown)
-                .expected_text(format!("the issuer {}", names.join(" or ")))
-                .received(token.issuer()));
-        }
-        let claims = token.claims();
-        let audience = self.audiences.check(claims)?;
-        self.callers.check(claims)?;
-        self.check_claims(claims)?;
-        Ok(audience.to_owned())
-    }
-
-    /// Further claims must be there with exactly these values.
-    fn check_claims(&self, claims: &Claims) -> Result<(), Refusal> {
-        let differs = |(name, value): &&(String, Value)| claims.all().get(name) != Some(value);
-        let Some((name, value)) = self.claims.iter().find(differs) else { return Ok(()) };
-        let received = claims.all().get(name).map_or("nothing".to_owned(), Value::to_string);
-        Err(Refusal::from(Reason::ClaimMismatch)
-            .expected_text(format!("{name} = {value}"))
-            .received(format!("{name} = {received}")))
+        Ok(admission)
     }
 }
 
-/// Claims by name, each a text, a whole number, or true or false.
-fn read_claims(from: &Reader<'_>) -> Option<Vec<(String, Value)>> {
-    let value = |reader: &Reader<'_>| match &reader.node().kind {
-        Kind::Text(text) => Some(Value::from(text.as_str())),
-        Kind::Bool(flag) => Some(Value::from(*flag)),
-        Kind::Number(number) => whole(*number).map(Value::from).or_else(|| {
-            reader.problem("is no whole number that a claim can be compared with");
-            None
-        }),
-        other => {
-            let found = other.name();
-            reader.problem(format!("expected a text, a number, or true or false, found {found}"));
-            None
-        }
+/// `anonymous: true`, a list under `all_of`, or one token described in the
+/// rule itself.
+fn read_requirements(object: &mut Object<'_>, names: &Names) -> Option<Vec<Requirement>> {
+    let anonymous = object.maybe("anonymous", Reader::flag);
+    let all_of = object.get("all_of");
+    let Some(anonymous) = anonymous else {
+        // What can't be read says nothing of what must be there beside it.
+        ABOUT_ONE_TOKEN.into_iter().for_each(|name| drop(object.get(name)));
+        return None;
     };
-    let entries = from.object()?.entries();
-    let claims: Vec<_> =
-        entries.iter().map(|(name, it)| Some(((*name).to_owned(), value(it)?))).collect();
-    claims.into_iter().collect()
-}
-
-/// Whole numbers that a double holds exactly, in the type that JSON gives them.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked before"
-)]
-fn whole(number: f64) -> Option<serde_json::Number> {
-    let exact = (-9_007_199_254_740_991.0..=9_007_199_254_740_991.0).contains(&number);
-    match number {
-        _ if !exact || number.fract() != 0.0 => None,
-        number if number < 0.0 => Some((number as i64).into()),
-        number => Some((number as u64).into()),
+    let is_anonymous = anonymous == Some(true);
+    if !is_anonymous && all_of.is_none() {
+        return Requirement::read(object, names).map(|one| vec![one]);
     }
-}
-
-/// The issuers that a rule takes. Where there are several, each rule says
-/// which it means: an issuer of one's own may claim any address.
-fn read_issuers(
-    object: &Object<'_>,
-    named: Option<Reader<'_>>,
-    known: &[Issuer],
-) -> Option<HashSet<String>> {
-    let names: Vec<_> = known.iter().map(|issuer| (issuer.name(), issuer.name())).collect();
-    match (named, names.as_slice()) {
-        (Some(named), names) => {
-            let named = named.list(|name| name.choice(names))?;
-            Some(named.into_iter().map(str::to_owned).collect())
-        }
-        (None, [(only, _)]) => Some(HashSet::from([(*only).to_owned()])),
-        (None, _) => {
-            object.reader().problem("\"issuers\" is missing: name those that this rule accepts");
-            None
+    let (what, others) = match (is_anonymous, &all_of) {
+        (true, Some(_)) => ("\"anonymous: true\"", vec!["all_of"]),
+        (true, None) => ("\"anonymous: true\"", ABOUT_ONE_TOKEN.to_vec()),
+        (false, _) => ("\"all_of\"", ABOUT_ONE_TOKEN.to_vec()),
+    };
+    let mut is_right = true;
+    for name in others {
+        if let Some(member) = object.get(name) {
+            member.problem(format!("does not go with {what}: it would not be looked at"));
+            is_right = false;
         }
     }
+    let requirements = match all_of {
+        Some(list) => list.list(|it| {
+            let mut object = it.object()?;
+            let one = Requirement::read(&mut object, names);
+            object.finish();
+            one
+        }),
+        None => Some(Vec::new()),
+    };
+    requirements.filter(|_| is_right)
 }

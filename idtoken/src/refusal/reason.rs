@@ -178,6 +178,12 @@ impl Reason {
         }
     }
 
+    /// Whether other keys could turn the refusal into a permission.
+    #[must_use]
+    pub fn is_for_lack_of_keys(self) -> bool {
+        matches!(self, Self::KeysUnavailable | Self::KeyUnknown)
+    }
+
     /// What the caller is told. Everything that is found out before the
     /// signature is checked gets the same answer, so that a forged token does
     /// not find out what the policy would accept.

@@ -34,7 +34,7 @@ impl Edge {
     /// # Errors
     /// If a part does not start; the error shows what it printed.
     pub async fn start(
-        workers: usize,
+        workers: u32,
         issuers: &[(&str, &str, &KeyServer)],
         times: Value,
         change: impl FnOnce(&mut EnvoyConfig),

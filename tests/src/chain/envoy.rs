@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -16,6 +17,15 @@ pub struct Envoy {
     process: Process,
     admin: SocketAddr,
     address: SocketAddr,
+}
+
+/// What of the machine Envoy gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// How many workers it has.
+    pub workers: u32,
+    /// The only processor it may use, if it may not use all.
+    pub processor: Option<u32>,
 }
 
 impl Envoy {
@@ -33,16 +43,23 @@ impl Envoy {
     /// # Errors
     /// If it does not start; the error shows what it printed.
     pub async fn with_workers(
-        workers: usize,
+        workers: u32,
         config: &EnvoyConfig,
         folder: &Path,
     ) -> io::Result<Self> {
+        Self::start_on(Share { workers, processor: None }, config, folder).await
+    }
+
+    /// The same with another share of the machine.
+    ///
+    /// # Errors
+    /// If it does not start; the error shows what it printed.
+    pub async fn start_on(share: Share, config: &EnvoyConfig, folder: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
-        let mut command = Command::new(program()?);
-        command.arg("--config-path").arg(&file);
-        command.arg("--concurrency").arg(workers.to_string());
+        let mut command = share.command(&program()?);
+        command.arg("--config-path").arg(&file).arg("--concurrency").arg(share.workers.to_string());
         // Connections to a configuration that was replaced end soon.
         command.args(["--drain-time-s", "1"]);
         command.args(["--disable-hot-restart", "--log-level", "info"]);
@@ -86,6 +103,12 @@ impl Envoy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Where its administration page is.
@@ -132,12 +155,31 @@ impl Envoy {
         self.process.wait_for(find).await
     }
 
+    /// How long its threads have worked so far.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn worked(&self) -> io::Result<Duration> {
+        self.process.worked()
+    }
+
     /// Stops it and waits for it.
     ///
     /// # Errors
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
         self.process.stop().await.map(drop)
+    }
+}
+
+impl Share {
+    fn command(self, program: &Path) -> Command {
+        let Some(processor) = self.processor else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+        command
     }
 }
 

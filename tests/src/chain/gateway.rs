@@ -29,10 +29,24 @@ impl Gateway {
     /// # Errors
     /// If it does not get ready; the error shows what it printed.
     pub async fn start(google: &Emulator, folder: &Path, ca: &Path) -> io::Result<Self> {
+        Self::start_with(google, folder, ca, |_| {}).await
+    }
+
+    /// The same with another configuration.
+    ///
+    /// # Errors
+    /// If it does not get ready; the error shows what it printed.
+    pub async fn start_with(
+        google: &Emulator,
+        folder: &Path,
+        ca: &Path,
+        change: impl FnOnce(&mut Value),
+    ) -> io::Result<Self> {
         let mut config = read(&workspace().join("envoy/remint.yaml"))?;
         config["listen"] = json!("127.0.0.1:0");
         config["admin"] = json!("127.0.0.1:0");
         config["upstream"] = json!({"ca_file": ca, "connect_to": connect_to(google)});
+        change(&mut config);
         let file = folder.join("remint.yaml");
         std::fs::write(&file, config.to_string())?;
         let mut command = Command::new(built("remint")?);

@@ -11,7 +11,7 @@ use remint_emulator::{Config, Emulator};
 use tempfile::TempDir;
 
 pub use edge::Edge;
-pub use envoy::{Envoy, program as envoy_program};
+pub use envoy::{Envoy, Share, program as envoy_program};
 pub use gateway::Gateway;
 
 use crate::shipped::EnvoyConfig;

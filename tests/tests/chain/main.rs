@@ -11,6 +11,7 @@
 )]
 
 mod demo_program;
+mod istio;
 mod keys;
 mod parts;
 mod requests;

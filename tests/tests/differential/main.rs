@@ -50,22 +50,14 @@ async fn both_filters(emulator: &Emulator, folder: &std::path::Path) -> io::Resu
     config.plugin()["policy"] = json!({"rules": [{
         "name": "all", "match": {}, "audiences": [AUDIENCE], "callers": {"anyone": true},
     }]});
-    answer_200(&mut config.0["static_resources"]["listeners"][0]);
+    // No backend: the page is Envoy's own.
+    config.answer_200();
     let mut native = config.clone();
     *native.filter() = jwt_authn(&emulator.issuer().jwks());
     let mut listener = native.0["static_resources"]["listeners"][0].take();
     listener["name"] = json!("native");
     config.0["static_resources"]["listeners"].as_array_mut().expect("a list").push(listener);
     Envoy::start(&config, folder).await
-}
-
-/// No backend: the page is Envoy's own. Paths are none of this test's business.
-fn answer_200(listener: &mut Value) {
-    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-    manager["route_config"]["virtual_hosts"] = json!([{
-        "name": "all", "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
-    }]);
 }
 
 /// Envoy's own filter, as close to ours as its settings allow.

@@ -40,7 +40,7 @@ async fn keys() -> KeyServer {
     KeyServer::start(Algorithm::Rs256).await.unwrap()
 }
 
-async fn edge(workers: usize, keys: &KeyServer, times: Value) -> Edge {
+async fn edge(workers: u32, keys: &KeyServer, times: Value) -> Edge {
     Edge::start(workers, &[("google", GOOGLE, keys)], times, |_| {}).await.unwrap()
 }
 

@@ -1,0 +1,89 @@
+//! Every example is right, by its schema and to its reader.
+
+use remint_tests::shipped::{EnvoyConfig, read, workspace};
+use serde_json::{Map, Value, json};
+
+use super::documents::{Gateway, Kind, Plugin, PolicyKind};
+
+fn shipped_plugin() -> Value {
+    EnvoyConfig::shipped("envoy.yaml").unwrap().plugin().take()
+}
+
+fn shipped_gateway() -> Value {
+    read(&workspace().join("envoy/remint.yaml")).unwrap()
+}
+
+fn istio_plugin() -> Value {
+    let mut manifest = read(&workspace().join("deploy/istio/wasm-plugin.yaml")).unwrap();
+    manifest["spec"]["pluginConfig"].take()
+}
+
+/// The policy of the table of requests, with a date where one is filled in.
+fn policy_of_the_table() -> Value {
+    let file = workspace().join("tests/tests/policy/policy.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    serde_saphyr::from_str(&text.replace("TODAY", "\"2026-01-31T12:00:00Z\"")).unwrap()
+}
+
+/// What stands in the README between fences for YAML.
+fn readme_blocks() -> Vec<Map<String, Value>> {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
+    // One is a comment, which is nothing to a reader.
+    blocks.filter_map(|block| serde_saphyr::from_str::<Option<_>>(block).unwrap()).collect()
+}
+
+/// A block that shows some members, with the shipped document around it.
+fn around(mut shipped: Value, block: Map<String, Value>) -> Value {
+    for (name, value) in block {
+        shipped[name] = value;
+    }
+    shipped
+}
+
+#[track_caller]
+fn assert_right(kind: Kind, document: &Value) {
+    assert_eq!(kind.violations(document), [""; 0], "by the schema: {document}");
+    assert_eq!(kind.mistakes(document), [""; 0], "to the reader: {document}");
+}
+
+#[test]
+fn the_documents_with_every_member_are_right() {
+    for kind in Kind::ALL {
+        assert_right(kind, &kind.everything());
+    }
+}
+
+#[test]
+fn what_is_shipped_is_right() {
+    assert_right(Plugin, &shipped_plugin());
+    assert_right(Plugin, &istio_plugin());
+    assert_right(Gateway, &shipped_gateway());
+    // Its keys are filled in by the table itself, so no reader reads it as it is.
+    assert_eq!(PolicyKind.violations(&policy_of_the_table()), [""; 0]);
+}
+
+#[test]
+fn every_configuration_in_the_readme_is_right() {
+    let blocks = readme_blocks();
+    assert!(blocks.iter().any(|block| block.contains_key("policy")));
+    for mut block in blocks {
+        if let Some(policy) = block.remove("policy") {
+            assert_right(PolicyKind, &policy);
+        } else if block.contains_key("upstream") {
+            gateway_fragment_is_right(block);
+        } else {
+            assert_right(Plugin, &around(shipped_plugin(), block));
+        }
+    }
+}
+
+/// The README shows some members of a service, and a file that nobody has.
+fn gateway_fragment_is_right(block: Map<String, Value>) {
+    let mut document = around(shipped_gateway(), block);
+    document["services"][0]["rules"] = json!(["orders-push"]);
+    assert_eq!(Gateway.violations(&document), [""; 0]);
+    let mistakes = Gateway.mistakes(&document);
+    assert!(mistakes.iter().all(|it| it.starts_with("upstream.ca_file: ")), "{mistakes:?}");
+}
