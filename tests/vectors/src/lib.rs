@@ -1,7 +1,7 @@
 //! Checks signatures by order, in a proxy: the filter's own ways of checking
 //! them, with nothing of the filter around them.
 //!
-//! A request's body is an [`Order`]; the answer is a list with one word for
+//! A request's body is an `Order`; the answer is a list with one word for
 //! each of its cases: `valid`, `invalid` or `unavailable`. The header
 //! `checked-by` says who did the work in the end. A key that is no key is
 //! answered with 422, and an order that can't be read with 400.
