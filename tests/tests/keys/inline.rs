@@ -41,6 +41,7 @@ async fn edge_with_keys_of(age: Duration, keys: &KeyServer) -> Edge {
         issuer["inline_keys"] = inline;
         issuer.as_object_mut().unwrap().remove("jwks_uri");
         plugin["token"] = json!("forward");
+        plugin["host"] = json!("service-extensions");
         plugin.as_object_mut().unwrap().remove("keys");
         let allowed = FEW.iter().map(|name| ((*name).to_owned(), json!({})));
         let allowed = Value::Object(allowed.collect());
