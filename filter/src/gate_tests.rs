@@ -152,3 +152,33 @@ proptest::proptest! {
         proptest::prop_assert_ne!(verdict, "admit");
     }
 }
+
+proptest::proptest! {
+    /// A panic would take the module down.
+    #[test]
+    fn whatever_headers_come_are_decided_about(
+        names in proptest::collection::vec(
+            ":authority|:path|:method|authorization|x-goog-iap-jwt-assertion|x-request-id|\\PC{0,8}",
+            0..8,
+        ),
+        values in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..64), 8),
+        token in "(Bearer )?[A-Za-z0-9_=.-]{0,80}",
+        path in "/[ -~]{0,40}",
+    ) {
+        let mut gate = gate();
+        let mut headers: Vec<_> = names.into_iter().zip(values).collect();
+        headers.extend([
+            (":authority".to_owned(), b"h.example".to_vec()),
+            (":path".to_owned(), path.into_bytes()),
+            (":method".to_owned(), b"GET".to_vec()),
+            ("authorization".to_owned(), token.into_bytes()),
+        ]);
+        let head = RequestHead::new(headers);
+        let refusal = match gate.decide(&head, NOW) {
+            Decision::Refuse(refusal) | Decision::Wait(refusal) => refusal,
+            Decision::Admit(_) => panic!("nobody has signed this"),
+        };
+        proptest::prop_assert!(!refusal.to_json().to_string().is_empty());
+        let _ = head.request_id();
+    }
+}
