@@ -14,9 +14,11 @@ function init(args)
   wrk.headers["X-Forwarded-Proto"] = "https"
   wrk.headers["X-Cloud-Trace-Context"] = "105445aa7843bc8bf206b12000100000/1;o=1"
   wrk.headers["Traceparent"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-  wrk.body = '{"message":{"data":"eyJvcmRlciI6IDQyLCAic3RhdGUiOiAicGFpZCJ9",'
+  local body = '{"message":{"data":"eyJvcmRlciI6IDQyLCAic3RhdGUiOiAicGFpZCJ9",'
     .. '"messageId":"9153407516229463","publishTime":"2024-05-14T07:51:16.113Z"},'
     .. '"subscription":"projects/demo-project/subscriptions/orders"}'
+  -- args[3] says whether the requests have one.
+  wrk.body = args[3] == "body" and body or ""
   for line in io.lines(args[1]) do
     wrk.headers["Authorization"] = line ~= "" and "Bearer " .. line or nil
     requests[#requests + 1] = wrk.format()

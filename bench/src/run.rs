@@ -231,11 +231,11 @@ async fn measure(
     stage.check(setup, load, envoy).await?;
     let tokens = stage.file(load)?;
     if !times.warm_up.is_zero() {
-        wrk.run(envoy.address(), &tokens, times.warm_up).await?;
+        wrk.run(envoy.address(), &tokens, load.has_body(), times.warm_up).await?;
     }
     let process = process_of(envoy)?;
     let (before, begun) = (Answered::by(envoy).await?, cpu_time(process)?);
-    let count = wrk.run(envoy.address(), &tokens, times.measured).await?;
+    let count = wrk.run(envoy.address(), &tokens, load.has_body(), times.measured).await?;
     let (ended, after) = (cpu_time(process)?, Answered::by(envoy).await?);
     let answered = after.since(before);
     match answered.is_right(setup.status(load), &count) {

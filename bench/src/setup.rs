@@ -103,7 +103,7 @@ pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
         name: OURS,
         verifier: Verifier::Ours,
         table: Table::Comparison,
-        loads: [&Load::GOOD[..], &Load::BAD[..]].concat(),
+        loads: [&Load::GOOD[..], &[Load::Bodiless], &Load::BAD[..]].concat(),
         config: base.clone(),
     });
     setups.extend(grown(&base, parts));
@@ -121,6 +121,8 @@ fn base(parts: Parts<'_>) -> io::Result<EnvoyConfig> {
     if let Some(manager) = config.manager().as_object_mut() {
         manager.remove("access_log");
     }
+    // They are there for the access log.
+    config.plugin()["properties"] = json!(false);
     Ok(config)
 }
 
@@ -135,7 +137,7 @@ fn natives(base: &EnvoyConfig, parts: Parts<'_>) -> Vec<Setup> {
     };
     let authn = |cache| jwt_authn(base, parts.keys, cache);
     let all_tokens = json!({"jwt_cache_size": parts.tokens + parts.tokens / 4});
-    let every = [&Load::GOOD[..], &Load::BAD[..]].concat();
+    let every = [&Load::GOOD[..], &[Load::Bodiless], &Load::BAD[..]].concat();
     let good = &Load::GOOD;
     vec![
         native(OPEN, Verifier::Nobody, good, vec![]),
@@ -264,7 +266,8 @@ impl Setup {
     #[must_use]
     pub fn status(&self, load: Load) -> u16 {
         match (self.verifier, load) {
-            (Verifier::Nobody, _) | (_, Load::Distinct | Load::Few | Load::Repeated) => 200,
+            (Verifier::Nobody, _)
+            | (_, Load::Distinct | Load::Few | Load::Repeated | Load::Bodiless) => 200,
             (Verifier::Native, Load::WrongCaller) => 200,
             // `jwt_authn` says 403 where RFC 6750 has 401.
             (Verifier::Native | Verifier::NativePolicy, Load::WrongAudience)

@@ -21,6 +21,9 @@ pub enum Load {
     Few,
     /// One good token, in each request.
     Repeated,
+    /// Good tokens, one after the other, in requests without a body: what
+    /// refusals are compared with.
+    Bodiless,
     /// No token.
     Missing,
     /// Distinct tokens, each signed by somebody else.
@@ -49,6 +52,14 @@ impl Load {
     pub const BAD: [Self; 5] =
         [Self::Missing, Self::Forged, Self::Expired, Self::WrongAudience, Self::WrongCaller];
 
+    /// Whether its requests have a body. Envoy closes the connection after an
+    /// answer of its own to a request whose body is still to come, whoever
+    /// refuses it: that would be measured instead.
+    #[must_use]
+    pub fn has_body(self) -> bool {
+        Self::GOOD.contains(&self)
+    }
+
     /// What it is called in a file name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -56,6 +67,7 @@ impl Load {
             Self::Distinct => "distinct",
             Self::Few => "few",
             Self::Repeated => "repeated",
+            Self::Bodiless => "bodiless",
             Self::Missing => "missing",
             Self::Forged => "forged",
             Self::Expired => "expired",
@@ -72,6 +84,7 @@ impl Load {
                 format!("{} distinct", grouped(&tokens.of(self).len().to_string()))
             }
             Self::Repeated => "one".to_owned(),
+            Self::Bodiless => "accepted".to_owned(),
             Self::Missing => "no token".to_owned(),
             Self::Forged => "forged signature".to_owned(),
             Self::Expired => "expired".to_owned(),
@@ -110,7 +123,7 @@ impl Tokens {
     #[must_use]
     pub fn of(&self, load: Load) -> &[String] {
         match load {
-            Load::Distinct => &self.distinct,
+            Load::Distinct | Load::Bodiless => &self.distinct,
             Load::Few => &self.distinct[..self.distinct.len().div_ceil(8).min(FEW)],
             Load::Repeated => &self.distinct[..1],
             Load::Missing => &[],

@@ -54,7 +54,8 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    /// Puts `server` under load with the tokens of a file for so long.
+    /// Puts `server` under load with the tokens of a file for so long, in
+    /// requests with a body or without.
     ///
     /// # Errors
     /// If wrk is not there, or anything but statuses went wrong.
@@ -62,9 +63,10 @@ impl Wrk {
         &self,
         server: SocketAddr,
         tokens: &Path,
+        has_body: bool,
         time: Duration,
     ) -> io::Result<Count> {
-        let output = self.output(server, tokens, time).await?;
+        let output = self.output(server, tokens, has_body, time).await?;
         let text = String::from_utf8_lossy(&output.stdout);
         let failed = |what: &str| {
             io::Error::other(format!(
@@ -87,6 +89,7 @@ impl Wrk {
         &self,
         server: SocketAddr,
         tokens: &Path,
+        has_body: bool,
         time: Duration,
     ) -> io::Result<Output> {
         let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
@@ -97,6 +100,7 @@ impl Wrk {
             .arg(&self.script)
             .args([&format!("http://{server}{PATH}"), "--"])
             .args([tokens.as_os_str(), DOMAIN.as_ref()])
+            .arg(if has_body { "body" } else { "none" })
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

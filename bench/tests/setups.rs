@@ -36,7 +36,7 @@ async fn whatever_the_page_compares_is_measured() {
             assert!(measures(name, load), "{name}, {load:?}");
         }
     }
-    for load in Load::BAD {
+    for load in Load::BAD.into_iter().chain([Load::Bodiless]) {
         assert!(measures(POLICY, load) && measures(OURS, load), "{load:?}");
     }
     stage.stop().await;
