@@ -7,7 +7,7 @@ use remint_idtoken::config::Reader;
 use remint_idtoken::{AuthenticToken, TokenCache};
 
 /// A token is kept with its claims, which take a few times its size.
-const COPIES: usize = 4;
+const COPIES: usize = 3;
 /// How much of a token's end finds its place: it is part of the signature, so
 /// no two tokens of an issuer have the same.
 const TAIL: usize = 16;
@@ -23,7 +23,7 @@ pub(crate) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_entries: 10_000, max_bytes: 8 << 20 }
+        Self { max_entries: 10_000, max_bytes: 16 << 20 }
     }
 }
 

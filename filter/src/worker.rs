@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     /// off for good.
     tick: Duration,
     lines: LineBudget,
+    /// When the host has called last, by its clock: one look in each call.
+    now: Duration,
     /// Whether the proxy's log shows what is admitted.
     is_debugged: bool,
 }
@@ -71,6 +73,7 @@ impl Worker {
             metrics: Metrics::of(home),
             tick: TICK_WHILE_WAITING,
             lines: LineBudget::default(),
+            now: Duration::ZERO,
             is_debugged: home == Home::Envoy && host::shows_debug(),
         };
         worker.watch_inline_keys(now);
@@ -79,7 +82,7 @@ impl Worker {
 
     /// Decides about the request at hand; `may_pass` is told, now or later.
     pub(crate) fn request(&mut self, stream: u32, may_pass: &Rc<Cell<bool>>) {
-        let now = host::now();
+        let now = self.look_at_clock();
         self.watch_inline_keys(seconds(now));
         let head = host::request_head();
         match self.gate.decide(&head, seconds(now)) {
@@ -111,8 +114,8 @@ impl Worker {
 
     /// Logs a refusal, unless there are too many.
     fn note(&mut self, what: &str, refusal: &Refusal, head: &RequestHead) {
-        let Some(left_out) = self.lines.take(host::now()) else { return };
-        let mut line = refusal.to_json();
+        let Some(left_out) = self.lines.take(self.now) else { return };
+        let mut line = refusal.clone().about(&head.target(), head).to_json();
         if let Some(object) = line.as_object_mut() {
             let id = head.request_id().map(|id| ("request_id", Value::from(id)));
             let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
@@ -180,7 +183,7 @@ impl Worker {
     }
 
     pub(crate) fn tick(&mut self) {
-        let now = host::now();
+        let now = self.look_at_clock();
         self.watch_inline_keys(seconds(now));
         self.look_for_keys(seconds(now));
         self.tell_key_ages(seconds(now));
@@ -253,7 +256,7 @@ impl Worker {
     }
 
     pub(crate) fn keys_answered(&mut self, call: u32, body_size: usize) {
-        let now = seconds(host::now());
+        let now = seconds(self.look_at_clock());
         let Some(state) = self.gate.keys.iter_mut().find(|state| state.is_call(call)) else {
             return;
         };
@@ -288,9 +291,14 @@ impl Worker {
         self.waiting.forget(stream);
     }
 
+    fn look_at_clock(&mut self) -> Duration {
+        self.now = host::now();
+        self.now
+    }
+
     /// Writes down how long a request has waited.
     fn waited(&mut self, since: Duration) {
-        let waited = host::now().saturating_sub(since).as_millis();
+        let waited = self.now.saturating_sub(since).as_millis();
         self.metrics.observe("remint_wait_ms", u64::try_from(waited).unwrap_or(u64::MAX));
     }
 

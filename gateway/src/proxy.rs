@@ -72,10 +72,10 @@ impl Proxy {
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
         let admission = match admitted.await {
             Ok(admission) => admission,
-            Err(refusal) => return Err(self.refused(id, refusal)),
+            Err(refusal) => return Err(self.refused(id, refusal, &request)),
         };
         if let Some(refusal) = admission.reported() {
-            self.note(id, refusal, "would be refused, but its rule only reports");
+            self.note(id, refusal, &request, "would be refused, but its rule only reports");
         }
         let rule = &**admission.rule().name();
         let Some(route) = self.routes.get(rule) else {
@@ -93,16 +93,28 @@ impl Proxy {
     }
 
     /// Tells the operator of a refusal, unless there are too many.
-    fn note(&self, id: &HeaderValue, refusal: &Refusal, what: &'static str) {
+    fn note(
+        &self,
+        id: &HeaderValue,
+        refusal: &Refusal,
+        request: &Request<Incoming>,
+        what: &'static str,
+    ) {
         let now = Duration::from_secs(self.clock.now().0);
         let may_log = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now);
         if let Some(left_out) = may_log {
-            warn!(request_id = shown(id), refusal = %refusal.to_json(), left_out, "{what}");
+            let refusal = refusal.clone().about(&target(request), request.headers()).to_json();
+            warn!(request_id = shown(id), %refusal, left_out, "{what}");
         }
     }
 
-    fn refused(&self, id: &HeaderValue, refusal: Refusal) -> ProxyError {
-        self.note(id, &refusal, "refused");
+    fn refused(
+        &self,
+        id: &HeaderValue,
+        refusal: Refusal,
+        request: &Request<Incoming>,
+    ) -> ProxyError {
+        self.note(id, &refusal, request, "refused");
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {

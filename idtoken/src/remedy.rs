@@ -135,18 +135,35 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
     use super::*;
     use crate::refusal::Expected;
     use crate::request::Target;
 
+    /// The headers of a sender.
+    fn marks(sender: Option<Sender>) -> HeaderMap {
+        let marks: &[_] = match sender {
+            Some(Sender::PubSub) => &[("user-agent", "CloudPubSub-Google")],
+            Some(Sender::Tasks) => &[("user-agent", "Google-Cloud-Tasks")],
+            Some(Sender::Scheduler) => &[("user-agent", "Google-Cloud-Scheduler")],
+            Some(Sender::Eventarc) => &[("ce-specversion", "1.0"), ("ce-type", "t")],
+            None => &[],
+        };
+        let header = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        marks.iter().map(header).collect()
+    }
+
     fn mismatch(sender: Option<Sender>, received: &str) -> String {
-        let target = Target::parse("orders.example.com", "/push", "POST").unwrap();
+        let target = Target::parse("orders.example.com", "/push", "POST");
         let audiences = ["https://orders.example.com".to_owned()];
         let refusal = Refusal::from(Reason::AudienceMismatch)
             .expected(Expected::AnyOf(audiences.into()))
             .received(received)
             .caller("pusher@p.iam.gserviceaccount.com")
-            .request(&target, sender);
+            .about(&target, &marks(sender));
         refusal.remedy().command.unwrap()
     }
 
@@ -163,20 +180,21 @@ mod tests {
 
     #[test]
     fn every_sender_has_its_own_command() {
-        let commands = [Some(Sender::Scheduler), Some(Sender::Tasks), None]
+        let commands = [Some(Sender::Scheduler), Some(Sender::Tasks), None, Some(Sender::Eventarc)]
             .map(|sender| mismatch(sender, "https://x"));
         assert!(commands[0].starts_with("gcloud scheduler jobs update http JOB"));
         assert!(commands[1].starts_with("gcloud tasks queues update QUEUE"));
         assert!(commands[2].starts_with("gcloud auth print-identity-token"));
+        assert!(commands[3].starts_with("gcloud eventarc pipelines update PIPELINE"));
     }
 
     #[test]
     fn a_url_goes_into_a_command_only_whole_and_from_an_authenticated_caller() {
         let command = |authority, path, caller: Option<&str>| {
-            let target = Target::parse(authority, path, "POST").unwrap();
+            let target = Target::parse(authority, path, "POST");
             let refusal = Refusal::from(Reason::AudienceMismatch)
                 .expected_text("a")
-                .request(&target, Some(Sender::PubSub));
+                .about(&target, &marks(Some(Sender::PubSub)));
             let refusal = match caller {
                 Some(caller) => refusal.caller(caller),
                 None => refusal,

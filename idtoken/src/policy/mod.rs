@@ -31,7 +31,6 @@ use crate::config::{Problem, Problems, Reader};
 use crate::keys::KeyTimes;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{Headers, Target, TargetError};
-use crate::sender::Sender;
 use crate::signature::SignatureScheme;
 use crate::time::{Timing, UnixTime};
 use index::RuleIndex;
@@ -145,7 +144,8 @@ impl Policy {
     /// content by the rule.
     ///
     /// # Errors
-    /// The [`Refusal`] of the first check that failed. With
+    /// The [`Refusal`] of the first check that failed; [`Refusal::about`] adds
+    /// what its operator wants to know of the request. With
     /// [`Reason::KeysUnavailable`] and [`Reason::KeyUnknown`] a caller may
     /// fetch keys and ask again.
     pub fn admit<S: SignatureScheme>(
@@ -156,20 +156,20 @@ impl Policy {
         headers: &impl Headers,
         now: UnixTime,
     ) -> Result<Admission, Refusal> {
-        let target = target
-            .map_err(|error| Refusal::from(Reason::TargetUnsafe).received(error.to_string()))?;
-        let about = |refusal: Refusal| refusal.request(&target, Sender::guess(headers));
+        let unsafe_target =
+            |error: TargetError| Refusal::from(Reason::TargetUnsafe).received(error.to_string());
+        let target = target.map_err(unsafe_target)?;
         if let Some(error) = self.ambiguity(&target) {
-            return Err(about(Refusal::from(Reason::TargetUnsafe).received(error.to_string())));
+            return Err(unsafe_target(error));
         }
         if let Some(rule) = self.preflighted(&target, headers) {
             return Ok(Admission::preflight(rule));
         }
         let Some(rule) = self.rule_for(&target) else {
             let received = format!("{} {} on {}", target.method(), target.path(), target.host());
-            return Err(about(Refusal::from(Reason::NoRule).received(received)));
+            return Err(Refusal::from(Reason::NoRule).received(received));
         };
-        let about = |refusal: Refusal| about(refusal.rule(rule.name()));
+        let about = |refusal: Refusal| refusal.rule(rule.name());
         rule.decide(&Evidence { authority, cache, headers, now })
             .map(|admission| admission.map_refusal(about))
             .map_err(about)

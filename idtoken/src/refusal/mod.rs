@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub use reason::{Answer, Reason};
 
 use crate::fingerprint::Fingerprint;
-use crate::request::Target;
+use crate::request::{Headers, Target, TargetError};
 use crate::sender::Sender;
 
 /// What would have been accepted.
@@ -118,12 +118,20 @@ impl Refusal {
         self
     }
 
-    /// With what the request was for and whose it looks like.
+    /// With what the request was for and whose it looks like. Whoever writes a
+    /// refusal down adds it: most are not written down, and it takes time.
     #[must_use]
-    pub(crate) fn request(mut self, target: &Target<'_>, sender: Option<Sender>) -> Self {
-        self.details.sender = sender;
-        self.details.whole_url = target.whole_url();
-        self.details.endpoint = Some(cut(format!("https://{}{}", target.host(), target.path())));
+    pub fn about(
+        mut self,
+        target: &Result<Target<'_>, TargetError>,
+        headers: &impl Headers,
+    ) -> Self {
+        self.details.sender = Sender::guess(headers);
+        if let Ok(target) = target {
+            let endpoint = format!("https://{}{}", target.host(), target.path());
+            self.details.whole_url = target.whole_url();
+            self.details.endpoint = Some(cut(endpoint));
+        }
         self
     }
 
