@@ -31,7 +31,7 @@ async fn grpc(world: &World, path: &str, token: Option<&str>) -> http::HeaderMap
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_calls_are_refused_with_statuses_of_grpc() {
-    let world = World::start(2, json!({"wait_for_keys": "0s"})).await;
+    let world = World::start(2, json!({})).await;
     let stranger = world.token("stranger@example.com");
     // UNAUTHENTICATED and PERMISSION_DENIED (gRPC, "Status codes").
     for (path, token, status) in [
