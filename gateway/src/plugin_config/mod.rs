@@ -25,8 +25,10 @@ use crate::error::chain;
 use crate::keys::{KeyDocument, KeysError};
 use crate::upstream::{Connector, ConnectorError};
 
-/// What Google's load balancer takes as a plugin's configuration (Service
-/// Extensions, "Quotas and limits").
+/// The largest configuration that is rendered. Google's load balancer takes
+/// 5 MiB of module and configuration together (Service Extensions, "Quotas and
+/// limits"; 2 MiB in earlier editions): half of the smaller figure leaves the
+/// module room.
 pub const MAX_CONFIGURATION_BYTES: usize = 1024 * 1024;
 
 /// In which proxy the filter will run.
@@ -74,10 +76,10 @@ pub enum RenderError {
         /// What went wrong, with its causes.
         why: String,
     },
-    /// More than the load balancer takes.
+    /// Larger than [`MAX_CONFIGURATION_BYTES`].
     #[error(
-        "the configuration would have {0} bytes, and Google's load balancer takes \
-         {MAX_CONFIGURATION_BYTES}: have fewer rules, or lists in fewer of them"
+        "the configuration would have {0} bytes, of {MAX_CONFIGURATION_BYTES} that a plugin may \
+         have beside its module: have fewer rules, or shorter lists in them"
     )]
     TooLarge(usize),
     /// The filter would refuse it.

@@ -172,7 +172,7 @@ async fn keys_of_the_file_s_own_stay_and_their_age_is_told() {
 }
 
 #[test]
-fn what_the_load_balancer_would_not_take_is_an_error() {
+fn what_is_too_large_or_not_to_the_filter_s_taste_is_an_error() {
     let long = format!("{{\"policy\": \"{}\"}}", "x".repeat(MAX_CONFIGURATION_BYTES));
     assert!(matches!(checked(&long), Err(RenderError::TooLarge(_))));
     assert!(matches!(checked("{\"policy\": 1}"), Err(RenderError::Refused(_))));

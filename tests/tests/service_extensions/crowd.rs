@@ -23,6 +23,9 @@ use tokio::sync::Barrier;
 use narrow::{World, module};
 
 const CROWD: usize = 1000;
+/// How often there is a crowd: until the tokens that are remembered have filled
+/// their bounds.
+const ROUNDS: usize = 6;
 /// Each with as many streams as the shipped listener allows.
 const CONNECTIONS: usize = 10;
 /// What the backend takes on one connection: the whole crowd may come over it.
@@ -30,29 +33,46 @@ const STREAMS: u32 = 1024;
 /// A page of WebAssembly's memory has 64 KiB.
 const PAGES: u32 = 16 * 1024 / 64;
 
+/// The section of a module that says how large its memory is.
+const MEMORY: u8 = 5;
+
 /// A module like this one whose memory can't grow beyond so many pages: V8
 /// refuses more, and the module's allocator traps.
 fn bounded(module: &[u8], pages: u32) -> Vec<u8> {
-    const MEMORY: u8 = 5;
-    let (head, mut rest) = module.split_at(8);
-    let mut bounded = head.to_vec();
-    while let Some((&section, after)) = rest.split_first() {
-        let (size, start) = leb(after);
-        let (content, next) = after[start..].split_at(size as usize);
+    let mut bounded = module[..8].to_vec();
+    for (section, content) in sections(module) {
         let content = match section {
-            MEMORY => {
-                assert_eq!(&content[..2], [1, 0], "one memory without a limit");
-                let (least, _) = leb(&content[2..]);
-                [&[1, 1], &*to_leb(least), &*to_leb(pages)].concat()
-            }
+            MEMORY => [&[1, 1], &*to_leb(least(content)), &*to_leb(pages)].concat(),
             _ => content.to_vec(),
         };
         bounded.push(section);
         bounded.extend(to_leb(u32::try_from(content.len()).unwrap()));
         bounded.extend(content);
-        rest = next;
     }
     bounded
+}
+
+/// How many pages a module begins with.
+fn first_pages(module: &[u8]) -> u32 {
+    let memory = sections(module).into_iter().find(|(section, _)| *section == MEMORY);
+    least(memory.unwrap().1)
+}
+
+fn least(memory: &[u8]) -> u32 {
+    assert_eq!(&memory[..2], [1, 0], "one memory without a limit");
+    leb(&memory[2..]).0
+}
+
+/// A module's sections, with their numbers.
+fn sections(module: &[u8]) -> Vec<(u8, &[u8])> {
+    let (mut sections, mut rest) = (Vec::new(), &module[8..]);
+    while let Some((section, after)) = rest.split_first() {
+        let (size, start) = leb(after);
+        let (content, next) = after[start..].split_at(size as usize);
+        sections.push((*section, content));
+        rest = next;
+    }
+    sections
 }
 
 /// A number in LEB128, and how many bytes it has.
@@ -119,22 +139,39 @@ async fn host(world: &World, pages: u32) -> io::Result<Envoy> {
     world.start(1, &config).await
 }
 
-/// As many tokens as there are requests, no two alike.
-fn tokens(google: &Emulator) -> Vec<String> {
+/// A crowd of machines, each with a token that nobody else has, nor anybody in
+/// another round.
+fn machines(google: &Emulator, round: usize) -> Vec<Request<Bytes>> {
     let now = google.issuer().now().0;
-    let token = |place: usize| {
+    let request = |place: usize| {
         let mut claims = remint_tests::attack::good_claims(now);
-        claims["jti"] = json!(place);
-        google.issuer().sign_claims(&claims)
+        claims["jti"] = json!(round * CROWD + place);
+        let token = google.issuer().sign_claims(&claims);
+        over_http_2(DOMAIN, "authorization", &format!("Bearer {token}"))
     };
-    (0..CROWD).map(token).collect()
+    (0..CROWD).map(request).collect()
+}
+
+/// A crowd of people, whom IAP lets through.
+fn people(google: &Emulator) -> Vec<Request<Bytes>> {
+    let request = |place| {
+        let assertion = AssertionRequest::new(format!("{place}@example.com"), APP);
+        let assertion = google.iap().mint_assertion(&assertion.hosted_domain("example.com"));
+        over_http_2(PEOPLE, "x-goog-iap-jwt-assertion", &assertion)
+    };
+    (0..CROWD).map(request).collect()
+}
+
+fn over_http_2(host: &str, name: &str, value: &str) -> Request<Bytes> {
+    let request = Request::post(format!("http://{host}/push")).header(name, value);
+    request.body(Bytes::from_static(b"{}")).unwrap()
 }
 
 /// Sends all of them at once. Returns how many were answered 200.
-async fn send_all(to: SocketAddr, tokens: &[String]) -> usize {
-    let connections = tokens.chunks(CROWD / CONNECTIONS).map(|tokens| {
-        let tokens = tokens.to_vec();
-        tokio::spawn(async move { send_over_one(to, &tokens).await })
+async fn send_all(to: SocketAddr, requests: &[Request<Bytes>]) -> usize {
+    let connections = requests.chunks(CROWD / CONNECTIONS).map(|requests| {
+        let requests = requests.to_vec();
+        tokio::spawn(async move { send_over_one(to, &requests).await })
     });
     let mut passed = 0;
     for connection in connections.collect::<Vec<_>>() {
@@ -143,16 +180,12 @@ async fn send_all(to: SocketAddr, tokens: &[String]) -> usize {
     passed
 }
 
-async fn send_over_one(to: SocketAddr, tokens: &[String]) -> usize {
+async fn send_over_one(to: SocketAddr, requests: &[Request<Bytes>]) -> usize {
     let stream = TokioIo::new(TcpStream::connect(to).await.unwrap());
     let (sender, connection) = client::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
-    let requests = tokens.iter().map(|token| {
-        let mut sender = sender.clone();
-        let request = Request::post(format!("http://{DOMAIN}/push"))
-            .header(header::AUTHORIZATION, bearer(token))
-            .body(Full::new(Bytes::from_static(b"{}")))
-            .unwrap();
+    let requests = requests.iter().map(|request| {
+        let (mut sender, request) = (sender.clone(), request.clone().map(Full::new));
         tokio::spawn(async move {
             let answer = sender.send_request(request).await.ok()?;
             let status = answer.status();
@@ -171,8 +204,9 @@ async fn send_over_one(to: SocketAddr, tokens: &[String]) -> usize {
 async fn a_thousand_requests_at_once_hold_in_the_memory_that_there_is() {
     let world = World::new().await;
     let envoy = host(&world, PAGES).await.unwrap();
-    for _ in 0..2 {
-        assert_eq!(send_all(envoy.address(), &tokens(&world.google)).await, CROWD);
+    for round in 0..ROUNDS {
+        let machines = machines(&world.google, round);
+        assert_eq!(send_all(envoy.address(), &machines).await, CROWD);
     }
     assert!(envoy.refusals().is_empty());
     envoy.stop().await.unwrap();
@@ -183,32 +217,15 @@ async fn a_thousand_requests_at_once_hold_in_the_memory_that_there_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_gets_too_little_memory_lets_nobody_pass() {
     let world = World::new().await;
-    let least = smallest(&std::fs::read(module()).unwrap());
     let file = world.path("tiny.wasm");
-    std::fs::write(&file, bounded(&std::fs::read(module()).unwrap(), least)).unwrap();
+    let whole = std::fs::read(module()).unwrap();
+    std::fs::write(&file, bounded(&whole, first_pages(&whole))).unwrap();
     let config = world.config(&file, &world.rendered(&document()).await);
     if let Ok(envoy) = world.start(1, &config).await {
-        assert_eq!(send_all(envoy.address(), &tokens(&world.google)).await, 0);
+        assert_eq!(send_all(envoy.address(), &machines(&world.google, 0)).await, 0);
         envoy.stop().await.unwrap();
     }
     world.close().await;
-}
-
-/// With how much memory a module begins.
-fn smallest(module: &[u8]) -> u32 {
-    let fits = |pages: &u32| {
-        let bounded = bounded(module, *pages);
-        let (mut rest, mut least) = (&bounded[8..], 0);
-        while let Some((&section, after)) = rest.split_first() {
-            let (size, start) = leb(after);
-            if section == 5 {
-                least = leb(&after[start + 2..]).0;
-            }
-            rest = &after[start + size as usize..];
-        }
-        least <= *pages
-    };
-    (1..PAGES).find(fits).unwrap()
 }
 
 /// `cargo test -p remint-tests --test service_extensions -- --ignored --nocapture`
@@ -216,41 +233,46 @@ fn smallest(module: &[u8]) -> u32 {
 #[ignore = "a measurement"]
 async fn how_much_memory_and_time_requests_take() {
     let world = World::new().await;
-    let tokens = tokens(&world.google);
-    let first = smallest(&std::fs::read(module()).unwrap());
+    let (machines, people) = (machines(&world.google, 0), people(&world.google));
+    let first = first_pages(&std::fs::read(module()).unwrap());
     let (mut too_few, mut enough) = (first, PAGES);
     while too_few + 1 < enough {
         let pages = u32::midpoint(too_few, enough);
-        match holds(&world, pages, &tokens).await {
+        match holds(&world, pages, &machines).await {
             true => enough = pages,
             false => too_few = pages,
         }
     }
-    println!("memory: begins with {} KiB, needs {} KiB", first * 64, enough * 64);
-    let plugin = world.rendered(&document()).await;
-    let mut config = world.config(&module(), &plugin);
-    println!("with the module:");
-    costs(&world, &config, &tokens).await;
+    println!("memory: begins with {} KiB, one crowd needs {} KiB", first * 64, enough * 64);
+    let mut config = world.config(&module(), &world.rendered(&document()).await);
+    for (what, crowd) in [("tokens (RS256)", &machines), ("assertions (ES256)", &people)] {
+        println!("{what}, with the module:");
+        costs(&world, &config, crowd).await;
+    }
     config.manager()["http_filters"].as_array_mut().unwrap().remove(0);
-    println!("without:");
-    costs(&world, &config, &tokens).await;
+    println!("without the module:");
+    costs(&world, &config, &machines).await;
     world.close().await;
 }
 
-async fn holds(world: &World, pages: u32, tokens: &[String]) -> bool {
+async fn holds(world: &World, pages: u32, requests: &[Request<Bytes>]) -> bool {
     let Ok(envoy) = host(world, pages).await else { return false };
-    let crowd = tokio::time::timeout(Duration::from_secs(20), send_all(envoy.address(), tokens));
+    let crowd = tokio::time::timeout(Duration::from_secs(20), send_all(envoy.address(), requests));
     let held = crowd.await.is_ok_and(|passed| passed == CROWD);
     envoy.stop().await.unwrap();
     held
 }
 
 /// Prints the processor time of each request, first with tokens that are new.
-async fn costs(world: &World, config: &remint_tests::shipped::EnvoyConfig, tokens: &[String]) {
+async fn costs(
+    world: &World,
+    config: &remint_tests::shipped::EnvoyConfig,
+    requests: &[Request<Bytes>],
+) {
     let envoy = world.start(1, config).await.unwrap();
-    for what in ["new tokens", "the same again", "and again"] {
+    for what in ["new", "the same again", "and again"] {
         let before = envoy.worked().unwrap();
-        assert_eq!(send_all(envoy.address(), tokens).await, CROWD);
+        assert_eq!(send_all(envoy.address(), requests).await, CROWD);
         let each = (envoy.worked().unwrap() - before) / u32::try_from(CROWD).unwrap();
         println!("{what}: {each:?} of Envoy's processor time for each request");
     }

@@ -6,7 +6,8 @@ use remint_emulator::Fault;
 
 use narrow::{World, module};
 
-/// What Google's load balancer takes (Service Extensions, "Quotas and limits").
+/// What Google's load balancer has taken of module and configuration together
+/// from the start; 5 MiB by now (Service Extensions, "Quotas and limits").
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
