@@ -58,11 +58,10 @@ pub(crate) enum Change<'r> {
 impl Backend {
     /// Reads `token`, `claim_headers` and `payload_header`.
     pub(crate) fn read(object: &mut Object<'_>, policy: Option<&Policy>) -> Option<Self> {
-        let token = object.maybe("token", TokenHandling::read);
-        let issuers = policy.map(|policy| policy.issuers().iter().map(Issuer::name).collect());
+        let token = object.maybe("token", |token| TokenHandling::read(token, policy));
         let claims = object
-            .maybe("claim_headers", |list| list.list(|it| ClaimHeader::read(it, issuers.as_ref())));
-        let payload = object.maybe("payload_header", |name| name.parsed(header_name));
+            .maybe("claim_headers", |list| list.list(|claim| ClaimHeader::read(claim, policy)));
+        let payload = object.maybe("payload_header", |name| own_header(name, policy));
         let place = object.reader().clone();
         let (token, claims, payload) = (token?.unwrap_or_default(), claims?, payload?);
         let claims = claims.unwrap_or_default();
@@ -75,7 +74,6 @@ impl Backend {
             claims.chain(&payload).chain(moved).map(String::as_str)
         };
         place.distinct("header", names());
-        report_clashes(&place, names(), policy?);
         let own = names().map(|name| name.replace('_', "-")).collect();
         Some(Self { token, claims, payload, own })
     }
@@ -131,26 +129,28 @@ impl Backend {
 
 impl TokenHandling {
     /// `strip`, `forward`, or `{move_to: HEADER}`.
-    fn read(from: &Reader<'_>) -> Option<Self> {
+    fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Self> {
         if !from.is_mapping() {
             let words = [("strip", false), ("forward", true)];
             let is_forward = from.choice(&words)?;
             return Some(if is_forward { Self::Forward } else { Self::Strip });
         }
         let mut object = from.object()?;
-        let header = object.need("move_to").and_then(|name| name.parsed(header_name));
+        let header = object.need("move_to").and_then(|name| own_header(&name, policy));
         object.finish();
         Some(Self::Move(header?))
     }
 }
 
 impl ClaimHeader {
-    fn read(from: &Reader<'_>, issuers: Option<&Vec<&str>>) -> Option<Self> {
+    /// Without a policy the issuer can't be checked; the rest can.
+    fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Self> {
         let mut object = from.object()?;
         let claim = object.need("claim").and_then(|claim| claim.text().map(str::to_owned));
-        let header = object.need("header").and_then(|name| name.parsed(header_name));
+        let header = object.need("header").and_then(|name| own_header(&name, policy));
         let issuer = object.maybe("issuer", |name| {
-            let known: Vec<_> = issuers?.iter().map(|name| (*name, *name)).collect();
+            let known: Vec<_> =
+                policy?.issuers().iter().map(|issuer| (issuer.name(), issuer.name())).collect();
             name.choice(&known).map(str::to_owned)
         });
         object.finish();
@@ -171,12 +171,16 @@ impl ClaimHeader {
     }
 }
 
-/// A header can't both hold a token that is to be verified and be set here.
-fn report_clashes<'a>(place: &Reader<'_>, names: impl Iterator<Item = &'a str>, policy: &Policy) {
-    let places = || policy.issuers().iter().flat_map(Issuer::places);
-    for name in names.filter(|name| places().any(|place| place.header() == *name)) {
-        place.problem(format!("the header {name:?} is where tokens are read: set another one"));
+/// The name of a header that is set here. It can't be one that holds a token
+/// which is to be verified.
+fn own_header(from: &Reader<'_>, policy: Option<&Policy>) -> Option<String> {
+    let name = from.parsed(header_name)?;
+    let mut places = policy.into_iter().flat_map(Policy::issuers).flat_map(Issuer::places);
+    if places.any(|place| place.header() == name) {
+        from.problem(format!("{name:?} is where tokens are read: set another header"));
+        return None;
     }
+    Some(name)
 }
 
 /// A claim as a header's value: texts, numbers and flags as they are, lists and

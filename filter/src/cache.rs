@@ -1,6 +1,6 @@
 //! The tokens that a worker has found authentic.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use remint_idtoken::config::Reader;
@@ -50,6 +50,16 @@ pub(crate) struct Cache {
     generations: RefCell<Generations>,
     /// Of one generation.
     bounds: Bounds,
+    looks: Cell<Looks>,
+}
+
+/// How often tokens were looked for, since the last time that somebody asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looks {
+    /// They were remembered.
+    pub(crate) hits: u32,
+    /// They were not.
+    pub(crate) misses: u32,
 }
 
 type Tail = [u8; TAIL];
@@ -70,7 +80,33 @@ struct Generations {
 impl Cache {
     pub(crate) fn new(Bounds { max_entries, max_bytes }: Bounds) -> Self {
         let bounds = Bounds { max_entries: max_entries.div_ceil(2), max_bytes: max_bytes / 2 };
-        Self { generations: RefCell::default(), bounds }
+        Self { generations: RefCell::default(), bounds, looks: Cell::default() }
+    }
+
+    /// How often tokens were looked for since the last call of this.
+    pub(crate) fn take_looks(&self) -> Looks {
+        self.looks.take()
+    }
+
+    fn find(&self, token: &[u8]) -> Option<AuthenticToken> {
+        let tail = token.last_chunk()?;
+        let mut generations = self.generations.borrow_mut();
+        if let Some(known) = generations.young.get(tail) {
+            return (*known.token == *token).then(|| known.authentic.clone());
+        }
+        generations.old.get(tail).filter(|known| *known.token == *token)?;
+        let known = generations.old.remove(tail)?;
+        let authentic = known.authentic.clone();
+        generations.put(*tail, known, self.bounds);
+        Some(authentic)
+    }
+
+    fn count(&self, is_hit: bool) {
+        let Looks { hits, misses } = self.looks.get();
+        self.looks.set(match is_hit {
+            true => Looks { hits: hits.saturating_add(1), misses },
+            false => Looks { hits, misses: misses.saturating_add(1) },
+        });
     }
 
     /// Forgets everything: other keys are in use.
@@ -94,16 +130,9 @@ impl Generations {
 
 impl TokenCache for Cache {
     fn get(&self, token: &[u8]) -> Option<AuthenticToken> {
-        let tail = token.last_chunk()?;
-        let mut generations = self.generations.borrow_mut();
-        if let Some(known) = generations.young.get(tail) {
-            return (*known.token == *token).then(|| known.authentic.clone());
-        }
-        generations.old.get(tail).filter(|known| *known.token == *token)?;
-        let known = generations.old.remove(tail)?;
-        let authentic = known.authentic.clone();
-        generations.put(*tail, known, self.bounds);
-        Some(authentic)
+        let found = self.find(token);
+        self.count(found.is_some());
+        found
     }
 
     fn put(&self, token: &[u8], authentic: &AuthenticToken) {

@@ -2,7 +2,7 @@
 
 use remint_idtoken::{Admission, Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime};
 
-use crate::cache::{Bounds, Cache};
+use crate::cache::{Bounds, Cache, Looks};
 use crate::config::KeySource;
 use crate::head::RequestHead;
 use crate::keys::KeyState;
@@ -50,13 +50,39 @@ impl<S: SignatureScheme> Gate<S> {
             self.cached_with = self.authority.generation();
             self.cache.clear();
         }
-        let refusal =
-            match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
-                Ok(admission) => return Decision::Admit(Box::new(admission)),
-                Err(refusal) => refusal,
-            };
-        let issuer = refusal.issuer_name().unwrap_or_default();
-        let state = self.keys.iter_mut().find(|state| state.source.issuer == issuer);
+        match self.policy.admit(&self.authority, &self.cache, head.target(), head, now) {
+            Ok(admission) => {
+                // A rule that only reports holds nobody up, but it should not
+                // report a key as unknown for longer than one that enforces.
+                if let Some(refusal) = admission.reported() {
+                    self.look_for_key(refusal, now);
+                }
+                Decision::Admit(Box::new(admission))
+            }
+            Err(refusal) => self.wait_or_refuse(refusal, now),
+        }
+    }
+
+    /// How often tokens were looked for among the remembered ones since the
+    /// last call of this.
+    pub(crate) fn take_looks(&self) -> Looks {
+        self.cache.take_looks()
+    }
+
+    fn state_of(&mut self, refusal: &Refusal) -> Option<&mut KeyState> {
+        let issuer = refusal.issuer_name()?;
+        self.keys.iter_mut().find(|state| state.source.issuer == issuer)
+    }
+
+    fn look_for_key(&mut self, refusal: &Refusal, now: UnixTime) {
+        let state = self.state_of(refusal).filter(|_| refusal.reason == Reason::KeyUnknown);
+        if let Some(state) = state {
+            state.unknown_key(now);
+        }
+    }
+
+    fn wait_or_refuse(&mut self, refusal: Refusal, now: UnixTime) -> Decision {
+        let state = self.state_of(&refusal);
         match (refusal.reason, state) {
             (Reason::KeysUnavailable, Some(_)) => Decision::Wait(refusal),
             // While the key server is down, nobody can say that there is no

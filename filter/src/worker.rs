@@ -11,6 +11,7 @@ use remint_idtoken::{Admission, LineBudget, Reason, Refusal, UnixTime, VerifiedT
 use serde_json::{Value, json};
 
 use crate::backend::{Backend, Change};
+use crate::cache::Looks;
 use crate::config::{Config, Home};
 use crate::gate::{Decision, Gate};
 use crate::head::RequestHead;
@@ -183,6 +184,7 @@ impl Worker {
         self.watch_inline_keys(seconds(now));
         self.look_for_keys(seconds(now));
         self.tell_key_ages(seconds(now));
+        self.tell_looks();
         for Waiting { stream, head, since, refusal, .. } in
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
@@ -217,6 +219,18 @@ impl Worker {
         }
         if is_new {
             self.decide_waiting(now);
+        }
+    }
+
+    /// Tells statistics how often tokens were remembered: at each tick, because
+    /// a call of the host's for each request would cost more than the look.
+    fn tell_looks(&mut self) {
+        let Looks { hits, misses } = self.gate.take_looks();
+        for (name, number) in [("hit", hits), ("miss", misses)] {
+            if number > 0 {
+                let name = format!("remint_cached_tokens.result.{name}");
+                self.metrics.count(&name, i64::from(number));
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::server::conn::http1;
@@ -16,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use remint_emulator::{Issuer, SystemClock};
 use remint_idtoken::Algorithm;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -27,19 +29,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers so to each path. Where there is no answer,
+    /// Starts a server that answers so to each request. Where there is no answer,
     /// it says nothing and keeps the connection open.
     ///
     /// # Errors
     /// If there is no free port.
     pub async fn start(
-        answer: impl Fn(&str) -> Option<Response<Bytes>> + Send + Sync + 'static,
+        answer: impl Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let hits = Arc::new(AtomicU64::new(0));
         let task = tokio::spawn(serve(listener, Arc::new(answer), Arc::clone(&hits)));
         Ok(Self { address, hits, task })
+    }
+
+    /// Starts a server that answers with the headers of each request, as a JSON
+    /// object. A header that came several times is a list.
+    ///
+    /// # Errors
+    /// If there is no free port.
+    pub async fn echo() -> io::Result<Self> {
+        Self::start(|request| Some(json(headers_of(request).to_string()))).await
     }
 
     /// Where it listens.
@@ -55,6 +66,18 @@ impl Server {
     }
 }
 
+fn headers_of(request: &Parts) -> Value {
+    let mut all = serde_json::Map::new();
+    for name in request.headers.keys() {
+        let values = request.headers.get_all(name).iter();
+        let mut values: Vec<_> =
+            values.map(|value| Value::from(String::from_utf8_lossy(value.as_bytes()))).collect();
+        let value = if values.len() == 1 { values.remove(0) } else { values.into() };
+        all.insert(name.to_string(), value);
+    }
+    all.into()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
@@ -63,14 +86,14 @@ impl Drop for Server {
 
 async fn serve(
     listener: TcpListener,
-    answer: Arc<impl Fn(&str) -> Option<Response<Bytes>> + Send + Sync + 'static>,
+    answer: Arc<impl Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync + 'static>,
     hits: Arc<AtomicU64>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         let (answer, hits) = (Arc::clone(&answer), Arc::clone(&hits));
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             hits.fetch_add(1, Ordering::SeqCst);
-            let response = answer(request.uri().path());
+            let response = answer(&request.into_parts().0);
             async move {
                 match response {
                     Some(response) => Ok::<_, Infallible>(response.map(Full::new)),
@@ -111,8 +134,8 @@ impl KeyServer {
         let issuer = Arc::new(issuer);
         let mood = Arc::new(Mutex::new(Mood::Keys));
         let (keys, its_mood) = (Arc::clone(&issuer), Arc::clone(&mood));
-        let server = Server::start(move |path| match lock(&its_mood).clone() {
-            _ if path != "/keys" => Some(status(StatusCode::IM_A_TEAPOT)),
+        let server = Server::start(move |request| match lock(&its_mood).clone() {
+            _ if request.uri.path() != "/keys" => Some(status(StatusCode::IM_A_TEAPOT)),
             Mood::Keys => Some(json(keys.jwks().to_string())),
             Mood::Canned(canned) => Some(canned),
             Mood::Hang => None,

@@ -168,7 +168,21 @@ fn an_unknown_key_is_asked_for_once_by_all_workers_together() {
     };
     assert_eq!(fetches(&mut workers, 30, 60), 1);
     assert_eq!(fetches(&mut workers, 60, 240), 6);
-    assert!(workers.iter().all(|worker| !worker.state.wants_unknown));
+    assert!(workers.iter().all(|worker| worker.state.wanted_at.is_none()));
+}
+
+#[test]
+fn an_unknown_key_that_has_come_is_not_asked_for_again_however_long_it_took() {
+    let times = KeyTimes { unknown_key_interval: Duration::from_secs(1), ..KeyTimes::default() };
+    let shared = Rc::default();
+    let mut workers = [Worker::of(&shared, times), Worker::of(&shared, times)];
+    tick(&mut workers, NOW);
+    workers[0].fetched(&document(), NOW).unwrap();
+    tick(&mut workers, later(1));
+    assert!(workers.iter_mut().all(|worker| worker.state.unknown_key(later(9))));
+    assert_eq!(tick(&mut workers, later(9)), [0]);
+    workers[0].fetched(&document(), later(12)).unwrap();
+    assert_eq!(tick(&mut workers, later(13)), [0; 0]);
 }
 
 #[test]

@@ -45,9 +45,9 @@ pub(crate) struct KeyState {
     schedule: KeySchedule,
     /// Whether the authority has the keys of the known document.
     is_in_use: bool,
-    /// Whether a token named a key that is not in the set, and nobody has
-    /// asked for it yet.
-    wants_unknown: bool,
+    /// When a token last named a key that is not in the set, if no keys have
+    /// come since.
+    wanted_at: Option<UnixTime>,
     fetch: Option<Fetch>,
 }
 
@@ -76,7 +76,7 @@ impl KeyState {
             known: Record::default(),
             schedule: KeySchedule::new(times),
             is_in_use: false,
-            wants_unknown: false,
+            wanted_at: None,
             fetch: None,
         }
     }
@@ -89,16 +89,20 @@ impl KeyState {
         authority: &mut Authority<S>,
         now: UnixTime,
     ) -> Look {
-        let before = (self.known.past, self.wants_unknown);
+        let before = (self.known.past, self.wanted_at);
         let (version, is_lost) = self.adopt(shared, authority, now);
-        self.wants_unknown = self.wants_unknown && self.schedule.unknown_key(now);
+        let has_come = |wanted_at| self.known.past.fetched_at.is_some_and(|at| at >= wanted_at);
+        self.wanted_at = self.wanted_at.filter(|at| !has_come(*at));
+        if self.wanted_at.is_some() && !self.schedule.unknown_key(now) {
+            self.wanted_at = None;
+        }
         let is_due = self.fetch.is_none() && self.schedule.is_due(now);
         let must_fetch = is_due && self.take_lease(shared, version, now);
-        if is_lost && !is_due {
+        if is_lost && !is_due && !self.known.document.is_empty() {
             // If somebody else was faster, the next look shows it.
             shared.set(&self.place, &self.known.encode(), version);
         }
-        Look { is_new: before != (self.known.past, self.wants_unknown), must_fetch }
+        Look { is_new: before != (self.known.past, self.wanted_at), must_fetch }
     }
 
     /// Takes over what other workers know. Returns the record's version, and
@@ -275,7 +279,9 @@ impl KeyState {
     /// has since.
     pub(crate) fn unknown_key(&mut self, now: UnixTime) -> bool {
         let may_come = self.schedule.unknown_key(now);
-        self.wants_unknown |= may_come;
+        if may_come {
+            self.wanted_at = Some(now);
+        }
         may_come
     }
 

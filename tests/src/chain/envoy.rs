@@ -99,6 +99,26 @@ impl Envoy {
         Ok(())
     }
 
+    /// Starts Envoy with a configuration that it must refuse, as users start
+    /// it, and returns what it printed before it ended.
+    ///
+    /// # Errors
+    /// If it starts, or takes too long.
+    pub async fn refusing(config: &EnvoyConfig, folder: &Path) -> io::Result<String> {
+        let file = folder.join("refused.json");
+        std::fs::write(&file, config.0.to_string())?;
+        let mut command = Command::new(program()?);
+        command.arg("--config-path").arg(&file);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"]);
+        let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output());
+        let output = ended.await.map_err(|_| io::Error::other("envoy runs: it must not"))??;
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.success() {
+            false => Ok(log),
+            true => Err(io::Error::other(format!("envoy has ended as if all were well:\n{log}"))),
+        }
+    }
+
     /// Where its first listener listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -7,11 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::documents::{Kind, Plugin, places, unescaped};
-
-/// Members that the schema describes and the filter learns to read elsewhere.
-/// Who brings both together takes them away here and adds them to plugin.yaml.
-const COMING: [&str; 2] = ["host", "token_cache"];
+use super::documents::{Kind, places, unescaped};
 
 /// The names that the reader knows at a place, if it does not know any name.
 fn names_of_reader(kind: Kind, place: &str) -> Option<BTreeSet<String>> {
@@ -45,9 +41,6 @@ impl Kind {
     /// The schema with references that name their file.
     fn absolute(self) -> Value {
         let mut schema = self.schema();
-        if let (Self::Plugin, Some(members)) = (self, schema["properties"].as_object_mut()) {
-            members.retain(|name, _| !COMING.contains(&name.as_str()));
-        }
         name_files(&mut schema, self.name());
         schema
     }
@@ -106,10 +99,11 @@ fn is_closed(schema: &Value) -> bool {
 }
 
 /// The mappings of a document at which its reader has a fixed set of names.
+/// The policy inside of the others is the same.
 fn closed_places(kind: Kind) -> Vec<(String, BTreeSet<String>)> {
     let document = kind.everything();
-    let mappings =
-        places(&document).into_iter().filter(|it| document.pointer(it).unwrap().is_object());
+    let own = places(&document).into_iter().filter(|place| !place.starts_with("/policy/"));
+    let mappings = own.filter(|place| document.pointer(place).unwrap().is_object());
     mappings.filter_map(|place| Some((place.clone(), names_of_reader(kind, &place)?))).collect()
 }
 
@@ -118,8 +112,7 @@ fn schemas_and_readers_know_the_same_names_everywhere() {
     for kind in Kind::ALL {
         let mut seen = BTreeSet::new();
         let mut together = std::collections::BTreeMap::<String, (BTreeSet<_>, BTreeSet<_>)>::new();
-        for (place, mut of_reader) in closed_places(kind) {
-            of_reader.retain(|name| kind != Plugin || !COMING.contains(&name.as_str()));
+        for (place, of_reader) in closed_places(kind) {
             let schemas = kind.mapping_at(&place);
             assert!(schemas.iter().all(is_closed), "{kind:?} {place}: {schemas:?}");
             // Readers of a preset know other names than those of other issuers.

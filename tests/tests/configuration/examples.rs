@@ -64,6 +64,21 @@ fn what_is_shipped_is_right() {
     assert_eq!(PolicyKind.violations(&policy_of_the_table()), [""; 0]);
 }
 
+/// There keys stand in the policy, and nothing is fetched or waited for.
+#[test]
+fn a_plugin_in_google_s_load_balancer_needs_no_more_than_a_policy_with_keys() {
+    let mut plugin = Plugin.everything();
+    plugin["host"] = json!("service-extensions");
+    assert_ne!(Plugin.violations(&plugin), [""; 0]);
+    for name in ["keys", "wait_for_keys", "properties", "claim_headers"] {
+        plugin.as_object_mut().unwrap().remove(name);
+    }
+    let frozen = plugin["policy"]["issuers"][3].take();
+    let health = plugin["policy"]["rules"][0].take();
+    plugin["policy"] = json!({"issuers": [frozen], "rules": [health]});
+    assert_right(Plugin, &plugin);
+}
+
 #[test]
 fn every_configuration_in_the_readme_is_right() {
     let blocks = readme_blocks();

@@ -1,4 +1,5 @@
-//! The schemas describe what the readers accept.
+//! The schemas describe what the readers accept; the readers report each
+//! mistake where it is, and a proxy that got one does not start.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,4 +15,5 @@
 mod documents;
 mod drift;
 mod examples;
+mod mistakes;
 mod mutations;

@@ -17,6 +17,8 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "is no rule of the policy",
     "belongs to no service",
     "say which cluster leads to",
+    "its keys stand in the policy",
+    "needs \"inline_keys\"",
     "\"keys\" is missing",
     "\"issuers\" is missing: name those that this rule accepts",
     // Things that must differ, or fit.

@@ -41,7 +41,10 @@ async fn edge_with_keys_of(age: Duration, keys: &KeyServer) -> Edge {
         issuer["inline_keys"] = inline;
         issuer.as_object_mut().unwrap().remove("jwks_uri");
         plugin["token"] = json!("forward");
-        plugin.as_object_mut().unwrap().remove("keys");
+        plugin["host"] = json!("service-extensions");
+        for name in ["keys", "wait_for_keys"] {
+            plugin.as_object_mut().unwrap().remove(name);
+        }
         let allowed = FEW.iter().map(|name| ((*name).to_owned(), json!({})));
         let allowed = Value::Object(allowed.collect());
         config.filter()["typed_config"]["config"]["capability_restriction_config"] =

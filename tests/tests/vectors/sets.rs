@@ -40,7 +40,7 @@ pub(crate) fn all() -> Vec<Group> {
     groups
 }
 
-/// Unsigned numbers in base64url: JWKs have no leading zeros, ASN.1 may.
+/// Base64url, as JWKs and orders have it.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -1,7 +1,7 @@
 //! Checks signatures by order, in a proxy: the filter's own ways of checking
 //! them, with nothing of the filter around them.
 //!
-//! A request's body is an [`Order`]; the answer is a list with one word for
+//! A request's body is an `Order`; the answer is a list with one word for
 //! each of its cases: `valid`, `invalid` or `unavailable`. The header
 //! `checked-by` says who did the work in the end. A key that is no key is
 //! answered with 422, and an order that can't be read with 400.
@@ -58,17 +58,17 @@ struct Answer {
 }
 
 impl Answer {
-    fn refusal(status: u32, why: impl ToString) -> Self {
+    fn refusal(status: u32, why: &impl ToString) -> Self {
         Self { status, checked_by: "nobody", body: why.to_string() }
     }
 }
 
 fn answer(body: &[u8]) -> Result<Answer, Answer> {
-    let order: Order = serde_json::from_slice(body).map_err(|why| Answer::refusal(400, why))?;
+    let order: Order = serde_json::from_slice(body).map_err(|why| Answer::refusal(400, &why))?;
     let set = json!({"keys": [order.key]}).to_string();
-    let keys = parse_jwks(set.as_bytes()).map_err(|why| Answer::refusal(422, why))?;
+    let keys = parse_jwks(set.as_bytes()).map_err(|why| Answer::refusal(422, &why))?;
     let Some((_, key)) = keys.keys().first() else {
-        return Err(Answer::refusal(422, "no key"));
+        return Err(Answer::refusal(422, &"no key"));
     };
     let (checked_by, verdicts) = match order.scheme {
         Scheme::Host => ("host", verdicts(&HostSignatures::default(), key, &order)?),
@@ -90,8 +90,9 @@ fn verdicts<S: SignatureScheme>(
     key: &PublicKey,
     order: &Order,
 ) -> Result<Vec<&'static str>, Answer> {
-    let key = scheme.load(key).map_err(|why| Answer::refusal(422, why))?;
-    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|why| Answer::refusal(400, why));
+    let key = scheme.load(key).map_err(|why| Answer::refusal(422, &why))?;
+    let decode =
+        |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|why| Answer::refusal(400, &why));
     let verdict = |case: &Case| {
         let (message, signature) = (decode(&case.message)?, decode(&case.signature)?);
         let mut checked = Ok(());
@@ -121,7 +122,7 @@ impl Context for Request {}
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         if end_of_stream {
-            respond(&Answer::refusal(400, "no order"));
+            respond(&Answer::refusal(400, &"no order"));
         }
         Action::Pause
     }
