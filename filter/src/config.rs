@@ -75,17 +75,20 @@ impl Config {
     /// # Errors
     /// All mistakes, each with its path.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        let problems = Problems::default();
         match document(bytes) {
-            Ok(node) => {
-                let config = Self::read(&Reader::root(&node, &problems));
-                problems.finish(config)
-            }
-            Err(message) => {
-                problems.add(Problem { path: String::new(), at: None, message });
-                problems.finish(None)
-            }
+            Ok(node) => Self::of_tree(&node),
+            Err(message) => Err(vec![Problem { path: String::new(), at: None, message }]),
         }
+    }
+
+    /// The same from the document's tree.
+    ///
+    /// # Errors
+    /// All mistakes, each with its path.
+    pub(crate) fn of_tree(document: &Node) -> Result<Self, Vec<Problem>> {
+        let problems = Problems::default();
+        let config = Self::read(&Reader::root(document, &problems));
+        problems.finish(config)
     }
 
     fn read(root: &Reader<'_>) -> Option<Self> {

@@ -22,7 +22,7 @@ mod waiting;
 mod worker;
 
 use proxy_wasm::traits::RootContext;
-use remint_idtoken::config::Problem;
+use remint_idtoken::config::{Node, Problem};
 
 /// The plugin, as a proxy creates it once in each worker.
 #[must_use]
@@ -39,6 +39,15 @@ pub fn root() -> Box<dyn RootContext> {
 pub fn check_configuration(bytes: &[u8]) -> Result<(), Vec<String>> {
     let mistakes = |all: Vec<_>| all.iter().map(Problem::to_string).collect();
     config::Config::parse(bytes).map(drop).map_err(mistakes)
+}
+
+/// The same for a document that somebody else has read. Where its values know
+/// their places in a file, the mistakes do.
+///
+/// # Errors
+/// All mistakes in it.
+pub fn check_document(document: &Node) -> Result<(), Vec<Problem>> {
+    config::Config::of_tree(document).map(drop)
 }
 
 /// The entry point, which only a wasm module exports.

@@ -22,7 +22,7 @@ use crate::config::Origin;
 use crate::doorbell::{Doorbell, News};
 use crate::error::chain;
 use crate::random;
-use crate::upstream::{Connector, ConnectorError, FetchError, Fetcher};
+use crate::upstream::{Connector, ConnectorError, FetchError, Fetched, Fetcher};
 
 /// How long a request waits for keys.
 const KEY_WAIT: Duration = Duration::from_secs(5);
@@ -38,16 +38,21 @@ pub(crate) struct Keyring {
 
 struct IssuerKeys {
     issuer: Issuer,
-    url: KeyUrl,
-    fetcher: Fetcher,
+    source: KeyDocument,
     schedule: Mutex<KeySchedule>,
     news: Arc<News>,
     doorbell: Doorbell,
 }
 
+/// Where an issuer's key set is, and the way there.
+pub(crate) struct KeyDocument {
+    url: KeyUrl,
+    fetcher: Fetcher,
+}
+
 /// Why there are no new keys.
 #[derive(Debug, thiserror::Error)]
-enum KeysError {
+pub(crate) enum KeysError {
     #[error("the key set can't be fetched")]
     Fetch(#[from] FetchError),
     #[error("the key set's server answers {0}")]
@@ -191,7 +196,7 @@ impl Keyring {
         }
         warn!(
             issuer = issuer.issuer.name(),
-            url = %issuer.url,
+            url = %issuer.source.url,
             error = %chain(error),
             has_keys,
             %next_attempt,
@@ -215,14 +220,10 @@ impl IssuerKeys {
         times: KeyTimes,
         connector: &Connector,
     ) -> Result<Self, ConnectorError> {
-        let named = || ConnectorError::Name(url.authority().to_owned());
-        let origin = Origin::of(url.scheme() == "https", url.authority()).ok_or_else(named)?;
-        let host = HeaderValue::from_str(&origin.authority()).map_err(|_| named())?;
         let news = Arc::new(News::default());
         Ok(Self {
             issuer: issuer.clone(),
-            url: url.clone(),
-            fetcher: Fetcher::new(connector.dialer(&origin)?, host),
+            source: KeyDocument::new(url, connector)?,
             schedule: Mutex::new(KeySchedule::new(times)),
             doorbell: Doorbell::new(Arc::clone(&news)),
             news,
@@ -244,11 +245,7 @@ impl IssuerKeys {
     }
 
     async fn fetch(&self) -> Result<(Keys, Option<Duration>), KeysError> {
-        let path = self.url.path_and_query();
-        let answer = self.fetcher.get(path, HeaderMap::new(), MAX_JWKS_BYTES).await?;
-        if answer.status != StatusCode::OK {
-            return Err(KeysError::Status(answer.status));
-        }
+        let answer = self.source.fetch().await?;
         let jwks = parse_jwks(&answer.body)?;
         let (keys, left_out) = KeySet::load(&AwsLc, &jwks)?;
         for left_out in left_out {
@@ -257,5 +254,24 @@ impl IssuerKeys {
         let cache_control = answer.headers.get(CACHE_CONTROL);
         let max_age = cache_control.and_then(|it| it.to_str().ok()).and_then(max_age);
         Ok((keys, max_age))
+    }
+}
+
+impl KeyDocument {
+    pub(crate) fn new(url: &KeyUrl, connector: &Connector) -> Result<Self, ConnectorError> {
+        let named = || ConnectorError::Name(url.authority().to_owned());
+        let origin = Origin::of(url.scheme() == "https", url.authority()).ok_or_else(named)?;
+        let host = HeaderValue::from_str(&origin.authority()).map_err(|_| named())?;
+        Ok(Self { url: url.clone(), fetcher: Fetcher::new(connector.dialer(&origin)?, host) })
+    }
+
+    /// Fetches it once, as it is.
+    pub(crate) async fn fetch(&self) -> Result<Fetched, KeysError> {
+        let path = self.url.path_and_query();
+        let answer = self.fetcher.get(path, HeaderMap::new(), MAX_JWKS_BYTES).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            status => Err(KeysError::Status(status)),
+        }
     }
 }

@@ -28,6 +28,7 @@ mod headers;
 mod keys;
 mod metrics;
 mod mint;
+pub mod plugin_config;
 mod proxy;
 mod random;
 mod region;

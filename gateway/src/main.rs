@@ -1,4 +1,7 @@
-//! `remint`: runs the gateway, or checks its configuration.
+//! `remint`: runs the gateway, checks its configuration, or renders the
+//! filter's.
+
+mod plugin_command;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -50,12 +53,14 @@ enum Command {
         #[arg(env = "REMINT_CONFIG", value_name = "FILE")]
         file: PathBuf,
     },
+    PluginConfig(plugin_command::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve { config } => serve(&config),
         Command::Check { file } => check(&file),
+        Command::PluginConfig(arguments) => plugin_command::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

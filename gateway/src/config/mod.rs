@@ -12,7 +12,7 @@
 mod origin;
 mod services;
 mod settings;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,6 +26,7 @@ use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
 pub use origin::{HostPort, Origin};
+pub use settings::load_roots;
 
 /// Everything the gateway is told, checked and complete.
 #[derive(Clone, Debug)]
@@ -121,6 +122,20 @@ pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
+impl ConfigError {
+    /// These mistakes of that file, put into its order.
+    pub(crate) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+        Self { file: file.to_owned(), problems }
+    }
+
+    /// That the file can't be read at all.
+    pub(crate) fn unread(file: &Path, error: &std::io::Error) -> Self {
+        let message = format!("can't be read: {error}");
+        Self::new(file, vec![Problem { path: String::new(), at: None, message }])
+    }
+}
+
 impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
@@ -142,15 +157,9 @@ impl Config {
     /// All mistakes in it.
     pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let read = match std::fs::read_to_string(file) {
-            Ok(text) => Self::read(&text, folder, environment),
-            Err(error) => Err(vec![Problem {
-                path: String::new(),
-                at: None,
-                message: format!("can't be read: {error}"),
-            }]),
-        };
-        read.map_err(|problems| ConfigError { file: file.to_owned(), problems })
+        let text =
+            std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
+        Self::read(&text, folder, environment).map_err(|problems| ConfigError::new(file, problems))
     }
 
     /// Reads a text; paths in it count from `folder`.

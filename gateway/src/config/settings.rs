@@ -76,13 +76,19 @@ fn parse_metadata_host(text: &str) -> Result<HostPort, String> {
     HostPort::parse(text, Some(80)).ok_or_else(|| format!("{text:?} is no host"))
 }
 
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            extra_roots: Vec::new(),
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(300),
+            connect_to: HashMap::new(),
+        }
+    }
+}
+
 pub(super) fn upstream(object: &mut Object<'_>, folder: &Path) -> Option<Upstream> {
-    let defaults = Upstream {
-        extra_roots: Vec::new(),
-        connect_timeout: Duration::from_secs(2),
-        response_timeout: Duration::from_secs(300),
-        connect_to: HashMap::new(),
-    };
+    let defaults = Upstream::default();
     let read = |upstream: &Reader<'_>| read_upstream(upstream, folder, &defaults);
     let given = object.maybe("upstream", read)?;
     Some(given.unwrap_or(defaults))
@@ -113,23 +119,28 @@ fn positive(from: &Reader<'_>) -> Option<Duration> {
 }
 
 fn read_roots(from: &Reader<'_>, folder: &Path) -> Option<Vec<CertificateDer<'static>>> {
-    from.parsed(|name| {
-        let file = folder.join(name);
-        let shown = file.display();
-        let roots: Vec<_> = CertificateDer::pem_file_iter(&file)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("{shown} can't be read: {error}"))?;
-        if roots.is_empty() {
-            return Err(format!("{shown} holds no certificate in PEM"));
-        }
-        let mut store = RootCertStore::empty();
-        for root in &roots {
-            store
-                .add(root.clone())
-                .map_err(|error| format!("{shown} holds an unusable certificate: {error}"))?;
-        }
-        Ok(roots)
-    })
+    from.parsed(|name| load_roots(&folder.join(name)))
+}
+
+/// Reads root certificates, in PEM.
+///
+/// # Errors
+/// Why the file is no good, for people.
+pub fn load_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = file.display();
+    let roots: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("{shown} can't be read: {error}"))?;
+    if roots.is_empty() {
+        return Err(format!("{shown} holds no certificate in PEM"));
+    }
+    let mut store = RootCertStore::empty();
+    for root in &roots {
+        store
+            .add(root.clone())
+            .map_err(|error| format!("{shown} holds an unusable certificate: {error}"))?;
+    }
+    Ok(roots)
 }
 
 fn read_connect_to(from: &Reader<'_>) -> Option<HashMap<HostPort, HostPort>> {

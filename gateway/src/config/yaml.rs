@@ -10,7 +10,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 ///
 /// # Errors
 /// The place at which the text stops being YAML.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     // Names that occur twice are kept: the readers of the tree report all of
     // them, the library only the first.
     let options = serde_saphyr::options! {

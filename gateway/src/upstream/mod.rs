@@ -8,6 +8,6 @@ mod request_body;
 
 pub(crate) use body::{RegionBody, ResponseBody};
 pub(crate) use connector::{ConnectError, Connector, ConnectorError};
-pub(crate) use fetch::{FetchError, Fetcher};
+pub(crate) use fetch::{FetchError, Fetched, Fetcher};
 pub(crate) use pool::{Pool, SendError};
 pub(crate) use request_body::{RequestBody, Upload};

@@ -1,6 +1,7 @@
 //! Keys that stand in the configuration: for hosts that can't fetch any, and
 //! for issuers whose keys are nowhere to be fetched.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -12,8 +13,9 @@ use crate::time::UnixTime;
 /// Google's keys are announced for days: older ones say too little of which
 /// keys are in use.
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(7 * 86_400);
-const MIN_VALIDITY: Duration = Duration::from_secs(3600);
-const MAX_VALIDITY: Duration = Duration::from_secs(366 * 86_400);
+/// How short and how long keys in the configuration may be valid.
+pub const INLINE_VALIDITY: RangeInclusive<Duration> =
+    Duration::from_secs(3600)..=Duration::from_secs(366 * 86_400);
 
 /// A key set in the configuration, and how long it may be used.
 #[derive(Clone, Debug)]
@@ -81,7 +83,9 @@ impl Validity {
         let as_of = object.maybe("as_of", |it| it.parsed(read_date));
         let valid_for = match object.get("valid_for") {
             Some(it) if it.node().kind == Kind::Text("forever".to_owned()) => Some(None),
-            Some(it) => it.duration_within(MIN_VALIDITY, MAX_VALIDITY).map(Some),
+            Some(it) => {
+                it.duration_within(*INLINE_VALIDITY.start(), *INLINE_VALIDITY.end()).map(Some)
+            }
             None => Some(Some(DEFAULT_VALIDITY)),
         };
         match (as_of?, valid_for?) {

@@ -20,7 +20,7 @@ mod times;
 use std::sync::Arc;
 
 pub use admission::{Admission, Verdict};
-pub use inline_keys::{InlineKeys, KeyAge};
+pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule};
