@@ -61,6 +61,9 @@ pub const POLICY: &str = "`jwt_authn`, cache for all tokens, and `rbac`";
 /// The shipped configuration.
 pub const OURS: &str = "Remint";
 
+/// The filter with a rule that asks for nothing: what it costs to be called.
+pub const CALLED: &str = "Remint, asking for no token";
+
 /// What the setups refer to.
 #[derive(Clone, Copy)]
 pub struct Parts<'p> {
@@ -106,6 +109,7 @@ pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
         loads: [&Load::GOOD[..], &[Load::Bodiless], &Load::BAD[..]].concat(),
         config: base.clone(),
     });
+    setups.push(called(&base));
     setups.extend(grown(&base, parts));
     Ok(setups)
 }
@@ -124,6 +128,15 @@ fn base(parts: Parts<'_>) -> io::Result<EnvoyConfig> {
     // They are there for the access log.
     config.plugin()["properties"] = json!(false);
     Ok(config)
+}
+
+/// The shipped rule without what it asks of a token.
+fn called(base: &EnvoyConfig) -> Setup {
+    let mut config = base.clone();
+    let rule = &mut config.plugin()["policy"]["rules"][0];
+    *rule = json!({"name": "open", "match": rule["match"], "anonymous": true});
+    let (verifier, loads) = (Verifier::Nobody, Load::GOOD.to_vec());
+    Setup { name: CALLED, verifier, table: Table::Comparison, loads, config }
 }
 
 /// Nobody, and Envoy's own filters.
