@@ -8,26 +8,29 @@ use remint_gateway::clock::{Clock, SystemClock};
 use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::plugin_config::{Host, Plan, Rendered, ValidFor, replace};
 
+/// What `remint plugin-config --help` says after its first line.
+const HELP: &str = r#"Render the filter's plugin configuration with today's keys in it.
+
+Google's load balancer runs the filter as a plugin of Service Extensions, but
+lets it fetch nothing: the issuers' keys stand in its configuration, and are
+used for a limited time. This command reads a policy, fetches the key set of
+each of its issuers, and prints the configuration as JSON. Let a job run it
+once a day and hand the result over as a new version of the plugin:
+
+    remint plugin-config policy.yaml --output plugin.json &&
+    gcloud service-extensions wasm-plugins update remint \
+      --location=global --main-version="v$(date +%s)" \
+      --image=REGION-docker.pkg.dev/PROJECT/REPOSITORY/remint:TAG \
+      --plugin-config-file=plugin.json
+
+From half of the keys' time on, the filter warns in its log; after it, it
+refuses with 503. If anything is wrong, such as a mistake in the file or a
+key server that doesn't answer, nothing is printed or written and the exit
+status is 1: the last configuration stays as it is."#;
+
 /// Render the filter's plugin configuration with today's keys in it.
-///
-/// Google's load balancer runs the filter as a plugin of Service Extensions, but
-/// lets it fetch nothing: the issuers' keys stand in its configuration, and are
-/// used for a limited time. This command reads a policy, fetches the key set of
-/// each of its issuers, and prints the configuration as JSON. Let a job run it
-/// once a day and hand the result over as a new version of the plugin:
-///
-///     remint plugin-config policy.yaml --output plugin.json &&
-///     gcloud service-extensions wasm-plugins update remint \
-///       --location=global --main-version="v$(date +%s)" \
-///       --image=REGION-docker.pkg.dev/PROJECT/REPOSITORY/remint:TAG \
-///       --plugin-config-file=plugin.json
-///
-/// From half of the keys' time on, the filter warns in its log; after it, it
-/// refuses with 503. If anything is wrong, such as a mistake in the file or a
-/// key server that doesn't answer, nothing is printed or written and the exit
-/// status is 1: the last configuration stays as it is.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(long_about = HELP)]
 pub(crate) struct Arguments {
     /// A YAML file with a `policy`: the gateway's configuration, of which only
     /// that is used, or a plugin configuration with `token`, `claim_headers`,
