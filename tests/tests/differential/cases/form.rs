@@ -121,7 +121,10 @@ impl Maker<'_> {
     pub(super) fn odd_authorization(&mut self) {
         let (good, other) =
             (self.good_token(), self.issuer.sign_claims(&self.with("jti", json!("2"))));
-        let forged = format!("{}A", &good[..good.len() - 1]);
+        // Another signature, whatever the first one is.
+        let (rest, end) = good.split_at(good.len() - 20);
+        let forged = format!("{rest}{}", end.chars().rev().collect::<String>());
+        assert_ne!(forged, good);
         let value = |text: String| HeaderValue::from_str(&text).unwrap();
         let lists = [
             ("no Authorization", false, vec![]),
