@@ -61,6 +61,8 @@ pub const POLICY: &str = "`jwt_authn`, cache for all tokens, and `rbac`";
 /// The shipped configuration.
 pub const OURS: &str = "Remint";
 
+/// The filter without its memory: every token is one that it has never seen.
+pub const FORGETFUL: &str = "Remint, remembering no token";
 /// The filter with a rule that asks for nothing: what it costs to be called.
 pub const CALLED: &str = "Remint, asking for no token";
 
@@ -109,6 +111,7 @@ pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
         loads: [&Load::GOOD[..], &[Load::Bodiless], &Load::BAD[..]].concat(),
         config: base.clone(),
     });
+    setups.push(forgetful(&base));
     setups.push(called(&base));
     setups.extend(grown(&base, parts));
     Ok(setups)
@@ -128,6 +131,14 @@ fn base(parts: Parts<'_>) -> io::Result<EnvoyConfig> {
     // They are there for the access log.
     config.plugin()["properties"] = json!(false);
     Ok(config)
+}
+
+/// The shipped configuration without the memory for tokens.
+fn forgetful(base: &EnvoyConfig) -> Setup {
+    let mut config = base.clone();
+    config.plugin()["token_cache"] = json!({"max_entries": 0});
+    let loads = [&Load::GOOD[..], &[Load::Bodiless], &Load::BAD[..]].concat();
+    Setup { name: FORGETFUL, verifier: Verifier::Ours, table: Table::Comparison, loads, config }
 }
 
 /// The shipped rule without what it asks of a token.

@@ -39,6 +39,13 @@ impl Context for Root {
             worker.keys_answered(call, body_size);
         }
     }
+
+    fn on_done(&mut self) -> bool {
+        if let Some(worker) = self.shared.borrow_mut().as_mut() {
+            worker.tell_requests();
+        }
+        true
+    }
 }
 
 impl RootContext for Root {
@@ -47,9 +54,8 @@ impl RootContext for Root {
             Ok(config) => {
                 let worker = Worker::new(config);
                 // Clusters can't be called from here: the first tick does it.
-                // Without keys to fetch there is nothing to tick for, and
-                // hosts without clusters have no ticks either.
-                if worker.fetches_keys() {
+                // Hosts without clusters and statistics have no ticks either.
+                if worker.needs_ticks() {
                     host::tick_every(TICK_WHILE_WAITING);
                 }
                 *self.shared.borrow_mut() = Some(worker);

@@ -19,8 +19,17 @@ use crate::host;
 pub(crate) struct Metrics {
     /// Not every host has any.
     are_there: bool,
-    requests: HashMap<(Verdict, Option<Reason>), HashMap<String, u32>>,
+    requests: HashMap<(Verdict, Option<Reason>), HashMap<String, Count>>,
     others: HashMap<String, u32>,
+}
+
+/// Requests of one kind.
+#[derive(Default)]
+struct Count {
+    /// The host's number for their counter, once it has been told of any.
+    id: Option<u32>,
+    /// Those that it has not been told of.
+    pending: i64,
 }
 
 impl Metrics {
@@ -30,24 +39,41 @@ impl Metrics {
         Self { are_there, requests: HashMap::new(), others: HashMap::new() }
     }
 
-    /// Counts a request, by its rule if one was found.
+    /// Whether the proxy has any.
+    pub(crate) fn are_there(&self) -> bool {
+        self.are_there
+    }
+
+    /// Counts a request, by its rule if one was found. The host is told at
+    /// the next [`Metrics::flush`]: a call for each request would cost as much
+    /// as all the rest of a decision.
     pub(crate) fn request(&mut self, rule: Option<&str>, verdict: Verdict, reason: Option<Reason>) {
         if !self.are_there {
             return;
         }
         let rule = rule.unwrap_or("none");
         let by_rule = self.requests.entry((verdict, reason)).or_default();
-        let id = match by_rule.get(rule) {
-            Some(id) => *id,
-            None => *by_rule.entry(rule.to_owned()).or_insert_with(|| {
-                let (rule, verdict) = (plain(rule), verdict.name());
-                let reason = reason.map_or("none", Reason::code);
-                host::define_counter(&format!(
-                    "remint_requests.rule.{rule}.verdict.{verdict}.reason.{reason}"
-                ))
-            }),
+        let count = match by_rule.get_mut(rule) {
+            Some(count) => count,
+            None => by_rule.entry(rule.to_owned()).or_default(),
         };
-        host::count(id, 1);
+        count.pending = count.pending.saturating_add(1);
+    }
+
+    /// Tells the host of the requests since the last time.
+    pub(crate) fn flush(&mut self) {
+        for ((verdict, reason), by_rule) in &mut self.requests {
+            for (rule, count) in by_rule.iter_mut().filter(|(_, count)| count.pending > 0) {
+                let id = *count.id.get_or_insert_with(|| {
+                    let (rule, verdict) = (plain(rule), verdict.name());
+                    let reason = reason.map_or("none", Reason::code);
+                    host::define_counter(&format!(
+                        "remint_requests.rule.{rule}.verdict.{verdict}.reason.{reason}"
+                    ))
+                });
+                host::count(id, std::mem::take(&mut count.pending));
+            }
+        }
     }
 
     /// Counts something that happens rarely.

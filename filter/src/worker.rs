@@ -187,7 +187,7 @@ impl Worker {
         self.watch_inline_keys(seconds(now));
         self.look_for_keys(seconds(now));
         self.tell_key_ages(seconds(now));
-        self.tell_looks();
+        self.tell_requests();
         for Waiting { stream, head, since, refusal, .. } in
             self.waiting.take_overdue(now, self.wait_for_keys)
         {
@@ -225,9 +225,9 @@ impl Worker {
         }
     }
 
-    /// Tells statistics how often tokens were remembered: at each tick, because
-    /// a call of the host's for each request would cost more than the look.
-    fn tell_looks(&mut self) {
+    /// Tells statistics of the requests since the last time.
+    pub(crate) fn tell_requests(&mut self) {
+        self.metrics.flush();
         let Looks { hits, misses } = self.gate.take_looks();
         for (name, number) in [("hit", hits), ("miss", misses)] {
             if number > 0 {
@@ -281,9 +281,9 @@ impl Worker {
         }
     }
 
-    /// Whether there are keys to fetch, which ticks are needed for.
-    pub(crate) fn fetches_keys(&self) -> bool {
-        !self.gate.keys.is_empty()
+    /// Whether ticks are needed: for keys that are fetched, and for statistics.
+    pub(crate) fn needs_ticks(&self) -> bool {
+        !self.gate.keys.is_empty() || self.metrics.are_there()
     }
 
     /// Forgets a request whose stream has ended.

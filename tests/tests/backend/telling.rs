@@ -148,12 +148,16 @@ async fn statistics_tell_verdicts_by_rule_and_reason_in_labels() {
     };
     let deadline = tokio::time::Instant::now() + remint_tests::process::PATIENCE;
     let mut pause = tokio::time::interval(std::time::Duration::from_millis(50));
-    // Gauges are set at the next tick.
+    // Envoy is told at the next tick, and shows histograms some time after.
+    let last = [
+        "remint_keys_age_seconds{issuer=\"google\"}",
+        "remint_cached_tokens{result=\"hit\"}",
+        r#"reason="token_missing"} 1"#,
+        "remint_wait_ms_bucket",
+    ];
     let all = loop {
         let all = text().await;
-        if all.contains("remint_keys_age_seconds{issuer=\"google\"}")
-            && all.contains("remint_cached_tokens{result=\"hit\"}")
-        {
+        if last.iter().all(|it| all.contains(it)) {
             break all;
         }
         assert!(tokio::time::Instant::now() < deadline, "{all}");
@@ -164,6 +168,8 @@ async fn statistics_tell_verdicts_by_rule_and_reason_in_labels() {
         r#"remint_requests{rule="push",verdict="refused",reason="token_missing"} 1"#,
         r#"remint_key_fetches{issuer="google",result="ok"} 1"#,
         r#"remint_key_fetches{issuer="iap",result="ok"} 1"#,
+        "remint_waits{} 1",
+        "remint_wait_ms_count{} 1",
     ] {
         assert!(all.contains(line), "{line} is missing:\n{all}");
     }
