@@ -128,15 +128,14 @@ impl<S: SignatureScheme> Authority<S> {
     ) -> Result<AuthenticToken, Refusal> {
         match self.check(&token, now) {
             Ok(state) => Ok(AuthenticToken(Arc::new(Authentic {
-                fingerprint: token.fingerprint(),
+                bytes: token.bytes.into(),
                 issuer: state.issuer.shared_name(),
                 usable_until: state.usable_until,
                 claims: token.claims.vouched_for(state.issuer.vouches_for_addresses()),
                 key_id: token.key_id,
-                payload: String::from_utf8_lossy(token.payload).into(),
                 generation: self.generation,
             }))),
-            Err(refusal) => Err(refusal.token(token.fingerprint(), token.key_id.as_deref())),
+            Err(refusal) => Err(refusal.key_id(token.key_id.as_deref())),
         }
     }
 

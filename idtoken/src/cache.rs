@@ -14,7 +14,7 @@ pub trait TokenCache {
     fn get(&self, token: &[u8]) -> Option<AuthenticToken>;
 
     /// Remembers a token, if there is room.
-    fn put(&self, token: &[u8], authentic: &AuthenticToken);
+    fn put(&self, token: &AuthenticToken);
 }
 
 /// Remembers nothing.
@@ -26,5 +26,5 @@ impl TokenCache for NoCache {
         None
     }
 
-    fn put(&self, _: &[u8], _: &AuthenticToken) {}
+    fn put(&self, _: &AuthenticToken) {}
 }

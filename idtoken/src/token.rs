@@ -34,11 +34,9 @@ pub struct UnverifiedToken<'t> {
     pub(crate) algorithm: String,
     pub(crate) key_id: Option<String>,
     pub(crate) claims: Claims,
+    pub(crate) bytes: &'t [u8],
     pub(crate) signed: &'t [u8],
-    /// The second part, which is base64url.
-    pub(crate) payload: &'t [u8],
     pub(crate) signature: Vec<u8>,
-    fingerprint: Fingerprint,
 }
 
 /// A token whose issuer, times and signature have been checked. What it says
@@ -53,11 +51,10 @@ pub(crate) struct Authentic {
     pub(crate) claims: Claims,
     pub(crate) issuer: Arc<str>,
     pub(crate) key_id: Option<String>,
-    pub(crate) fingerprint: Fingerprint,
+    /// All of it, as it came.
+    pub(crate) bytes: Box<[u8]>,
     /// The generation of the authority's keys that it was checked with.
     pub(crate) generation: u64,
-    /// The second part, as it came.
-    pub(crate) payload: Box<str>,
     /// When the key that it was checked with is too old to count.
     pub(crate) usable_until: Option<UnixTime>,
 }
@@ -132,10 +129,9 @@ impl<'t> UnverifiedToken<'t> {
             algorithm: header_text(&header, "alg")?.ok_or(TokenError::Header("alg"))?,
             key_id: header_text(&header, "kid")?,
             claims,
+            bytes,
             signed,
-            payload,
             signature: decode(signature, "signature")?,
-            fingerprint: Fingerprint::of(bytes),
         })
     }
 
@@ -148,7 +144,7 @@ impl<'t> UnverifiedToken<'t> {
     /// The token's short name for logs.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        Fingerprint::of(self.bytes)
     }
 }
 
@@ -188,7 +184,13 @@ impl AuthenticToken {
     /// The token's short name for logs.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.0.fingerprint
+        Fingerprint::of(&self.0.bytes)
+    }
+
+    /// All of it, as it came, by which a cache finds it again. It is a secret.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
     }
 
     /// The id of the key that signed it.
@@ -243,7 +245,8 @@ impl VerifiedToken {
     /// JSON.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.token.0.payload
+        let payload = self.token.0.bytes.split(|byte| *byte == b'.').nth(1);
+        payload.and_then(|payload| std::str::from_utf8(payload).ok()).unwrap_or_default()
     }
 
     /// The token's short name for logs.

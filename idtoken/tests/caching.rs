@@ -46,8 +46,8 @@ impl TokenCache for Everything {
         self.0.borrow().get(token).cloned()
     }
 
-    fn put(&self, token: &[u8], authentic: &AuthenticToken) {
-        self.0.borrow_mut().insert(token.to_vec(), authentic.clone());
+    fn put(&self, token: &AuthenticToken) {
+        self.0.borrow_mut().insert(token.bytes().to_vec(), token.clone());
     }
 }
 

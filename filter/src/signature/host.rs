@@ -1,6 +1,9 @@
 //! Signatures checked by the host function `verify_signature`.
 
+use std::borrow::Cow;
+
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use remint_idtoken::keys::ecdsa_signature_to_der;
 use remint_idtoken::{Algorithm, PublicKey, SignatureError, SignatureScheme};
 
@@ -34,20 +37,14 @@ impl HostSignatures {
         signature: &[u8],
     ) -> Result<Result<(), SignatureError>, NoAnswer> {
         let signature = match key.algorithm() {
-            Algorithm::Rs256 => Some(signature.to_vec()),
+            Algorithm::Rs256 => Some(Cow::Borrowed(signature)),
             // The host wants ASN.1; what has another length is no signature.
-            Algorithm::Es256 => ecdsa_signature_to_der(signature),
+            Algorithm::Es256 => ecdsa_signature_to_der(signature).map(Cow::Owned),
         };
         let Some(signature) = signature else {
             return Ok(Err(SignatureError::Invalid));
         };
-        let arguments = Arguments {
-            hash_function: "sha256".to_owned(),
-            public_key: key.spki().to_vec(),
-            signature,
-            text: signed.to_vec(),
-        };
-        let answer = (self.call)(&arguments.encode_to_vec())?;
+        let answer = (self.call)(&arguments(key.spki(), &signature, signed))?;
         Ok(match Outcome::decode(answer.as_slice()) {
             Ok(Outcome { result: true }) => Ok(()),
             // A wrong signature is an answer, not an error of the call.
@@ -85,18 +82,19 @@ impl From<NoAnswer> for SignatureError {
     }
 }
 
-/// `envoy.source.extensions.common.wasm.VerifySignatureArguments`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Arguments {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    /// DER `SubjectPublicKeyInfo`.
-    #[prost(bytes = "vec", tag = "2")]
-    public_key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    text: Vec<u8>,
+/// `envoy.source.extensions.common.wasm.VerifySignatureArguments`, written at
+/// once: a message of its own would have to own all of its parts.
+fn arguments(public_key: &[u8], signature: &[u8], text: &[u8]) -> Vec<u8> {
+    let fields = [&b"sha256"[..], public_key, signature, text];
+    let size = fields.iter().fold(0_usize, |sum, field| sum.saturating_add(field.len()));
+    // Key and length of a field take a few bytes each.
+    let mut out = Vec::with_capacity(size.saturating_add(32));
+    for (tag, field) in (1..).zip(fields) {
+        encode_key(tag, WireType::LengthDelimited, &mut out);
+        encode_varint(field.len() as u64, &mut out);
+        out.extend_from_slice(field);
+    }
+    out
 }
 
 /// `envoy.source.extensions.common.wasm.VerifySignatureResult`, without its

@@ -89,7 +89,7 @@ impl Requirement {
         for source in &self.sources {
             let refusal = match self.find_at(source, rule, evidence) {
                 Ok(token) => return Ok(token),
-                Err(refusal) => refusal,
+                Err(refusal) => refusal.at(&source.place),
             };
             match refusal.reason {
                 Reason::TokenMissing => {}
@@ -121,9 +121,7 @@ impl Requirement {
         let token = source.authentic(evidence)?;
         match self.accepted_audience(source, &token) {
             Ok(audience) => Ok(token.admitted(rule, audience, &source.place)),
-            Err(refusal) => {
-                Err(refusal.caller(token.claims()).token(token.fingerprint(), token.key_id()))
-            }
+            Err(refusal) => Err(refusal.caller(token.claims()).key_id(token.key_id())),
         }
     }
 
@@ -173,7 +171,7 @@ impl Source {
             Refusal::from(reason).received(error.to_string())
         })?;
         let authentic = authority.authenticate(token, *now)?;
-        cache.put(bytes, &authentic);
+        cache.put(&authentic);
         Ok(authentic)
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub use reason::{Answer, Reason};
 
 use crate::fingerprint::Fingerprint;
+use crate::policy::TokenPlace;
 use crate::request::{Headers, Target, TargetError};
 use crate::sender::Sender;
 
@@ -55,6 +56,7 @@ struct Details {
     received: Option<String>,
     caller: Option<String>,
     key_id: Option<String>,
+    place: Option<Arc<TokenPlace>>,
     fingerprint: Option<Fingerprint>,
     sender: Option<Sender>,
     endpoint: Option<String>,
@@ -89,11 +91,17 @@ impl Refusal {
         self
     }
 
-    /// With the token's own marks.
+    /// With the key that the token says it was signed with.
     #[must_use]
-    pub(crate) fn token(mut self, fingerprint: Fingerprint, key_id: Option<&str>) -> Self {
-        self.details.fingerprint = Some(fingerprint);
+    pub(crate) fn key_id(mut self, key_id: Option<&str>) -> Self {
         self.details.key_id = key_id.map(|id| cut(id.to_owned()));
+        self
+    }
+
+    /// With the place where the token was, or should have been.
+    #[must_use]
+    pub(crate) fn at(mut self, place: &Arc<TokenPlace>) -> Self {
+        self.details.place = Some(Arc::clone(place));
         self
     }
 
@@ -118,8 +126,9 @@ impl Refusal {
         self
     }
 
-    /// With what the request was for and whose it looks like. Whoever writes a
-    /// refusal down adds it: most are not written down, and it takes time.
+    /// With what the request was for, whose it looks like, and its token's
+    /// fingerprint. Whoever writes a refusal down adds it: most are not written
+    /// down, and it takes time.
     #[must_use]
     pub fn about(
         mut self,
@@ -127,6 +136,8 @@ impl Refusal {
         headers: &impl Headers,
     ) -> Self {
         self.details.sender = Sender::guess(headers);
+        let token = self.details.place.as_ref().and_then(|place| place.token(headers).ok());
+        self.details.fingerprint = token.map(Fingerprint::of);
         if let Ok(target) = target {
             let endpoint = format!("https://{}{}", target.host(), target.path());
             self.details.whole_url = target.whole_url();
