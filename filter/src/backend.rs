@@ -113,9 +113,26 @@ impl Backend {
     /// proxy of Google's, and nobody has verified it.
     fn is_untrusted(&self, name: &str, admission: &Admission) -> bool {
         // Where a rule looks for a token, that rule decides what becomes of it.
-        let is_identity = is_identity_header(name)
-            && !admission.rule().places().any(|place| place.header() == name);
-        is_identity || (!self.own.is_empty() && self.is_own(name))
+        let is_place = |name: &str| admission.rule().places().any(|it| it.header() == name);
+        // A spelling that some take for one of these places, and nobody looks at.
+        let is_like_place = name.contains('_') && {
+            let folded = name.replace('_', "-");
+            let mut places = admission.rule().places();
+            places.any(|it| it.header() != name && it.header().replace('_', "-") == folded)
+        };
+        let is_identity = is_identity_header(name) && !is_place(name);
+        is_identity || is_like_place || (!self.own.is_empty() && self.is_own(name))
+    }
+
+    /// Whether a trailer could be taken for a header that says who somebody
+    /// is: some servers merge the two (RFC 9110, section 6.5.1). No token is
+    /// read from trailers, so none may pass in them.
+    pub(crate) fn is_untrusted_trailer(&self, name: &str, policy: &Policy) -> bool {
+        let folded = name.replace('_', "-");
+        let mut places = policy.issuers().iter().flat_map(Issuer::places);
+        is_identity_header(name)
+            || self.is_own(name)
+            || places.any(|place| place.header().replace('_', "-") == folded)
     }
 
     /// Frameworks that put headers into variables can't tell `_` from `-`.
@@ -164,7 +181,7 @@ impl ClaimHeader {
         let claims = admission.tokens().find(is_meant)?.claims();
         let value = match self.claim.as_str() {
             // An address that nobody has verified is nobody's address.
-            "email" => claims.verified_email()?.to_owned(),
+            "email" => header_value(&Value::from(claims.verified_email()?))?,
             name => header_value(claims.all().get(name)?)?,
         };
         Some(Change::Set(&self.header, value))

@@ -21,6 +21,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Value)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let google = Signer::new(Algorithm::Rs256, clock.clone()).unwrap();
         let iap = Signer::new(Algorithm::Es256, clock).unwrap();
@@ -29,7 +33,7 @@ impl World {
         let assertion = json!({"issuers": ["iap"], "callers": anyone,
             "audiences": ["/projects/1/global/backendServices/2"]});
         let token = json!({"issuers": ["google"], "audiences": ["here"], "callers": anyone});
-        let policy = json!({
+        let mut policy = json!({
             "issuers": [
                 {"preset": "google", "inline_keys": keys(&google),
                  "tokens": [{"header": "authorization"}, {"header": "x-serverless-authorization"}]},
@@ -44,6 +48,7 @@ impl World {
                  "callers": anyone},
             ],
         });
+        change(&mut policy);
         let policy = Policy::from_json(&policy.to_string()).unwrap();
         let authority = Authority::new(&policy, AwsLc);
         Self { google, iap, policy, authority }
@@ -144,6 +149,48 @@ fn an_address_that_is_not_verified_is_not_passed_on() {
 }
 
 #[test]
+fn a_spelling_of_a_token_s_header_that_nobody_looks_at_does_not_pass() {
+    let world = World::with(|policy| {
+        policy["issuers"][0]["tokens"] = json!([{"header": "x-token"}]);
+    });
+    let token = world.token(&json!({}));
+    let headers = [("x-token", token.as_str()), ("x_token", "forged.for.somebody")];
+    assert_eq!(world.changes(&json!({"token": "forward"}), "/", &headers), ["-x_token"]);
+}
+
+#[test]
+fn a_claim_that_no_header_may_hold_is_not_passed_on_whatever_it_is_called() {
+    let world = World::new();
+    let token = bearer(&world.token(&json!({"email": "a@b.example\r\nx-role: admin"})));
+    let settings = json!({"token": "forward",
+        "claim_headers": [{"claim": "email", "header": "x-email"}]});
+    assert_eq!(world.changes(&settings, "/", &[("authorization", &token)]), [""; 0]);
+}
+
+#[test]
+fn a_header_that_is_the_place_of_two_issuers_keeps_its_verified_token() {
+    let world = World::with(|policy| {
+        policy["issuers"][1]["tokens"] = json!([{"header": "authorization", "prefix": "Token "}]);
+        policy["rules"][2]["issuers"] = json!(["google", "iap"]);
+        policy["rules"][2]["audiences"] = json!(["here", "/projects/1/global/backendServices/2"]);
+    });
+    let token = format!("Token {}", world.assertion());
+    let changes = world.changes(&json!({"token": "forward"}), "/", &[("authorization", &token)]);
+    assert_eq!(changes, [""; 0]);
+}
+
+#[test]
+fn no_identity_and_no_token_passes_in_trailers() {
+    let world = World::new();
+    let settings = json!({"claim_headers": [{"claim": "email", "header": "x-email"}]});
+    let backend = world.backend(&settings).unwrap();
+    for name in ["x-goog-iap-x", "x_goog_iap_x", "x-email", "x_email", "authorization"] {
+        assert!(backend.is_untrusted_trailer(name, &world.policy), "{name}");
+    }
+    assert!(!backend.is_untrusted_trailer("grpc-status", &world.policy));
+}
+
+#[test]
 fn the_payload_is_passed_on_as_it_was_signed() {
     let world = World::new();
     let token = world.token(&json!({}));
@@ -187,9 +234,13 @@ fn what_a_rule_looked_at_and_did_not_verify_never_passes() {
         ("authorization", token.as_str()),
         ("x-serverless-authorization", "Bearer forged.for.somebody"),
         ("x-goog-iap-jwt-assertion", "forged.assertion.too"),
+        ("x_serverless-authorization", "Bearer forged.for.others"),
     ];
     let changes = world.changes(&json!({"token": "forward"}), "/", &headers);
-    assert_eq!(changes, ["-x-goog-iap-jwt-assertion", "-x-serverless-authorization"]);
+    assert_eq!(
+        changes,
+        ["-x-goog-iap-jwt-assertion", "-x_serverless-authorization", "-x-serverless-authorization"]
+    );
 }
 
 #[test]

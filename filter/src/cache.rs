@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use remint_idtoken::config::Reader;
 use remint_idtoken::{AuthenticToken, TokenCache};
 
+use crate::config::Home;
+
 /// A token is kept with its claims, which take a few times its size.
 const COPIES: usize = 3;
 /// How much of a token's end finds its place: it is part of the signature, so
@@ -21,16 +23,20 @@ pub(crate) struct Bounds {
     pub(crate) max_bytes: usize,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { max_entries: 10_000, max_bytes: 16 << 20 }
-    }
-}
-
 impl Bounds {
+    /// What fits into a proxy of that kind: Google's load balancer gives a
+    /// module 16 MiB for all that it does.
+    pub(crate) fn of(home: Home) -> Self {
+        let max_bytes = match home {
+            Home::Envoy => 16 << 20,
+            Home::ServiceExtensions => 2 << 20,
+        };
+        Self { max_entries: 10_000, max_bytes }
+    }
+
     /// Reads `token_cache`.
-    pub(crate) fn read(from: &Reader<'_>) -> Option<Self> {
-        let usual = Self::default();
+    pub(crate) fn read(from: &Reader<'_>, home: Home) -> Option<Self> {
+        let usual = Self::of(home);
         let mut object = from.object()?;
         let max_entries = object.maybe("max_entries", |it| it.whole_within(0, 1_000_000));
         let max_bytes = object.maybe("max_bytes", |it| it.whole_within(1 << 16, 1 << 30));
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn a_token_is_found_by_all_of_its_bytes_alone() {
         let [token] = tokens(1).try_into().unwrap();
-        let cache = Cache::new(Bounds::default());
+        let cache = Cache::new(Bounds::of(Home::Envoy));
         cache.put(&token);
         let bytes = token.bytes();
         assert!(cache.get(bytes).is_some());
@@ -191,7 +197,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_asked_for_stays() {
         let tokens = tokens(1000);
-        let bounds = Bounds { max_bytes: 1 << 18, ..Bounds::default() };
+        let bounds = Bounds { max_bytes: 1 << 18, ..Bounds::of(Home::Envoy) };
         let cache = Cache::new(bounds);
         for (number, token) in tokens.iter().enumerate() {
             cache.put(token);
@@ -206,7 +212,7 @@ mod tests {
     fn tokens_are_bounded_in_number_too_and_none_is_kept_where_none_may_be() {
         let tokens = tokens(40);
         for max_entries in [0, 1, 10] {
-            let cache = Cache::new(Bounds { max_entries, ..Bounds::default() });
+            let cache = Cache::new(Bounds { max_entries, ..Bounds::of(Home::Envoy) });
             tokens.iter().for_each(|token| cache.put(token));
             let kept = kept(&cache);
             assert!(kept <= max_entries + max_entries % 2, "{kept} for {max_entries}");

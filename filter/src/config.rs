@@ -107,7 +107,8 @@ impl Config {
         };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
-        let token_cache = object.maybe("token_cache", Bounds::read);
+        let kind = home.flatten().unwrap_or(Home::Envoy);
+        let token_cache = object.maybe("token_cache", |it| Bounds::read(it, kind));
         let sets_properties = object.maybe("properties", Reader::flag);
         let place = object.reader().clone();
         object.finish();
@@ -121,7 +122,7 @@ impl Config {
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
             backend: backend?,
-            token_cache: token_cache?.unwrap_or_default(),
+            token_cache: token_cache?.unwrap_or_else(|| Bounds::of(home)),
             sets_properties: sets_properties?.unwrap_or(false),
         })
     }

@@ -116,6 +116,9 @@ impl HttpContext for Request {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some(worker) = self.shared.borrow().as_ref() {
+            worker.clean_trailers();
+        }
         self.action()
     }
 }

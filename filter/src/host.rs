@@ -58,6 +58,17 @@ pub(crate) fn remove_request_header(name: &str) {
     let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
 }
 
+/// The names of the trailers of the request at hand.
+pub(crate) fn trailer_names() -> Vec<String> {
+    let trailers = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
+    trailers.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Removes a trailer of the request at hand.
+pub(crate) fn remove_request_trailer(name: &str) {
+    let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, name);
+}
+
 /// Gives a header of the request at hand this one value.
 pub(crate) fn set_request_header(name: &str, value: &str) {
     let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));

@@ -286,6 +286,14 @@ impl Worker {
         !self.gate.keys.is_empty() || self.metrics.are_there()
     }
 
+    /// Takes out of the trailers at hand what only headers may say.
+    pub(crate) fn clean_trailers(&self) {
+        let names = host::trailer_names();
+        let untrusted =
+            names.iter().filter(|it| self.backend.is_untrusted_trailer(it, &self.gate.policy));
+        untrusted.for_each(|name| host::remove_request_trailer(name));
+    }
+
     /// Forgets a request whose stream has ended.
     pub(crate) fn forget(&mut self, stream: u32) {
         self.waiting.forget(stream);

@@ -5,6 +5,7 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use remint_idtoken::policy::TokenPlace;
 use remint_idtoken::{is_identity_header, is_own_header};
 
 /// The header that Cloud Run checks alone if it is there.
@@ -73,6 +74,17 @@ pub(crate) fn remove_untold(headers: &mut HeaderMap) {
     // Says what the X-Forwarded headers say (RFC 7239), and anybody outside
     // can write it. A region must not have to choose whom to believe.
     headers.remove(FORWARDED);
+}
+
+/// Removes the headers in which tokens were looked for, verified or not, also
+/// as they are spelt with `_`.
+pub(crate) fn remove_places(headers: &mut HeaderMap, places: &[&TokenPlace]) {
+    let folded = |name: &str| name.replace('_', "-");
+    let is_place = |name: &&HeaderName| {
+        places.iter().any(|place| folded(place.header()) == folded(name.as_str()))
+    };
+    let named: Vec<HeaderName> = headers.keys().filter(is_place).cloned().collect();
+    named.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 /// HTTP/2 callers may split cookies into several fields, which HTTP/1.1 does

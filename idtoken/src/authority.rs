@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::claims::Claims;
 use crate::keys::KeySet;
-use crate::policy::{Issuer, KeySource, Policy};
+use crate::policy::{Issuer, KeyAge, KeySource, Policy};
 use crate::refusal::{Expected, Reason, Refusal};
 use crate::signature::{SignatureError, SignatureScheme};
 use crate::time::{Timing, UnixTime};
@@ -171,10 +171,12 @@ impl<S: SignatureScheme> Authority<S> {
     ) -> Result<(), Refusal> {
         check_algorithm(state.issuer.algorithms().iter().map(|alg| alg.name()), token)?;
         check_times(&token.claims, self.timing, now)?;
-        if let Some(end) = state.usable_until.filter(|end| now >= *end) {
+        if let KeySource::Inline(inline) = state.issuer.keys()
+            && inline.age(now) == KeyAge::Expired
+        {
             return Err(Refusal::from(Reason::KeysExpired)
                 .expected_text(format!("keys of the issuer {:?} for {now}", state.issuer.name()))
-                .received(format!("keys in the configuration, usable until {end}")));
+                .received(format!("keys in the configuration, {inline}")));
         }
         let keys = state.keys.as_ref().ok_or_else(|| {
             Refusal::from(Reason::KeysUnavailable)

@@ -65,8 +65,15 @@ impl Claims {
 
     /// The same, where the issuer may vouch for the address by being who it
     /// is: a token that says nothing of it then says yes.
+    ///
+    /// Not so where it passes on what somebody else says: for users of Identity
+    /// Platform IAP writes `securetoken.google.com/PROJECT:ADDRESS`, and claims
+    /// of theirs under `gcip` (Google, "Getting the user's identity"); anybody
+    /// may have registered there with any address.
     pub(crate) fn vouched_for(self, by_issuer: bool) -> Self {
-        let email_verified = self.email_verified.or(by_issuer.then_some(true));
+        let is_foreign = self.all.contains_key("gcip")
+            || self.email.as_ref().is_none_or(|email| email.contains([':', '/']));
+        let email_verified = self.email_verified.or((by_issuer && !is_foreign).then_some(true));
         Self { email_verified, ..self }
     }
 
@@ -198,6 +205,23 @@ mod tests {
                 read(&format!(r#"{{"iss":"i","aud":"a","exp":1,"email":"a@b"{flag}}}"#)).unwrap();
             assert_eq!(claims.verified_email(), None);
             assert_eq!(claims.claimed_email(), Some("a@b"));
+        }
+    }
+
+    #[test]
+    fn an_issuer_vouches_for_addresses_of_its_own_accounts_alone() {
+        let vouched = |more: &str| {
+            let claims = read(&format!(r#"{{"iss":"i","aud":"a","exp":1{more}}}"#)).unwrap();
+            claims.vouched_for(true).verified_email().map(str::to_owned)
+        };
+        assert_eq!(vouched(r#","email":"a@b.example""#).as_deref(), Some("a@b.example"));
+        for foreign in [
+            "",
+            r#","email":"a@b.example","email_verified":false"#,
+            r#","email":"a@b.example","gcip":{"email":"a@b.example"}"#,
+            r#","email":"securetoken.google.com/project:a@b.example""#,
+        ] {
+            assert_eq!(vouched(foreign), None, "{foreign}");
         }
     }
 

@@ -111,6 +111,10 @@ impl<'r> Target<'r> {
     }
 }
 
+/// The longest name of a host (RFC 1035, section 2.3.4), with a dot at its
+/// end. What is longer would only take long to look up.
+const MAX_HOST: usize = 254;
+
 /// `host[:port]` as the host alone, in lower case.
 pub(crate) fn host(authority: &str) -> Result<Cow<'_, str>, TargetError> {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -118,6 +122,9 @@ pub(crate) fn host(authority: &str) -> Result<Cow<'_, str>, TargetError> {
         Some((host, port)) if is_port(port) => host,
         _ => authority,
     };
+    if host.len() > MAX_HOST {
+        return Err(TargetError::Host);
+    }
     let is_valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => is_name(host),
@@ -155,6 +162,11 @@ pub(crate) fn decoded_path(path: &str) -> Result<Cow<'_, str>, TargetError> {
     while let Some(segment) = segments.next() {
         match segment {
             "" if segments.peek().is_some() => return Err(TargetError::EmptySegment),
+            // Parameters alone: an empty segment to servers that cut them off,
+            // some of which then take two slashes for one.
+            _ if segment.starts_with(';') && segments.peek().is_some() => {
+                return Err(TargetError::EmptySegment);
+            }
             "." | ".." => return Err(TargetError::DotSegment),
             // Some servers cut parameters off before they resolve dots.
             _ if segment.starts_with(".;") || segment.starts_with("..;") => {
@@ -199,6 +211,9 @@ mod tests {
             assert_eq!(host(authority).as_deref(), Ok("orders.example.com"));
         }
         assert_eq!(host("[::1]:80").as_deref(), Ok("[::1]"));
+        let longest = format!("{}a", "a.".repeat(126));
+        assert!(host(&longest).is_ok(), "{} bytes", longest.len());
+        assert_eq!(host(&format!("a.{longest}")), Err(TargetError::Host));
         for bad in [
             "", ":80", "a b", "a@b", "a/b", "ä", ".", "h..", ".h", "a..b", "h:80:80", "h:80.",
             "h:x", "[::1", "[h]", "::1",
@@ -222,6 +237,9 @@ mod tests {
             ("/a/..;x/b", TargetError::DotSegment),
             ("//a", TargetError::EmptySegment),
             ("/a//b", TargetError::EmptySegment),
+            ("/;x/a", TargetError::EmptySegment),
+            ("/a/;/b", TargetError::EmptySegment),
+            ("/a/%3Bx/b", TargetError::EmptySegment),
             ("/a%2Fb", TargetError::HiddenSlash),
             ("/a%5cb", TargetError::HiddenSlash),
             ("/a\\b", TargetError::HiddenSlash),

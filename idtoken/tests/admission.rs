@@ -342,3 +342,35 @@ proptest! {
         })?;
     }
 }
+
+/// What a policy of two rules without tokens makes of a browser's question.
+fn preflight(path: &str, first: &Value) -> Result<String, Reason> {
+    let rest = json!({"name": "rest", "match": {"methods": ["POST"]}, "anonymous": true,
+        "cors_preflight": "allow"});
+    let policy = Policy::from_json(&json!({"rules": [first, rest]}).to_string()).unwrap();
+    let headers: http::HeaderMap =
+        [("origin", "https://web.example"), ("access-control-request-method", "POST")]
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            })
+            .into_iter()
+            .collect();
+    let authority = Authority::new(&policy, AwsLc);
+    let target = Target::parse("h.example", path, "OPTIONS");
+    let admission = policy.admit(&authority, &NoCache, target, &headers, UnixTime(NOW));
+    admission.map(|it| it.rule().name().to_string()).map_err(|refusal| refusal.reason)
+}
+
+#[test]
+fn a_browser_s_question_is_answered_by_the_rule_for_what_it_wants_to_send() {
+    let admin = json!({"name": "admin", "match": {"paths": [{"prefix": "/admin"}],
+        "methods": ["POST"]}, "audiences": ["a"], "callers": {"anyone": true}});
+    assert_eq!(preflight("/open", &admin).as_deref(), Ok("rest"));
+    assert_eq!(preflight("/admin/a", &admin), Err(Reason::NoRule));
+    // Who cuts the parameter off sees the other rule's path.
+    assert_eq!(preflight("/admin;x/a", &admin), Err(Reason::TargetUnsafe));
+    // A rule for OPTIONS that stands first decides as about any request.
+    let options = json!({"name": "options", "match": {"methods": ["OPTIONS"]},
+        "audiences": ["a"], "callers": {"anyone": true}});
+    assert_eq!(preflight("/open", &options), Err(Reason::TokenMissing));
+}

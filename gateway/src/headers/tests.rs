@@ -148,3 +148,10 @@ fn a_body_of_unknown_length_is_chunked_whatever_the_method() {
     let given = [("content-length", "5")];
     assert_eq!(framing(Method::POST, false, &given), (Some("5".into()), None));
 }
+
+#[test]
+fn no_token_from_where_a_rule_looked_for_one_reaches_a_region() {
+    let mut headers = map(&[("x-token", "a.b.c"), ("x_token", "forged"), ("x-other", "kept")]);
+    remove_places(&mut headers, &[&TokenPlace::bearer("x-token")]);
+    assert_eq!(headers, map(&[("x-other", "kept")]));
+}

@@ -31,7 +31,8 @@ pub(super) fn public(document: &[u8]) -> Result<Public, JwksError> {
     };
     let named = entries.iter().filter(|entry| !is_left_out(entry));
     // Those that have no id are told apart by what they are.
-    let keys: Vec<Value> = named.map(needed).filter(is_usable).collect();
+    let usable = named.filter(|entry| is_usable(entry));
+    let keys: Vec<Value> = usable.map(needed).collect();
     let keys = serde_json::from_value(json!({"keys": keys})).map_err(JwksError::Json)?;
     Ok(Public { keys, left_out })
 }

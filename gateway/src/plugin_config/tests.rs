@@ -193,10 +193,14 @@ fn only_public_members_of_usable_keys_are_taken() {
     let mut document = remint_emulator_jwks();
     let key = document["keys"][0].as_object_mut().unwrap();
     key.extend([("x5c".to_owned(), json!(["MII"])), ("d".to_owned(), json!("secret"))]);
-    let more = json!({"kty": "oct", "kid": "shared", "k": "secret"});
-    document["keys"].as_array_mut().unwrap().push(more);
+    let secret = json!({"kty": "oct", "kid": "shared", "k": "secret"});
+    // Without an id, and for another use than verifying.
+    let other = json!({"kty": "EC", "crv": "P-256", "key_ops": ["deriveBits"],
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+    document["keys"].as_array_mut().unwrap().extend([secret, other]);
     let public = jwks::public(document.to_string().as_bytes()).unwrap();
-    assert_eq!(public.left_out.len(), 1);
+    assert_eq!(public.left_out.len(), 2);
     let keys = tree::json(&public.keys)["keys"].clone();
     assert_eq!(keys.as_array().unwrap().len(), 1);
     let mut names: Vec<_> = keys[0].as_object().unwrap().keys().map(String::as_str).collect();

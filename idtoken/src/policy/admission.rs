@@ -128,7 +128,10 @@ impl Admission {
     /// The places that the rule looks at and whose tokens were not verified.
     /// Nobody behind may take what is there for something that was.
     pub fn unverified_places(&self) -> impl Iterator<Item = &TokenPlace> {
-        let is_verified = |place: &TokenPlace| self.tokens().any(|it| it.place() == place);
+        // One header can be a place of several issuers, with other prefixes.
+        let is_verified = |place: &TokenPlace| {
+            self.tokens().any(|token| token.place().header() == place.header())
+        };
         let is_reported = matches!(self.why, Why::Reported(_));
         let places = self.rule.places().map(|place| &**place);
         // A rule that only reports changes nothing.

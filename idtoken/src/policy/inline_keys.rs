@@ -1,6 +1,7 @@
 //! Keys that stand in the configuration: for hosts that can't fetch any, and
 //! for issuers whose keys are nowhere to be fetched.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use crate::time::UnixTime;
 /// Google's keys are announced for days: older ones say too little of which
 /// keys are in use.
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(7 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
 /// How short and how long keys in the configuration may be valid.
 pub const INLINE_VALIDITY: RangeInclusive<Duration> =
     Duration::from_secs(3600)..=Duration::from_secs(366 * 86_400);
@@ -38,7 +40,7 @@ pub enum KeyAge {
     Fresh,
     /// More than half of it: somebody should have put newer ones there.
     Old,
-    /// All of it: they are used no longer.
+    /// All of it, or their date is still to come: they are not used.
     Expired,
 }
 
@@ -62,6 +64,9 @@ impl InlineKeys {
     pub fn age(&self, now: UnixTime) -> KeyAge {
         match self.validity {
             None => KeyAge::Fresh,
+            // Nobody has fetched them tomorrow: the date is a mistake, by which
+            // they would be used for as long as it is wrong.
+            Some(Validity { as_of, .. }) if as_of > now.plus(DAY) => KeyAge::Expired,
             Some(Validity { as_of, valid_for }) => match now.since(as_of) {
                 age if age >= valid_for => KeyAge::Expired,
                 age if age.saturating_mul(2) >= valid_for => KeyAge::Old,
@@ -74,6 +79,18 @@ impl InlineKeys {
     #[must_use]
     pub fn usable_until(&self) -> Option<UnixTime> {
         self.validity.map(|it| it.as_of.plus(it.valid_for))
+    }
+}
+
+impl fmt::Display for InlineKeys {
+    /// From when to when they are used.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.validity {
+            None => f.write_str("for good"),
+            Some(Validity { as_of, valid_for }) => {
+                write!(f, "as of {as_of}, usable until {}", as_of.plus(valid_for))
+            }
+        }
     }
 }
 
@@ -128,6 +145,33 @@ fn value(node: &Node) -> Value {
         Kind::List(items) => items.iter().map(value).collect(),
         Kind::Map(members) => {
             members.iter().map(|member| (member.name.clone(), value(&member.value))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_used_from_their_date_until_their_time_is_over() {
+        let as_of = UnixTime(1_790_000_000);
+        let keys = parse_jwks(
+            br#"{"keys":[{"kty":"EC","crv":"P-256",
+                "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#,
+        )
+        .unwrap();
+        let day = |days| DAY.saturating_mul(days);
+        let inline = InlineKeys { keys, validity: Some(Validity { as_of, valid_for: day(4) }) };
+        for (now, age) in [
+            (as_of.minus(day(2)), KeyAge::Expired),
+            (as_of.minus(day(1)), KeyAge::Fresh),
+            (as_of, KeyAge::Fresh),
+            (as_of.plus(day(2)), KeyAge::Old),
+            (as_of.plus(day(4)), KeyAge::Expired),
+        ] {
+            assert_eq!(inline.age(now), age, "at {now}");
         }
     }
 }

@@ -123,20 +123,21 @@ impl Policy {
     /// The first rule that is for this request.
     #[must_use]
     pub fn rule_for(&self, target: &Target<'_>) -> Option<&Arc<Rule>> {
-        self.rule_of(target, target.method())
+        self.rules.get(self.place_of(target, target.method())?)
     }
 
-    fn rule_of(&self, target: &Target<'_>, method: &str) -> Option<&Arc<Rule>> {
-        self.rules.get(self.index.find(target.host(), target.path(), method)?)
+    /// The place of the first rule for this host and path with this method.
+    fn place_of(&self, target: &Target<'_>, method: &str) -> Option<usize> {
+        self.index.find(target.host(), target.path(), method)
     }
 
     /// Some servers cut the parameters of a segment off before they look for a
     /// handler. Where that would be another rule's path, nobody can say which
     /// rule is right.
-    fn ambiguity(&self, target: &Target<'_>) -> Option<TargetError> {
+    fn ambiguity(&self, target: &Target<'_>, method: &str) -> Option<TargetError> {
         let bare = target.with_path(target.path_without_parameters()?);
-        let name = |target| self.rule_for(target).map(|rule| rule.name());
-        (name(target) != name(&bare)).then_some(TargetError::Parameters)
+        let is_other = self.place_of(target, method) != self.place_of(&bare, method);
+        is_other.then_some(TargetError::Parameters)
     }
 
     /// Decides about a request: finds its rule, reads its tokens, has their
@@ -159,10 +160,10 @@ impl Policy {
         let unsafe_target =
             |error: TargetError| Refusal::from(Reason::TargetUnsafe).received(error.to_string());
         let target = target.map_err(unsafe_target)?;
-        if let Some(error) = self.ambiguity(&target) {
+        if let Some(error) = self.ambiguity(&target, target.method()) {
             return Err(unsafe_target(error));
         }
-        if let Some(rule) = self.preflighted(&target, headers) {
+        if let Some(rule) = self.preflighted(&target, headers).map_err(unsafe_target)? {
             return Ok(Admission::preflight(rule));
         }
         let Some(rule) = self.rule_for(&target) else {
@@ -176,15 +177,26 @@ impl Policy {
     }
 
     /// The rule for what a browser wants to send, if that rule allows browsers
-    /// to ask (Fetch standard, "CORS-preflight request").
-    fn preflighted(&self, target: &Target<'_>, headers: &impl Headers) -> Option<&Arc<Rule>> {
-        if target.method() != "OPTIONS" {
-            return None;
-        }
-        headers.values("origin").next()?;
+    /// to ask (Fetch standard, "CORS-preflight request"). A rule for `OPTIONS`
+    /// that stands before it decides as it would about any request.
+    fn preflighted(
+        &self,
+        target: &Target<'_>,
+        headers: &impl Headers,
+    ) -> Result<Option<&Arc<Rule>>, TargetError> {
         let mut methods = headers.values("access-control-request-method");
-        let method = std::str::from_utf8(methods.next()?).ok()?;
-        self.rule_of(target, method).filter(|rule| rule.allows_preflights())
+        let method = methods.next().and_then(|method| std::str::from_utf8(method).ok());
+        let is_asked = target.method() == "OPTIONS" && headers.values("origin").next().is_some();
+        let Some(method) = method.filter(|_| is_asked) else { return Ok(None) };
+        let Some(place) = self.place_of(target, method) else { return Ok(None) };
+        if self.place_of(target, target.method()).is_some_and(|earlier| earlier < place) {
+            return Ok(None);
+        }
+        let rule = self.rules.get(place).filter(|rule| rule.allows_preflights());
+        match self.ambiguity(target, method).filter(|_| rule.is_some()) {
+            Some(error) => Err(error),
+            None => Ok(rule),
+        }
     }
 }
 

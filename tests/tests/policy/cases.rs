@@ -437,6 +437,8 @@ fn matching(world: &World<'_>) -> Vec<Case> {
         get("a.example.com", "/v1/../v1/x", unsafe_()),
         get("a.example.com", "/v1//x", unsafe_()),
         get("a.example.com", "/v1/%2e%2e", unsafe_()),
+        get("a.example.com", "/;x/v1/x", unsafe_()),
+        get("a.example.com", "/v1/;/x", unsafe_()),
         get("a.example.com", "/v1/x%00", unsafe_()),
         get("a.example.com", "/v1/x%5Cy", unsafe_()),
         post("another method", "a.example.com", "/v1/x", &token, none()),
