@@ -4,13 +4,11 @@
 //! came from outside: identity headers, the headers that this filter sets, and
 //! tokens that a rule looks at and has not verified.
 
-use std::collections::HashSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::config::{Object, Reader};
 use remint_idtoken::policy::{Issuer, TokenPlace, header_name};
-use remint_idtoken::{Admission, Policy, VerifiedToken, is_identity_header};
+use remint_idtoken::{Admission, Policy, VerifiedToken, is_identity_header, is_same_header};
 use serde_json::Value;
 
 use crate::head::RequestHead;
@@ -21,8 +19,8 @@ pub(crate) struct Backend {
     token: TokenHandling,
     claims: Vec<ClaimHeader>,
     payload: Option<String>,
-    /// The names of all headers that are set here, with `-` for `_`.
-    own: HashSet<String>,
+    /// The names of all headers that are set here.
+    own: Vec<String>,
 }
 
 /// What becomes of a verified token behind the filter.
@@ -74,7 +72,7 @@ impl Backend {
             claims.chain(&payload).chain(moved).map(String::as_str)
         };
         place.distinct("header", names());
-        let own = names().map(|name| name.replace('_', "-")).collect();
+        let own = names().map(str::to_owned).collect();
         Some(Self { token, claims, payload, own })
     }
 
@@ -114,33 +112,27 @@ impl Backend {
     fn is_untrusted(&self, name: &str, admission: &Admission) -> bool {
         // Where a rule looks for a token, that rule decides what becomes of it.
         let is_place = |name: &str| admission.rule().places().any(|it| it.header() == name);
+        if is_place(name) {
+            return false;
+        }
         // A spelling that some take for one of these places, and nobody looks at.
-        let is_like_place = name.contains('_') && {
-            let folded = name.replace('_', "-");
-            let mut places = admission.rule().places();
-            places.any(|it| it.header() != name && it.header().replace('_', "-") == folded)
-        };
-        let is_identity = is_identity_header(name) && !is_place(name);
-        is_identity || is_like_place || (!self.own.is_empty() && self.is_own(name))
+        let mut places = admission.rule().places();
+        let is_like_place = places.any(|it| is_same_header(name, it.header()));
+        is_identity_header(name) || is_like_place || self.is_own(name)
     }
 
     /// Whether a trailer could be taken for a header that says who somebody
     /// is: some servers merge the two (RFC 9110, section 6.5.1). No token is
     /// read from trailers, so none may pass in them.
     pub(crate) fn is_untrusted_trailer(&self, name: &str, policy: &Policy) -> bool {
-        let folded = name.replace('_', "-");
         let mut places = policy.issuers().iter().flat_map(Issuer::places);
         is_identity_header(name)
             || self.is_own(name)
-            || places.any(|place| place.header().replace('_', "-") == folded)
+            || places.any(|place| is_same_header(name, place.header()))
     }
 
-    /// Frameworks that put headers into variables can't tell `_` from `-`.
     fn is_own(&self, name: &str) -> bool {
-        match name.contains('_') {
-            true => self.own.contains(&name.replace('_', "-")),
-            false => self.own.contains(name),
-        }
+        self.own.iter().any(|own| is_same_header(name, own))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::Message;
 use prost_types::{Struct, Value, value};
 use remint_idtoken::Policy;
-use remint_idtoken::config::{Kind, Member, Node, Problem, Problems, Reader};
+use remint_idtoken::config::{Kind, Member, Node, Object, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
 
 use crate::backend::Backend;
@@ -93,9 +93,11 @@ impl Config {
 
     fn read(root: &Reader<'_>) -> Option<Self> {
         let mut object = root.object()?;
-        let home = object.maybe("host", |it| it.choice(&HOMES));
+        let named = object.maybe("host", |it| it.choice(&HOMES));
+        // What can't be read says nothing of how the rest is to be.
+        let home = named.flatten().unwrap_or(Home::Envoy);
         let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
-        let has_calls = home.flatten() != Some(Home::ServiceExtensions);
+        let has_calls = home == Home::Envoy;
         let key_sources = match object.get("keys") {
             Some(keys) if has_calls => read_key_sources(&keys, policy.as_ref()),
             // Where nothing is fetched there is nothing to say of it.
@@ -107,15 +109,13 @@ impl Config {
         };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
-        let kind = home.flatten().unwrap_or(Home::Envoy);
-        let token_cache = object.maybe("token_cache", |it| Bounds::read(it, kind));
+        let token_cache = object.maybe("token_cache", |it| Bounds::read(it, home));
         let sets_properties = object.maybe("properties", Reader::flag);
-        let place = object.reader().clone();
-        object.finish();
-        let home = home?.unwrap_or(Home::Envoy);
         if home == Home::ServiceExtensions {
-            report_what_is_not_there(&place, policy.as_ref());
+            report_what_is_not_there(&mut object, policy.as_ref());
         }
+        object.finish();
+        named?;
         Some(Self {
             home,
             policy: policy?,
@@ -129,8 +129,7 @@ impl Config {
 }
 
 /// What a policy asks for and Google's load balancer does not have.
-fn report_what_is_not_there(place: &Reader<'_>, policy: Option<&Policy>) {
-    let Some(mut object) = place.object() else { return };
+fn report_what_is_not_there(object: &mut Object<'_>, policy: Option<&Policy>) {
     for (name, why) in [
         ("keys", "has no outgoing calls: keys stand in the policy, under \"inline_keys\""),
         ("wait_for_keys", "has no timers: keys are there from the start"),
@@ -142,7 +141,7 @@ fn report_what_is_not_there(place: &Reader<'_>, policy: Option<&Policy>) {
     }
     for issuer in policy.map(Policy::issuers).unwrap_or_default() {
         if issuer.key_url().is_some() {
-            place.problem(format!(
+            object.reader().problem(format!(
                 "the issuer {:?} needs \"inline_keys\", because the host service-extensions has no \
                  outgoing calls: `remint plugin-config` renders them",
                 issuer.name()

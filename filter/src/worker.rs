@@ -83,7 +83,9 @@ impl Worker {
     /// Decides about the request at hand; `may_pass` is told, now or later.
     pub(crate) fn request(&mut self, stream: u32, may_pass: &Rc<Cell<bool>>) {
         let now = self.look_at_clock();
-        self.watch_inline_keys(seconds(now));
+        if !self.needs_ticks() {
+            self.watch_inline_keys(seconds(now));
+        }
         let head = host::request_head();
         match self.gate.decide(&head, seconds(now)) {
             Decision::Admit(token) => self.admit(&token, &head, may_pass),

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use remint_idtoken::policy::TokenPlace;
-use remint_idtoken::{is_identity_header, is_own_header};
+use remint_idtoken::{is_identity_header, is_own_header, is_same_header};
 
 /// The header that Cloud Run checks alone if it is there.
 pub(crate) const SERVERLESS_AUTHORIZATION: HeaderName =
@@ -78,13 +78,11 @@ pub(crate) fn remove_untold(headers: &mut HeaderMap) {
 
 /// Removes the headers in which tokens were looked for, verified or not, also
 /// as they are spelt with `_`.
-pub(crate) fn remove_places(headers: &mut HeaderMap, places: &[&TokenPlace]) {
-    let folded = |name: &str| name.replace('_', "-");
-    let is_place = |name: &&HeaderName| {
-        places.iter().any(|place| folded(place.header()) == folded(name.as_str()))
-    };
-    let named: Vec<HeaderName> = headers.keys().filter(is_place).cloned().collect();
-    named.iter().for_each(|name| drop(headers.remove(name)));
+pub(crate) fn remove_places<'p>(
+    headers: &mut HeaderMap,
+    places: &(impl Iterator<Item = &'p TokenPlace> + Clone),
+) {
+    remove_named(headers, |name| places.clone().any(|place| is_same_header(name, place.header())));
 }
 
 /// HTTP/2 callers may split cookies into several fields, which HTTP/1.1 does
@@ -164,7 +162,7 @@ pub(crate) fn remove_own(headers: &mut HeaderMap) {
     remove_named(headers, is_own_header);
 }
 
-fn remove_named(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
+fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     let named: Vec<HeaderName> =
         headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();
     named.iter().for_each(|name| drop(headers.remove(name)));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use remint_idtoken::policy::TokenPlace;
 use remint_idtoken::{LineBudget, Policy, Refusal, VerifiedToken};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
@@ -88,8 +87,7 @@ impl Proxy {
         let caller = caller.map(tracing::field::display);
         debug!(request_id = shown(id), rule, verdict, caller, "admitted");
         let mut request = prepared(request, peer, id);
-        let places: Vec<&TokenPlace> = admission.rule().places().map(|place| &**place).collect();
-        headers::remove_places(request.headers_mut(), &places);
+        headers::remove_places(request.headers_mut(), &admission.rule().places());
         let result = self.forward(&route.service, id, request).await;
         route.count(&result);
         result

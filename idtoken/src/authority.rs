@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::claims::Claims;
 use crate::keys::KeySet;
-use crate::policy::{Issuer, KeyAge, KeySource, Policy};
+use crate::policy::{InlineKeys, Issuer, KeyAge, Policy};
 use crate::refusal::{Expected, Reason, Refusal};
 use crate::signature::{SignatureError, SignatureScheme};
 use crate::time::{Timing, UnixTime};
@@ -28,8 +28,6 @@ pub struct Authority<S: SignatureScheme> {
 struct IssuerState<K> {
     issuer: Issuer,
     keys: Option<Arc<KeySet<K>>>,
-    /// When keys that stand in the configuration are too old.
-    usable_until: Option<UnixTime>,
 }
 
 impl<S: SignatureScheme + Clone> Clone for Authority<S> {
@@ -37,7 +35,6 @@ impl<S: SignatureScheme + Clone> Clone for Authority<S> {
         let state = |state: &IssuerState<S::Key>| IssuerState {
             issuer: state.issuer.clone(),
             keys: state.keys.clone(),
-            usable_until: state.usable_until,
         };
         Self {
             scheme: self.scheme.clone(),
@@ -61,14 +58,10 @@ impl<S: SignatureScheme> Authority<S> {
     #[must_use]
     pub fn of(issuers: &[Issuer], timing: Timing, scheme: S) -> Self {
         let state = |issuer: &Issuer| {
-            let (keys, usable_until) = match issuer.keys() {
-                KeySource::Url(_) => (None, None),
-                KeySource::Inline(inline) => {
-                    let loaded = KeySet::load(&scheme, inline.keys()).ok();
-                    (loaded.map(|(keys, _)| Arc::new(keys)), inline.usable_until())
-                }
-            };
-            IssuerState { issuer: issuer.clone(), keys, usable_until }
+            let inline = issuer.inline_keys();
+            let loaded = inline.and_then(|inline| KeySet::load(&scheme, inline.keys()).ok());
+            let keys = loaded.map(|(keys, _)| Arc::new(keys));
+            IssuerState { issuer: issuer.clone(), keys }
         };
         let states = issuers.iter().map(state).collect();
         Self {
@@ -130,7 +123,7 @@ impl<S: SignatureScheme> Authority<S> {
             Ok(state) => Ok(AuthenticToken(Arc::new(Authentic {
                 bytes: token.bytes.into(),
                 issuer: state.issuer.shared_name(),
-                usable_until: state.usable_until,
+                usable_until: state.issuer.inline_keys().and_then(InlineKeys::usable_until),
                 claims: token.claims.vouched_for(state.issuer.vouches_for_addresses()),
                 key_id: token.key_id,
                 generation: self.generation,
@@ -171,9 +164,8 @@ impl<S: SignatureScheme> Authority<S> {
     ) -> Result<(), Refusal> {
         check_algorithm(state.issuer.algorithms().iter().map(|alg| alg.name()), token)?;
         check_times(&token.claims, self.timing, now)?;
-        if let KeySource::Inline(inline) = state.issuer.keys()
-            && inline.age(now) == KeyAge::Expired
-        {
+        let inline = state.issuer.inline_keys();
+        if let Some(inline) = inline.filter(|inline| inline.age(now) == KeyAge::Expired) {
             return Err(Refusal::from(Reason::KeysExpired)
                 .expected_text(format!("keys of the issuer {:?} for {now}", state.issuer.name()))
                 .received(format!("keys in the configuration, {inline}")));

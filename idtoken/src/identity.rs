@@ -25,13 +25,29 @@ pub fn is_own_header(name: &str) -> bool {
 /// Frameworks that put headers into variables can't tell `_` from `-`, so
 /// neither is told here.
 fn starts_with(name: &str, start: &str) -> bool {
-    let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let same = |(a, b): (u8, u8)| folded(a) == folded(b);
     name.len() >= start.len() && name.bytes().zip(start.bytes()).all(same)
+}
+
+/// Whether two names of headers, in lower case, are one to somebody who can't
+/// tell `_` from `-`.
+#[must_use]
+pub fn is_same_header(name: &str, other: &str) -> bool {
+    name.len() == other.len() && starts_with(name, other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_whole_and_whatever_separates_the_words() {
+        assert!(is_same_header("x-a_b", "x_a-b") && is_same_header("x", "x"));
+        for other in ["x-a", "x-a-bc", "x-a.b", ""] {
+            assert!(!is_same_header("x-a-b", other), "{other}");
+        }
+    }
 
     #[test]
     fn identities_are_told_by_their_names_whatever_separates_the_words() {

@@ -46,7 +46,7 @@ pub use clock::Clock;
 #[cfg(feature = "native")]
 pub use clock::SystemClock;
 pub use fingerprint::Fingerprint;
-pub use identity::{is_identity_header, is_own_header};
+pub use identity::{is_identity_header, is_own_header, is_same_header};
 pub use line_budget::LineBudget;
 #[cfg(feature = "native")]
 pub use native::AwsLc;

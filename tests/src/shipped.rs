@@ -153,6 +153,15 @@ impl EnvoyConfig {
         &mut chain["filters"][0]["typed_config"]
     }
 
+    /// Takes from the module at the first listener all of the proxy's
+    /// functions but these, by their names in proxy-wasm's interface.
+    pub fn allow_only(&mut self, functions: &[&str]) {
+        let allowed = functions.iter().map(|name| ((*name).to_owned(), json!({})));
+        let allowed: serde_json::Map<_, _> = allowed.collect();
+        self.filter()["typed_config"]["config"]["capability_restriction_config"] =
+            json!({"allowed_capabilities": allowed});
+    }
+
     /// Lets Envoy itself answer 200 to whatever passes the filter at the first
     /// listener, for every host and path.
     pub fn answer_200(&mut self) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use remint_idtoken::keys::KeySet;
-use remint_idtoken::policy::{InlineKeys, Issuer, KeyAge, KeySource};
+use remint_idtoken::policy::{InlineKeys, Issuer, KeyAge};
 use remint_idtoken::{Policy, SignatureScheme, UnixTime};
 
 /// How often the same is said again.
@@ -58,10 +58,7 @@ pub(crate) fn left_out<S: SignatureScheme>(policy: &Policy, scheme: &S) -> Vec<S
 }
 
 fn inline_keys(policy: &Policy) -> impl Iterator<Item = (&Issuer, &InlineKeys)> {
-    policy.issuers().iter().filter_map(|issuer| match issuer.keys() {
-        KeySource::Inline(keys) => Some((issuer, keys)),
-        KeySource::Url(_) => None,
-    })
+    policy.issuers().iter().filter_map(|issuer| Some((issuer, issuer.inline_keys()?)))
 }
 
 fn note(issuer: &Issuer, keys: &InlineKeys, now: UnixTime) -> Option<Note> {

@@ -17,7 +17,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use remint_idtoken::config::{Node, Problem, Problems, Reader};
-use remint_idtoken::policy::{INLINE_VALIDITY, Issuer, KeyAge, KeySource};
+use remint_idtoken::policy::{INLINE_VALIDITY, Issuer, KeyAge};
 use remint_idtoken::{Policy, UnixTime};
 
 use crate::config::{ConfigError, Upstream, yaml};
@@ -160,7 +160,7 @@ impl Plan {
             });
         }
         let key_of = |place: usize| keys.get(place).cloned().flatten();
-        let text = tree::json(&tree::plugin(&self.document, self.host, key_of)).to_string();
+        let text = tree::plugin(&self.document, self.host, key_of).to_json().to_string();
         let usable_until = checked(&text)?;
         Ok(Rendered { text, notes, usable_until })
     }
@@ -190,8 +190,7 @@ async fn fetch(issuer: &Issuer, upstream: &Upstream) -> Result<Option<jwks::Publ
 /// What is to be said of keys that stand in the file itself: nobody renews them
 /// here.
 fn age_of_own(issuer: &Issuer, now: UnixTime) -> Option<String> {
-    let KeySource::Inline(keys) = issuer.keys() else { return None };
-    let what = match keys.age(now) {
+    let what = match issuer.inline_keys()?.age(now) {
         KeyAge::Fresh => return None,
         KeyAge::Old => "are getting old",
         KeyAge::Expired => "are too old to be used",
@@ -212,11 +211,7 @@ fn checked(text: &str) -> Result<Option<UnixTime>, RenderError> {
     let policy = tree::member(&document, "policy")
         .and_then(|policy| Policy::read(&Reader::root(policy, &problems)));
     let issuers = policy.iter().flat_map(Policy::issuers);
-    let ends = issuers.filter_map(|issuer| match issuer.keys() {
-        KeySource::Inline(keys) => keys.usable_until(),
-        KeySource::Url(_) => None,
-    });
-    Ok(ends.min())
+    Ok(issuers.filter_map(|issuer| issuer.inline_keys()?.usable_until()).min())
 }
 
 /// Puts a text in the place of a file at once: whoever reads it sees the old

@@ -201,7 +201,7 @@ fn only_public_members_of_usable_keys_are_taken() {
     document["keys"].as_array_mut().unwrap().extend([secret, other]);
     let public = jwks::public(document.to_string().as_bytes()).unwrap();
     assert_eq!(public.left_out.len(), 2);
-    let keys = tree::json(&public.keys)["keys"].clone();
+    let keys = public.keys.to_json()["keys"].clone();
     assert_eq!(keys.as_array().unwrap().len(), 1);
     let mut names: Vec<_> = keys[0].as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();

@@ -3,7 +3,6 @@
 
 use remint_idtoken::UnixTime;
 use remint_idtoken::config::{Kind, Member, Node};
-use serde_json::Value;
 
 use super::Host;
 
@@ -85,28 +84,4 @@ pub(super) fn inline_keys(jwks: Node, as_of: UnixTime, valid_for: &str) -> Node 
         [("jwks", jwks), ("as_of", text(&as_of.to_string())), ("valid_for", text(valid_for))];
     let member = |(name, value): (&str, Node)| Member::from((name.to_owned(), value));
     Kind::Map(members.map(member).into()).into()
-}
-
-/// A tree as JSON.
-pub(super) fn json(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(flag) => Value::Bool(*flag),
-        Kind::Number(number) => number_in_json(*number),
-        Kind::Text(text) => Value::String(text.clone()),
-        Kind::List(items) => items.iter().map(json).collect(),
-        Kind::Map(members) => {
-            members.iter().map(|member| (member.name.clone(), json(&member.value))).collect()
-        }
-    }
-}
-
-/// A whole number without `.0`, as it was written.
-fn number_in_json(number: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
-    match number.fract() == 0.0 && number.abs() < EXACT {
-        true => Value::from(number as i64),
-        false => Value::from(number),
-    }
 }

@@ -7,5 +7,6 @@
 mod node;
 mod reader;
 
+pub(crate) use node::whole;
 pub use node::{Kind, Member, Node, Position};
 pub use reader::{Object, Problem, Problems, Reader};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 
 /// A value of the document and, where its format tells, its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,41 @@ impl Kind {
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
         }
+    }
+}
+
+impl Node {
+    /// The document as JSON, without its places.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(flag) => Value::Bool(*flag),
+            Kind::Number(number) => whole(*number)
+                .or_else(|| Number::from_f64(*number))
+                .map_or(Value::Null, Value::Number),
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(items) => items.iter().map(Self::to_json).collect(),
+            Kind::Map(members) => {
+                let member = |it: &Member| (it.name.clone(), it.value.to_json());
+                members.iter().map(member).collect()
+            }
+        }
+    }
+}
+
+/// Whole numbers that a double holds exactly, in the type that JSON gives them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked before"
+)]
+pub(crate) fn whole(number: f64) -> Option<Number> {
+    let exact = (-9_007_199_254_740_991.0..=9_007_199_254_740_991.0).contains(&number);
+    match number {
+        _ if !exact || number.fract() != 0.0 => None,
+        number if number < 0.0 => Some((number as i64).into()),
+        number => Some((number as u64).into()),
     }
 }
 

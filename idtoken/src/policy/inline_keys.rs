@@ -5,9 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::Value;
-
-use crate::config::{Kind, Node, Object, Reader};
+use crate::config::{Kind, Object, Reader};
 use crate::keys::{ParsedJwks, parse_jwks};
 use crate::time::UnixTime;
 
@@ -130,23 +128,10 @@ fn read_date(text: &str) -> Result<UnixTime, String> {
 fn read_jwks(from: &Reader<'_>) -> Option<ParsedJwks> {
     let document = match &from.node().kind {
         Kind::Text(text) => text.clone(),
-        _ => value(from.node()).to_string(),
+        _ => from.node().to_json().to_string(),
     };
     let parsed = parse_jwks(document.as_bytes());
     parsed.map_err(|error| from.problem(format!("is no key set: {error}"))).ok()
-}
-
-fn value(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(flag) => Value::Bool(*flag),
-        Kind::Number(number) => serde_json::Number::from_f64(*number).into(),
-        Kind::Text(text) => Value::String(text.clone()),
-        Kind::List(items) => items.iter().map(value).collect(),
-        Kind::Map(members) => {
-            members.iter().map(|member| (member.name.clone(), value(&member.value))).collect()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -248,6 +248,15 @@ impl Issuer {
         }
     }
 
+    /// The keys that stand in the configuration, if they do.
+    #[must_use]
+    pub fn inline_keys(&self) -> Option<&InlineKeys> {
+        match &self.keys {
+            KeySource::Url(_) => None,
+            KeySource::Inline(keys) => Some(keys),
+        }
+    }
+
     /// Where its tokens are looked for, in this order.
     #[must_use]
     pub fn places(&self) -> &[Arc<TokenPlace>] {

@@ -12,7 +12,7 @@ use super::place::TokenPlace;
 use crate::authority::Authority;
 use crate::cache::TokenCache;
 use crate::claims::Claims;
-use crate::config::{Kind, Object, Reader};
+use crate::config::{Kind, Object, Reader, whole};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Headers;
 use crate::signature::SignatureScheme;
@@ -74,8 +74,8 @@ impl Requirement {
     }
 
     /// Where the token is looked for.
-    pub(super) fn places(&self) -> impl Iterator<Item = &Arc<TokenPlace>> {
-        self.sources.iter().map(|source| &source.place)
+    pub(super) fn places(&self) -> impl Iterator<Item = &TokenPlace> + Clone {
+        self.sources.iter().map(|source| &*source.place)
     }
 
     /// The first token that fulfils this, place by place.
@@ -232,19 +232,4 @@ fn read_claims(from: &Reader<'_>) -> Option<Vec<(String, Value)>> {
     let claims: Vec<_> =
         entries.iter().map(|(name, it)| Some(((*name).to_owned(), value(it)?))).collect();
     claims.into_iter().collect()
-}
-
-/// Whole numbers that a double holds exactly, in the type that JSON gives them.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked before"
-)]
-fn whole(number: f64) -> Option<serde_json::Number> {
-    let exact = (-9_007_199_254_740_991.0..=9_007_199_254_740_991.0).contains(&number);
-    match number {
-        _ if !exact || number.fract() != 0.0 => None,
-        number if number < 0.0 => Some((number as i64).into()),
-        number => Some((number as u64).into()),
-    }
 }

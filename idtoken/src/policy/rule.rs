@@ -83,7 +83,7 @@ impl Rule {
     }
 
     /// Where it looks for tokens.
-    pub fn places(&self) -> impl Iterator<Item = &Arc<TokenPlace>> {
+    pub fn places(&self) -> impl Iterator<Item = &TokenPlace> + Clone {
         self.requirements.iter().flat_map(Requirement::places)
     }
 

@@ -45,10 +45,7 @@ async fn edge_with_keys_of(age: Duration, keys: &KeyServer) -> Edge {
         for name in ["keys", "wait_for_keys"] {
             plugin.as_object_mut().unwrap().remove(name);
         }
-        let allowed = FEW.iter().map(|name| ((*name).to_owned(), json!({})));
-        let allowed = Value::Object(allowed.collect());
-        config.filter()["typed_config"]["config"]["capability_restriction_config"] =
-            json!({"allowed_capabilities": allowed});
+        config.allow_only(&FEW);
     });
     edge.await.unwrap()
 }

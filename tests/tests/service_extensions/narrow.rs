@@ -41,10 +41,7 @@ const ALLOWED: [&str; 22] = [
 
 /// Takes everything else away from the module.
 pub fn restrict(config: &mut EnvoyConfig) {
-    let allowed = ALLOWED.iter().map(|name| ((*name).to_owned(), json!({})));
-    let allowed: serde_json::Map<_, _> = allowed.collect();
-    config.filter()["typed_config"]["config"]["capability_restriction_config"] =
-        json!({"allowed_capabilities": allowed});
+    config.allow_only(&ALLOWED);
 }
 
 /// An emulated Google, and a folder for files.

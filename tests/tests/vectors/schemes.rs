@@ -74,10 +74,7 @@ impl Proxy {
     /// One that keeps its functions to itself, as Google's plugin host does.
     pub(crate) async fn start_without_functions(folder: &Path) -> io::Result<Self> {
         let mut config = config()?;
-        let allowed: serde_json::Map<_, _> =
-            ALLOWED.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
-        config.filter()["typed_config"]["config"]["capability_restriction_config"] =
-            json!({"allowed_capabilities": allowed});
+        config.allow_only(&ALLOWED);
         Self::start_with(config, folder).await
     }
 

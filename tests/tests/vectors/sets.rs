@@ -45,6 +45,16 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+fn case(
+    id: usize,
+    comment: String,
+    message: &[u8],
+    signature: &[u8],
+    expected: TestResult,
+) -> Case {
+    Case { id, comment, message: message.to_vec(), signature: signature.to_vec(), expected }
+}
+
 fn rsa(set: &'static str, name: rsa_pkcs1_verify::TestName) -> Vec<Group> {
     let groups = rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups;
     let group = |group: rsa_pkcs1_verify::TestGroup| Group {
@@ -53,13 +63,7 @@ fn rsa(set: &'static str, name: rsa_pkcs1_verify::TestName) -> Vec<Group> {
         cases: group
             .tests
             .into_iter()
-            .map(|test| Case {
-                id: test.tc_id,
-                comment: test.comment,
-                message: test.msg.to_vec(),
-                signature: test.sig.to_vec(),
-                expected: test.result,
-            })
+            .map(|test| case(test.tc_id, test.comment, &test.msg, &test.sig, test.result))
             .collect(),
     };
     groups.into_iter().map(group).collect()
@@ -77,13 +81,7 @@ fn p256() -> Vec<Group> {
             cases: group
                 .tests
                 .into_iter()
-                .map(|test| Case {
-                    id: test.tc_id,
-                    comment: test.comment,
-                    message: test.msg.to_vec(),
-                    signature: test.sig.to_vec(),
-                    expected: test.result,
-                })
+                .map(|test| case(test.tc_id, test.comment, &test.msg, &test.sig, test.result))
                 .collect(),
         }
     };
