@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
+    reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
     retries: Family<ServiceLabels, Counter>,
     mints: Family<RegionOutcomeLabels, Counter>,
@@ -31,6 +32,15 @@ struct RequestLabels {
 struct RefusalLabels {
     rule: String,
     reason: &'static str,
+}
+
+impl From<&Refusal> for RefusalLabels {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            rule: refusal.rule_name().unwrap_or_default().to_owned(),
+            reason: refusal.reason.code(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -57,6 +67,7 @@ impl Metrics {
             registry: Registry::with_prefix("remint"),
             requests: Family::default(),
             refusals: Family::default(),
+            reported: Family::default(),
             attempts: Family::default(),
             retries: Family::default(),
             mints: Family::default(),
@@ -72,6 +83,8 @@ impl Metrics {
         registry.register("requests", "Requests that a rule was found for", requests);
         let refusals = self.refusals.clone();
         registry.register("refusals", "Requests that the policy did not let through", refusals);
+        let reported = self.reported.clone();
+        registry.register("reported", "Requests that passed a rule that only reports", reported);
         let attempts = self.attempts.clone();
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
         let retries = self.retries.clone();
@@ -103,11 +116,13 @@ impl Metrics {
     /// Counts a refusal. It is looked up each time: refusals are many only
     /// under attack, and readers of the table do not lock each other out.
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        let labels = RefusalLabels {
-            rule: refusal.rule_name().unwrap_or_default().to_owned(),
-            reason: refusal.reason.code(),
-        };
-        self.refusals.get_or_create(&labels).inc();
+        self.refusals.get_or_create(&refusal.into()).inc();
+    }
+
+    /// Counts a request that passes although it should be refused, because its
+    /// rule only reports.
+    pub(crate) fn reported(&self, refusal: &Refusal) {
+        self.reported.get_or_create(&refusal.into()).inc();
     }
 
     /// The figures of one region.
@@ -198,12 +213,14 @@ mod tests {
         requests.answered(http::StatusCode::NO_CONTENT);
         requests.answered(http::StatusCode::from_u16(999).unwrap());
         metrics.refused(&Reason::NoRule.into());
+        metrics.reported(&Reason::TokenMissing.into());
         metrics.retries("orders").inc();
         metrics.region("orders", "us").ejected.set(1);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
             r#"remint_refusals_total{rule="",reason="no_rule"} 1"#,
+            r#"remint_reported_total{rule="",reason="token_missing"} 1"#,
             r#"remint_retries_total{service="orders"} 1"#,
             r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
             r#"remint_region_ejected{service="orders",region="us"} 1"#,

@@ -75,6 +75,7 @@ impl Proxy {
             Err(refusal) => return Err(self.refused(id, refusal, &request)),
         };
         if let Some(refusal) = admission.reported() {
+            self.metrics.reported(refusal);
             self.note(id, refusal, &request, "would be refused, but its rule only reports");
         }
         let rule = &**admission.rule().name();

@@ -146,7 +146,7 @@ async fn the_gateway_decides_as_the_table_says() {
     })
     .await
     .unwrap();
-    let mut refusals = 0;
+    let (mut refusals, mut reported) = (0, 0);
     for case in cases::all(&world) {
         let answer = ask(gateway.address(), &case).await;
         match case.expected {
@@ -154,6 +154,7 @@ async fn the_gateway_decides_as_the_table_says() {
                 assert_eq!(answer.status, 200, "{}", case.name);
                 // Those who pass only on trial are logged like refusals.
                 refusals += usize::from(verdict == "reported");
+                reported += u64::from(verdict == "reported");
             }
             Expected::Refuse(reason, rule) => {
                 let refusal = gateway.refusal_number(refusals).await.unwrap();
@@ -163,6 +164,7 @@ async fn the_gateway_decides_as_the_table_says() {
             }
         }
     }
+    assert_eq!(gateway.counter("remint_reported_total").await.unwrap(), reported);
     gateway.stop().await.unwrap();
     emulator.shutdown().await;
 }
