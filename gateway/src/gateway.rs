@@ -160,12 +160,12 @@ fn routes(
 ) -> HashMap<Arc<str>, Route> {
     let pairs = config.services.iter().zip(services);
     let routes = pairs.flat_map(|(settings, service)| {
-        settings.rules.iter().map(|rule| {
+        settings.routes.iter().map(|it| {
             let route = Route {
                 service: Arc::clone(service),
-                counters: metrics.requests(&service.name, rule),
+                counters: metrics.requests(&service.name, &it.rule),
             };
-            (Arc::clone(rule), route)
+            (Arc::clone(&it.rule), route)
         })
     });
     routes.collect()

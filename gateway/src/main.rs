@@ -91,7 +91,8 @@ fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(file, &Environment::of_process())?;
     println!("{}: ok", file.display());
     for service in &config.services {
-        println!("service {} for {}", service.name, service.rules.join(", "));
+        let rules: Vec<&str> = service.routes.iter().map(|route| &*route.rule).collect();
+        println!("service {} for {}", service.name, rules.join(", "));
         for region in &service.regions {
             println!("  {} at {}, audience {}", region.name, region.origin, region.audience);
         }

@@ -10,6 +10,7 @@
 //! the URL allows.
 
 mod origin;
+mod routes;
 mod services;
 mod settings;
 pub(crate) mod yaml;
@@ -66,9 +67,16 @@ pub struct Service {
     /// Its name, for logs and metrics.
     pub name: Arc<str>,
     /// The rules whose requests are for it.
-    pub rules: Vec<Arc<str>>,
+    pub routes: Vec<Route>,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
+}
+
+/// How the requests of one rule are served.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name of the rule.
+    pub rule: Arc<str>,
 }
 
 /// A service in one region.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
-use remint_idtoken::{Policy, Rule};
 
-use super::{Origin, Region, Service};
+use super::{Origin, Region, Service, routes};
 
 /// Which regions were tried is kept in one word.
 pub(crate) const MAX_REGIONS: usize = 64;
@@ -13,8 +13,8 @@ pub(crate) const MAX_REGIONS: usize = 64;
 pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Service>> {
     let services = from.list(|service| read_service(service, policy))?;
     from.distinct("service", services.iter().map(|service| &*service.name));
-    let claimed: Vec<&str> =
-        services.iter().flat_map(|service| &service.rules).map(|rule| &**rule).collect();
+    let routes = services.iter().flat_map(|service| &service.routes);
+    let claimed: Vec<&str> = routes.map(|route| &*route.rule).collect();
     from.distinct("rule", claimed.iter().copied());
     for rule in policy.map(Policy::rules).unwrap_or_default() {
         if !claimed.contains(&&**rule.name()) {
@@ -30,25 +30,10 @@ pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ser
 fn read_service(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Service> {
     let mut object = from.object()?;
     let name = object.need("name").and_then(|name| shared(&name));
-    let rules = object.need("rules").and_then(|list| list.list(|rule| read_rule(rule, policy)));
+    let routes = object.need("rules").and_then(|list| list.list(|rule| routes::read(rule, policy)));
     let regions = object.need("regions").and_then(|list| read_regions(&list));
     object.finish();
-    Some(Service { name: name?, rules: rules?, regions: regions? })
-}
-
-fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {
-    let name = from.text()?;
-    // A policy that can't be read has said so itself.
-    let Some(policy) = policy else {
-        return Some(Arc::from(name));
-    };
-    let known: Vec<&str> = policy.rules().iter().map(|rule| &**rule.name()).collect();
-    let named = |rule: &&Arc<Rule>| &**rule.name() == name;
-    let found = policy.rules().iter().find(named);
-    if found.is_none() {
-        from.problem(format!("{name:?} is no rule of the policy, which has: {}", known.join(", ")));
-    }
-    found.map(|rule| Arc::clone(rule.name()))
+    Some(Service { name: name?, routes: routes?, regions: regions? })
 }
 
 fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {

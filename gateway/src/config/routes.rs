@@ -1,0 +1,35 @@
+//! What the gateway does with the requests of each rule.
+
+use std::sync::Arc;
+
+use remint_idtoken::config::Reader;
+use remint_idtoken::{Policy, Rule};
+
+use super::Route;
+
+/// A rule's name, or a mapping with the name and what differs from the
+/// defaults.
+pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> {
+    if !from.is_mapping() {
+        return read_rule(from, policy).map(|rule| Route { rule });
+    }
+    let mut object = from.object()?;
+    let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
+    object.finish();
+    Some(Route { rule: rule? })
+}
+
+fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {
+    let name = from.text()?;
+    // A policy that can't be read has said so itself.
+    let Some(policy) = policy else {
+        return Some(Arc::from(name));
+    };
+    let known: Vec<&str> = policy.rules().iter().map(|rule| &**rule.name()).collect();
+    let named = |rule: &&Arc<Rule>| &**rule.name() == name;
+    let found = policy.rules().iter().find(named);
+    if found.is_none() {
+        from.problem(format!("{name:?} is no rule of the policy, which has: {}", known.join(", ")));
+    }
+    found.map(|rule| Arc::clone(rule.name()))
+}
