@@ -77,6 +77,15 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     })
 }
 
+/// The value that so many of a hundred are not above; nothing if there are
+/// none.
+#[must_use]
+pub fn percentile(mut values: Vec<f64>, of_hundred: usize) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() * of_hundred).div_ceil(100);
+    values.get(rank.saturating_sub(1)).copied()
+}
+
 /// How many times `base` a value is; nothing if `base` is zero.
 #[must_use]
 pub fn ratio(value: f64, base: f64) -> Option<f64> {
@@ -86,6 +95,15 @@ pub fn ratio(value: f64, base: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!(percentile(values.clone(), 50), Some(100.0));
+        assert_eq!(percentile(values, 99), Some(198.0));
+        assert_eq!(percentile(vec![7.0], 99), Some(7.0));
+        assert_eq!(percentile(vec![], 50), None);
+    }
 
     #[test]
     fn the_median_is_the_middle_whatever_the_order() {

@@ -1,7 +1,9 @@
 //! How fast the filter is beside Envoy's own filters: the same requests through
-//! the same Envoy, one filter after the other, in one run.
+//! the same Envoy, one filter after the other, in one run. And how fast the
+//! gateway is beside an Envoy that does the same.
 //!
 //! ```text
+//!  gateway  all of the gateway's; what follows is the filter's, or both's
 //!  setup    what Envoy is configured to do, and the loads that it is put under
 //!  tokens   the tokens of each load
 //!  wrk      one load, measured
@@ -19,6 +21,7 @@
 
 mod answered;
 pub mod figures;
+pub mod gateway;
 pub mod machine;
 pub mod report;
 pub mod run;

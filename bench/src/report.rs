@@ -172,27 +172,36 @@ pub fn page() -> PathBuf {
 }
 
 /// The heads of the columns that each table of rates ends with.
-const LATENCY: [&str; 3] = ["p50 ms", "p99 ms", "CPU µs"];
+pub(crate) const LATENCY: [&str; 3] = ["p50 ms", "p99 ms", "CPU µs"];
 
 impl Row {
     /// The cells after those that say what was measured.
     fn write_figures(&self, f: &mut fmt::Formatter<'_>, bases: &[Option<&Summary>]) -> fmt::Result {
-        let Summary { median, lowest, highest } = self.summary;
-        let [rate, lowest, highest] =
-            [median.per_second, lowest, highest].map(|rate| grouped(&format!("{rate:.0}")));
-        write!(f, " | {rate} | {lowest} to {highest}")?;
-        for base in bases {
-            match base.and_then(|base| Comparison::of(&self.summary, base)) {
-                Some(Comparison { rate, cpu }) => write!(f, " | {rate:.2} ({cpu:.2})")?,
-                None => f.write_str(" | ")?,
-            }
-        }
-        writeln!(f, " | {:.2} | {:.2} | {:.1} |", median.p50_ms, median.p99_ms, median.cpu_us)
+        write_figures(f, &self.summary, bases)
     }
 }
 
+/// The cells of a summary, with its ratios to these bases.
+pub(crate) fn write_figures(
+    f: &mut fmt::Formatter<'_>,
+    summary: &Summary,
+    bases: &[Option<&Summary>],
+) -> fmt::Result {
+    let Summary { median, lowest, highest } = *summary;
+    let [rate, lowest, highest] =
+        [median.per_second, lowest, highest].map(|rate| grouped(&format!("{rate:.0}")));
+    write!(f, " | {rate} | {lowest} to {highest}")?;
+    for base in bases {
+        match base.and_then(|base| Comparison::of(summary, base)) {
+            Some(Comparison { rate, cpu }) => write!(f, " | {rate:.2} ({cpu:.2})")?,
+            None => f.write_str(" | ")?,
+        }
+    }
+    writeln!(f, " | {:.2} | {:.2} | {:.1} |", median.p50_ms, median.p99_ms, median.cpu_us)
+}
+
 /// The first columns hold text, the others figures.
-fn write_heads(f: &mut fmt::Formatter<'_>, texts: usize, heads: &[&str]) -> fmt::Result {
+pub(crate) fn write_heads(f: &mut fmt::Formatter<'_>, texts: usize, heads: &[&str]) -> fmt::Result {
     writeln!(f, "| {} |", heads.join(" | "))?;
     let lines = (0..heads.len()).map(|place| if place < texts { "---" } else { "---:" });
     writeln!(f, "|{}|", lines.collect::<Vec<_>>().join("|"))

@@ -86,15 +86,7 @@ impl Stage {
     /// # Errors
     /// If none is left.
     pub fn keep(&mut self, text: &str) -> io::Result<()> {
-        let names: Vec<_> = self.setups.iter().map(|setup| setup.name).collect();
-        self.setups.retain(|setup| setup.name.contains(text));
-        match self.setups.is_empty() {
-            false => Ok(()),
-            true => Err(io::Error::other(format!(
-                "no setup has {text:?} in its name; these are the setups:\n  {}",
-                names.join("\n  ")
-            ))),
-        }
+        chosen(&mut self.setups, |setup| setup.name, text)
     }
 
     /// The size of the filter's module in bytes.
@@ -148,6 +140,23 @@ impl Stage {
             std::fs::write(&file, self.tokens.of(load).join("\n") + "\n")?;
         }
         Ok(file)
+    }
+}
+
+/// Leaves out the setups whose name does not hold this text.
+pub(crate) fn chosen<S>(
+    setups: &mut Vec<S>,
+    name: impl Fn(&S) -> &'static str,
+    text: &str,
+) -> io::Result<()> {
+    let names: Vec<_> = setups.iter().map(&name).collect();
+    setups.retain(|setup| name(setup).contains(text));
+    match setups.is_empty() {
+        false => Ok(()),
+        true => Err(io::Error::other(format!(
+            "no setup has {text:?} in its name; these are the setups:\n  {}",
+            names.join("\n  ")
+        ))),
     }
 }
 

@@ -118,7 +118,7 @@ pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
 }
 
 /// The shipped configuration, in front of the upstream.
-fn base(parts: Parts<'_>) -> io::Result<EnvoyConfig> {
+pub(crate) fn base(parts: Parts<'_>) -> io::Result<EnvoyConfig> {
     let mut config = EnvoyConfig::shipped("envoy.yaml")?
         .cluster("gateway", &[parts.upstream])
         .cluster("google_keys", &[parts.google])
@@ -178,7 +178,7 @@ fn natives(base: &EnvoyConfig, parts: Parts<'_>) -> Vec<Setup> {
 }
 
 /// The shipped rule's part that `jwt_authn` can say.
-fn jwt_authn(base: &EnvoyConfig, keys: &Value, cache: Option<Value>) -> Value {
+pub(crate) fn jwt_authn(base: &EnvoyConfig, keys: &Value, cache: Option<Value>) -> Value {
     let audiences = base.clone().plugin()["policy"]["rules"][0]["audiences"].take();
     let mut provider = json!({
         "issuer": "https://accounts.google.com",

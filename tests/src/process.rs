@@ -1,6 +1,7 @@
 //! A program that is started, watched and stopped.
 
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +14,16 @@ use tokio::sync::watch;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program that may use one processor alone, if one is named.
+pub(crate) fn on_processor(processor: Option<u32>, program: &Path) -> Command {
+    let Some(processor) = processor else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("taskset");
+    command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+    command
+}
 
 /// A running program and all that it has printed. Dropping it ends it.
 pub struct Process {

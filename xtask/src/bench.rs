@@ -7,8 +7,8 @@ use crate::{build, envoy};
 /// brings it.
 const TOOLS: [(&str, &str); 2] = [("wrk", "wrk"), ("taskset", "util-linux")];
 
-/// Measures the filter beside Envoy's own.
-pub(crate) fn filter(arguments: &[&str]) -> Result {
+/// Measures the filter, or the gateway, beside Envoy's own.
+pub(crate) fn run(what: &str, arguments: &[&str]) -> Result {
     for (tool, package) in TOOLS {
         if exec::on_path(tool).is_none() {
             return Err(format!("{tool} is missing: apt-get install {package}"));
@@ -27,5 +27,5 @@ pub(crate) fn filter(arguments: &[&str]) -> Result {
     let bench = exec::target_dir().join("release/remint-bench");
     // It takes this process's place, so that Ctrl-C reaches it and it alone
     // cleans up.
-    exec::replace(exec::command(&bench).args(arguments).env("ENVOY", envoy))
+    exec::replace(exec::command(&bench).arg(what).args(arguments).env("ENVOY", envoy))
 }

@@ -29,6 +29,8 @@ USAGE: cargo xtask COMMAND
                            a quarter of an hour, as a table into
                            bench/filter.md; needs wrk. --quick only sees whether
                            it works; --help shows what can be set.
+  bench gateway [--quick]  the gateway beside an Envoy that verifies and mints,
+                           likewise, as a table into bench/gateway.md.
   build                    remint, remint-emulator and remint_filter.wasm, into
                            target/dist
   setup                    only what the others need
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         ["build"] => build::all(),
         ["demo", rest @ ..] => demo(rest),
         ["test", rest @ ..] => test::run(rest),
-        ["bench", "filter", rest @ ..] => bench::filter(rest),
+        ["bench", what @ ("filter" | "gateway"), rest @ ..] => bench::run(what, rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::client::get;
-use crate::process::{PATIENCE, Process};
+use crate::process::{PATIENCE, Process, on_processor};
 use crate::shipped::{EnvoyConfig, workspace};
 
 /// A running Envoy.
@@ -58,7 +58,7 @@ impl Envoy {
         let folder = tempfile::tempdir_in(folder)?.keep();
         let file = folder.join("envoy.json");
         std::fs::write(&file, config.0.to_string())?;
-        let mut command = share.command(&program()?);
+        let mut command = on_processor(share.processor, &program()?);
         command.arg("--config-path").arg(&file).arg("--concurrency").arg(share.workers.to_string());
         // Connections to a configuration that was replaced end soon.
         command.args(["--drain-time-s", "1"]);
@@ -189,17 +189,6 @@ impl Envoy {
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
         self.process.stop().await.map(drop)
-    }
-}
-
-impl Share {
-    fn command(self, program: &Path) -> Command {
-        let Some(processor) = self.processor else {
-            return Command::new(program);
-        };
-        let mut command = Command::new("taskset");
-        command.arg("--cpu-list").arg(processor.to_string()).arg(program);
-        command
     }
 }
 

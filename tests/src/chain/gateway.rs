@@ -8,11 +8,10 @@ use std::path::Path;
 use http::StatusCode;
 use remint_emulator::Emulator;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::{REGIONS, SERVICE};
 use crate::client::get;
-use crate::process::{PATIENCE, Process};
+use crate::process::{PATIENCE, Process, on_processor};
 use crate::shipped::{built, read, workspace};
 
 /// A running gateway.
@@ -42,6 +41,20 @@ impl Gateway {
         ca: &Path,
         change: impl FnOnce(&mut Value),
     ) -> io::Result<Self> {
+        Self::start_on(None, google, folder, ca, change).await
+    }
+
+    /// The same on one processor alone.
+    ///
+    /// # Errors
+    /// If it does not get ready; the error shows what it printed.
+    pub async fn start_on(
+        processor: Option<u32>,
+        google: &Emulator,
+        folder: &Path,
+        ca: &Path,
+        change: impl FnOnce(&mut Value),
+    ) -> io::Result<Self> {
         let mut config = read(&workspace().join("envoy/remint.yaml"))?;
         config["listen"] = json!("127.0.0.1:0");
         config["admin"] = json!("127.0.0.1:0");
@@ -49,7 +62,7 @@ impl Gateway {
         change(&mut config);
         let file = folder.join("remint.yaml");
         std::fs::write(&file, config.to_string())?;
-        let mut command = Command::new(built("remint")?);
+        let mut command = on_processor(processor, &built("remint")?);
         command.arg("serve").arg("--config").arg(&file);
         command.env("GCE_METADATA_HOST", google.google_addr().to_string());
         let mut process = Process::start("remint", &mut command)?;
@@ -87,6 +100,12 @@ impl Gateway {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// What it has printed.
