@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use prost::Message;
 use prost_types::{Struct, Value, value};
-use remint_idtoken::Policy;
 use remint_idtoken::config::{Kind, Member, Node, Object, Problem, Problems, Reader};
 use remint_idtoken::policy::{Issuer, KeyUrl};
+use remint_idtoken::{CacheBounds, Policy};
 
 use crate::backend::Backend;
-use crate::cache::Bounds;
+use crate::cache::usual_bounds;
 
 /// Requests that wait hold memory and streams; a fetch without an end would
 /// be the last one.
@@ -46,7 +46,7 @@ pub(crate) struct Config {
     /// What the backend is told.
     pub(crate) backend: Backend,
     /// How many tokens are remembered.
-    pub(crate) token_cache: Bounds,
+    pub(crate) token_cache: CacheBounds,
     /// Whether other filters and access logs are told of each decision.
     pub(crate) sets_properties: bool,
 }
@@ -109,7 +109,8 @@ impl Config {
         };
         let wait_for_keys = object.maybe("wait_for_keys", |it| it.duration_within(ZERO, MAX_WAIT));
         let backend = Backend::read(&mut object, policy.as_ref());
-        let token_cache = object.maybe("token_cache", |it| Bounds::read(it, home));
+        let token_cache =
+            object.maybe("token_cache", |it| CacheBounds::read(it, usual_bounds(home)));
         let sets_properties = object.maybe("properties", Reader::flag);
         if home == Home::ServiceExtensions {
             report_what_is_not_there(&mut object, policy.as_ref());
@@ -122,7 +123,7 @@ impl Config {
             key_sources: key_sources?,
             wait_for_keys: wait_for_keys?.unwrap_or(Duration::from_secs(5)),
             backend: backend?,
-            token_cache: token_cache?.unwrap_or_else(|| Bounds::of(home)),
+            token_cache: token_cache?.unwrap_or_else(|| usual_bounds(home)),
             sets_properties: sets_properties?.unwrap_or(false),
         })
     }

@@ -1,8 +1,10 @@
 //! Decides about requests: the policy's decision, and when to wait for keys.
 
-use remint_idtoken::{Admission, Authority, Policy, Reason, Refusal, SignatureScheme, UnixTime};
+use remint_idtoken::{
+    Admission, Authority, CacheBounds, Policy, Reason, Refusal, SignatureScheme, UnixTime,
+};
 
-use crate::cache::{Bounds, Cache, Looks};
+use crate::cache::{Cache, Looks};
 use crate::config::KeySource;
 use crate::head::RequestHead;
 use crate::keys::KeyState;
@@ -32,7 +34,7 @@ impl<S: SignatureScheme> Gate<S> {
     pub(crate) fn new(
         policy: Policy,
         sources: Vec<KeySource>,
-        token_cache: Bounds,
+        token_cache: CacheBounds,
         scheme: S,
     ) -> Self {
         Self {

@@ -19,6 +19,7 @@ use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
 use crate::service::{Region, Service};
+use crate::token_store::TokenStore;
 use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
 
 /// A gateway at work: what requests need, and the tasks that keep keys and
@@ -60,7 +61,8 @@ impl Gateway {
     pub(crate) fn start(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, ConnectorError> {
         let connector = Connector::new(&config.upstream)?;
         let metrics = Metrics::new();
-        let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock))?;
+        let remembered = TokenStore::new(config.token_cache, metrics.token_looks());
+        let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock), remembered)?;
         let mut tokens = Tokens { slots: HashMap::new(), news: Arc::new(News::default()) };
         let site = Site { connector: &connector, clock, metrics: &metrics };
         let services = config.services.iter().map(|it| site.service(it, &mut tokens));

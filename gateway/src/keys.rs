@@ -11,8 +11,7 @@ use remint_idtoken::keys::{
 };
 use remint_idtoken::policy::{Issuer, KeyUrl};
 use remint_idtoken::{
-    Admission, Authority, AwsLc, NoCache, Policy, Reason, Refusal, SignatureScheme, Target,
-    TargetError,
+    Admission, Authority, AwsLc, Policy, Reason, Refusal, SignatureScheme, Target, TargetError,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -22,6 +21,7 @@ use crate::config::Origin;
 use crate::doorbell::{Doorbell, News};
 use crate::error::chain;
 use crate::random;
+use crate::token_store::TokenStore;
 use crate::upstream::{Connector, ConnectorError, FetchError, Fetched, Fetcher};
 
 /// How long a request waits for keys.
@@ -34,6 +34,8 @@ pub(crate) struct Keyring {
     authority: ArcSwap<Authority<AwsLc>>,
     issuers: Vec<IssuerKeys>,
     clock: Arc<dyn Clock>,
+    /// The tokens that these keys were found to have signed.
+    tokens: TokenStore,
 }
 
 struct IssuerKeys {
@@ -66,6 +68,7 @@ impl Keyring {
         policy: &Policy,
         connector: &Connector,
         clock: Arc<dyn Clock>,
+        tokens: TokenStore,
     ) -> Result<Self, ConnectorError> {
         let times = policy.key_times();
         // Keys in the configuration are the authority's own from the start.
@@ -75,6 +78,7 @@ impl Keyring {
             authority: ArcSwap::from_pointee(Authority::new(policy, AwsLc)),
             issuers: fetched.map(issuer).collect::<Result<_, _>>()?,
             clock,
+            tokens,
         })
     }
 
@@ -102,7 +106,7 @@ impl Keyring {
     ) -> Result<Admission, Refusal> {
         let decide = || {
             let authority = self.authority.load();
-            policy.admit(&authority, &NoCache, target.clone(), headers, self.clock.now())
+            policy.admit(&authority, &self.tokens, target.clone(), headers, self.clock.now())
         };
         let mut decision = decide();
         let deadline = Instant::now().checked_add(KEY_WAIT);

@@ -36,6 +36,7 @@ mod request;
 mod running;
 mod server;
 mod service;
+mod token_store;
 mod upstream;
 
 pub use running::{Running, StartError};

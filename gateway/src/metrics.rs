@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
 
+use crate::token_store::Looks;
+
 /// All figures.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -18,6 +20,7 @@ pub(crate) struct Metrics {
     attempts: Family<RegionOutcomeLabels, Counter>,
     retries: Family<ServiceLabels, Counter>,
     mints: Family<RegionOutcomeLabels, Counter>,
+    token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
 }
 
@@ -71,6 +74,7 @@ impl Metrics {
             attempts: Family::default(),
             retries: Family::default(),
             mints: Family::default(),
+            token_looks: Looks::default(),
             ejected: Family::default(),
         };
         metrics.register();
@@ -91,6 +95,11 @@ impl Metrics {
         registry.register("retries", "Attempts after the first one of a request", retries);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
+        let looks = self.token_looks.clone();
+        let hits = "Callers' tokens that were found among the remembered ones";
+        registry.register("remembered_tokens", hits, looks.hits);
+        let misses = "Callers' tokens that were not, and were verified from the start";
+        registry.register("unknown_tokens", misses, looks.misses);
         let ejected = self.ejected.clone();
         registry.register("region_ejected", "1 while a region is left alone", ejected);
     }
@@ -123,6 +132,11 @@ impl Metrics {
     /// rule only reports.
     pub(crate) fn reported(&self, refusal: &Refusal) {
         self.reported.get_or_create(&refusal.into()).inc();
+    }
+
+    /// How often the callers' tokens were remembered.
+    pub(crate) fn token_looks(&self) -> Looks {
+        self.token_looks.clone()
     }
 
     /// The figures of one region.

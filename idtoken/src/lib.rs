@@ -40,7 +40,7 @@ mod time;
 mod token;
 
 pub use authority::Authority;
-pub use cache::{NoCache, TokenCache};
+pub use cache::{CacheBounds, NoCache, TokenCache, TokenMemory};
 pub use claims::{Claims, ClaimsError};
 pub use clock::Clock;
 #[cfg(feature = "native")]

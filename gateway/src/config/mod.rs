@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use remint_idtoken::Policy;
 use remint_idtoken::config::{Problem, Problems, Reader};
+use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
 pub use origin::{HostPort, Origin};
@@ -38,6 +38,9 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Who may call what.
     pub policy: Policy,
+    /// How many of the callers' tokens are remembered, so that the signature of
+    /// each is checked once.
+    pub token_cache: CacheBounds,
     /// Whose tokens are minted.
     pub identity: Identity,
     /// Where requests go. Each rule of the policy belongs to one of them.
@@ -194,6 +197,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
     let listen = settings::listen(&mut object, environment);
     let admin = settings::admin(&mut object);
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
+    let token_cache = settings::token_cache(&mut object);
     let identity = settings::identity(&mut object, environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
     let upstream = settings::upstream(&mut object, folder);
@@ -204,6 +208,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         listen: listen?,
         admin: admin?,
         policy: policy?,
+        token_cache: token_cache?,
         identity: identity?,
         services: services?,
         upstream: upstream?,

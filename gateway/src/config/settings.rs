@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use remint_idtoken::CacheBounds;
 use remint_idtoken::config::{Kind, Object, Reader};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -38,6 +39,15 @@ pub(super) fn admin(object: &mut Object<'_>) -> Option<SocketAddr> {
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address with port, such as 127.0.0.1:8080"))
+}
+
+/// As many as a busy service has callers' tokens in an hour, in memory that
+/// the smallest instance has to spare.
+const TOKEN_CACHE: CacheBounds = CacheBounds { max_entries: 20_000, max_bytes: 64 << 20 };
+
+pub(super) fn token_cache(object: &mut Object<'_>) -> Option<CacheBounds> {
+    let given = object.maybe("token_cache", |it| CacheBounds::read(it, TOKEN_CACHE))?;
+    Some(given.unwrap_or(TOKEN_CACHE))
 }
 
 pub(super) fn identity(object: &mut Object<'_>, environment: &Environment) -> Option<Identity> {

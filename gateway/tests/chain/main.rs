@@ -18,5 +18,6 @@ mod raw;
 mod raw_http_2;
 mod raw_region;
 mod refusing;
+mod remembering;
 mod streaming;
 mod support;
