@@ -1,6 +1,7 @@
 //! Stopping without refusing anybody.
 
 use crate::client::{get, send};
+use crate::load::Load;
 use crate::support::{Chain, Google, eventually};
 
 #[tokio::test]
@@ -22,4 +23,16 @@ async fn before_it_closes_it_says_so_and_still_serves() {
     }
     assert!(draining.await.unwrap());
     assert!(tokio::net::TcpStream::connect(front).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_is_dropped_though_callers_keep_calling() {
+    for (http_1, http_2) in [(8, 0), (0, 4), (4, 4)] {
+        let chain = Chain::start().await;
+        let load = Load::start(&chain, http_1, http_2);
+        eventually("requests come through", async || load.answered() > 40).await;
+        assert!(chain.gateway.drain().await, "all were finished");
+        // Every caller goes on until nobody accepts its connection.
+        load.finish_refused().await;
+    }
 }

@@ -59,6 +59,11 @@ impl Load {
     /// Ends it. It panics if one request was not answered well.
     pub(crate) async fn finish(self) -> usize {
         self.shared.is_over.store(true, Ordering::SeqCst);
+        self.finish_refused().await
+    }
+
+    /// Waits until all callers have found no one to call.
+    pub(crate) async fn finish_refused(self) -> usize {
         for caller in self.callers {
             timeout(PATIENCE, caller).await.unwrap().unwrap();
         }

@@ -165,9 +165,19 @@ impl Chain {
         regions: &[(String, String)],
         change: impl FnOnce(String) -> String,
     ) -> Self {
+        Self::prepared(google, regions, |text, _| change(text)).await
+    }
+
+    /// Before these regions, with a configuration and files as `change` leaves
+    /// them.
+    pub(crate) async fn prepared(
+        google: Google,
+        regions: &[(String, String)],
+        change: impl FnOnce(String, &Folder) -> String,
+    ) -> Self {
         let (Google { emulator, clock }, folder) = (google, Folder::new());
         folder.write("ca.pem", emulator.ca_pem());
-        let text = change(configuration(&emulator, regions));
+        let text = change(configuration(&emulator, regions), &folder);
         let file = folder.write("remint.yaml", &text);
         let (reloader, config) = Reloader::load(&file, Environment::default()).unwrap();
         let gateway = Running::start(&config, Arc::clone(&clock) as _).await.unwrap();
