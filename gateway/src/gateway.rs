@@ -9,9 +9,9 @@ use std::time::Duration;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
-use remint_idtoken::Policy;
+use remint_idtoken::{Policy, UnixTime};
 
-use crate::config::{self, Config, HostPort, Identity, Origin};
+use crate::config::{self, Config, HostPort, Identity, Origin, Tls};
 use crate::in_flight::InFlight;
 use crate::kept::{FreshToken, Kept, Way};
 use crate::keys::{IssuerKeys, KeySource, Keyring, key_origin};
@@ -31,6 +31,8 @@ pub(crate) struct Gateway {
     pub(crate) services: Vec<Arc<Service>>,
     /// How connections from callers are accepted.
     pub(crate) door: Arc<Door>,
+    /// When the certificate that callers see expires.
+    pub(crate) certificate_ends: Option<UnixTime>,
     pub(crate) drain: Drain,
     /// They are kept fresh for as long as they are held.
     _tokens: Vec<Arc<FreshToken>>,
@@ -81,6 +83,7 @@ impl Gateway {
                 lines: Mutex::default(),
             },
             services,
+            certificate_ends: config.tls.as_ref().and_then(Tls::not_after),
             drain: Drain { delay: config.drain_delay, limit: config.drain_timeout },
             door: Arc::new(Door::new(&config.limits, config.tls.as_ref())),
         })

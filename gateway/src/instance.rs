@@ -13,7 +13,7 @@ use remint_idtoken::UnixTime;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Tls};
 use crate::gateway::Gateway;
 use crate::kept::Kept;
 use crate::server::{Connections, Door, Peer};
@@ -54,6 +54,7 @@ impl Instance {
     /// Must be called in a tokio runtime: keys and tokens are fetched from now
     /// on.
     pub(crate) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConnectorError> {
+        warn_of_expiry(config, clock.now());
         let history = History { loaded_at: clock.now(), ..History::default() };
         let kept = Kept::new(clock);
         Ok(Self {
@@ -79,6 +80,7 @@ impl Instance {
     /// under way are finished by the old one.
     pub(crate) fn apply(&self, config: &Config) -> Result<(), ConnectorError> {
         let new = Arc::new(Gateway::build(config, &self.kept)?);
+        warn_of_expiry(config, self.kept.clock.now());
         let names = new.region_names();
         let old = self.current.swap(new);
         for (service, region) in old.region_names().difference(&names) {
@@ -144,6 +146,14 @@ impl Instance {
 
     fn lock_history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever renews it late is better served by it than by nothing.
+fn warn_of_expiry(config: &Config, now: UnixTime) {
+    let ends = config.tls.as_ref().and_then(Tls::not_after);
+    if let Some(expired_at) = ends.filter(|ends| *ends <= now) {
+        warn!(%expired_at, "the certificate in \"tls\" has expired");
     }
 }
 

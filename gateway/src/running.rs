@@ -25,7 +25,7 @@ use crate::upstream::ConnectorError;
 /// How long callers have, once nothing more is accepted, to send another
 /// request over a connection that they have: its answer says that it is the
 /// last one. To close at once would meet requests on their way.
-const LAST_REQUESTS: Duration = Duration::from_millis(500);
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Why a gateway can't start.
 #[derive(Debug, thiserror::Error)]

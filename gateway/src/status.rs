@@ -19,6 +19,7 @@ pub(crate) fn status(instance: &Instance) -> Value {
         "is_draining": instance.is_draining(),
         "not_ready": instance.missing(),
         "configuration": of_history(&instance.history()),
+        "certificate_expires_at": gateway.certificate_ends.map(|it| it.to_string()),
         "connections": instance.connections.count(),
         "requests": { "in_flight": in_flight.under_way(), "queued": in_flight.queued() },
         "services": services.collect::<Vec<_>>(),

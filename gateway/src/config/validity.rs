@@ -110,10 +110,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_certificate_tells_its_end() {
+        let mut params = rcgen::CertificateParams::new(["orders.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2031, 3, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made = params.self_signed(&key).unwrap();
+        assert_eq!(not_after(made.der()).unwrap().to_string(), "2031-03-01T00:00:00Z");
+        params.not_after = rcgen::date_time_ymd(2077, 12, 31);
+        let made = params.self_signed(&key).unwrap();
+        assert_eq!(not_after(made.der()).unwrap().to_string(), "2077-12-31T00:00:00Z");
+    }
+
     proptest! {
         #[test]
         fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = not_after(&bytes);
+        }
+
+        #[test]
+        fn each_day_follows_the_one_before(day in 0_u64..40_000) {
+            // The printed form is made by another library's calendar.
+            let text = UnixTime(day * 86_400).to_string();
+            let part = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
+            prop_assert_eq!(days(part(0..4), part(5..7), part(8..10)), Some(day));
         }
     }
 }

@@ -1,18 +1,17 @@
 //! What callers may not ask for.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::{Answer, PATIENCE, exchange, send};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
+use crate::wire::Wire;
 
 async fn chain_with(limits: &str) -> Chain {
     let google = Google::start().await;
@@ -21,40 +20,6 @@ async fn chain_with(limits: &str) -> Chain {
     let chain = Chain::before(google, &regions, add).await;
     chain.ready().await;
     chain
-}
-
-/// A connection with text of one's own.
-struct Wire(TcpStream);
-
-impl Wire {
-    async fn connect(to: SocketAddr) -> Self {
-        Self(TcpStream::connect(to).await.unwrap())
-    }
-
-    async fn say(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// The first line of an answer.
-    async fn status(&mut self) -> String {
-        let mut read = Vec::new();
-        while !read.contains(&b'\n') {
-            let count = timeout(PATIENCE, self.0.read_buf(&mut read)).await.unwrap().unwrap();
-            assert!(count > 0, "closed without an answer");
-        }
-        String::from_utf8_lossy(&read).lines().next().unwrap().to_owned()
-    }
-
-    /// Whether the other end closes it in time.
-    async fn is_closed(&mut self) -> bool {
-        let mut read = Vec::new();
-        timeout(PATIENCE, self.0.read_to_end(&mut read)).await.is_ok()
-    }
-
-    fn head(chain: &Chain, rest: &str) -> String {
-        let token = chain.token();
-        format!("POST / HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\n{rest}\r\n")
-    }
 }
 
 #[tokio::test]

@@ -25,3 +25,4 @@ mod status;
 mod streaming;
 mod support;
 mod tls;
+mod wire;
