@@ -85,7 +85,7 @@ impl Gateway {
             services,
             certificate_ends: config.tls.as_ref().and_then(Tls::not_after),
             drain: Drain { delay: config.drain_delay, limit: config.drain_timeout },
-            door: Arc::new(Door::new(&config.limits, config.tls.as_ref())),
+            door: Arc::new(Door::new(&config.limits, kept.tls(config.tls.as_ref()).as_ref())),
         })
     }
 

@@ -13,7 +13,7 @@ use remint_idtoken::policy::KeyUrl;
 use rustls::pki_types::CertificateDer;
 
 use crate::clock::Clock;
-use crate::config::{HostPort, Identity, InFlightLimits, Origin, Upstream};
+use crate::config::{HostPort, Identity, InFlightLimits, Origin, Tls, Upstream};
 use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
 use crate::keys::KeySource;
@@ -33,6 +33,7 @@ pub(crate) struct Kept {
     pub(crate) tokens: Parts<(Identity, Way, Arc<str>), FreshToken>,
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
     pub(crate) in_flight: Parts<InFlightLimits, InFlight>,
+    tls: Mutex<Option<Tls>>,
 }
 
 /// A region by the names of its service and its own.
@@ -70,7 +71,18 @@ impl Kept {
             tokens: Parts::default(),
             keys: Parts::default(),
             in_flight: Parts::default(),
+            tls: Mutex::default(),
         }
+    }
+
+    /// TLS for callers: with the sessions that can be resumed, if the
+    /// certificate is the same.
+    pub(crate) fn tls(&self, wanted: Option<&Tls>) -> Option<Tls> {
+        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if tls.as_ref() != wanted {
+            *tls = wanted.cloned();
+        }
+        tls.clone()
     }
 }
 

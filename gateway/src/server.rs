@@ -121,7 +121,9 @@ async fn serve_one<H, F, B>(
     let progress = Arc::new(Progress::new());
     let service = service_fn(|request: Request<Incoming>| {
         let exchange = progress.request(request.version() == Version::HTTP_2);
-        let answer = handler(Arc::clone(&peer), request);
+        // hyper keeps room for this future for as long as the connection lasts:
+        // in a box of its own it takes some kilobytes only while there is one.
+        let answer = Box::pin(handler(Arc::clone(&peer), request));
         async move {
             let answer = answer.await;
             Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange }))

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::{Answer, PATIENCE, exchange, send};
@@ -41,6 +44,20 @@ async fn chain_with_max_body(size: &str) -> Chain {
     let chain = Chain::before(google, &regions, change).await;
     chain.ready().await;
     chain
+}
+
+#[tokio::test]
+async fn a_body_that_grows_too_large_during_its_answer_breaks_the_answer_off() {
+    let chain = chain_with_max_body("4").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "x-echo-stream: 1\r\ntransfer-encoding: chunked\r\n")).await;
+    caller.say("3\r\nabc\r\n").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    caller.say("3\r\ndef\r\n0\r\n\r\n").await;
+    let mut rest = Vec::new();
+    // Whether it ends or breaks, the answer's own end never comes.
+    let _ = timeout(PATIENCE, caller.0.read_to_end(&mut rest)).await.unwrap();
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "it looks whole");
 }
 
 async fn post(chain: &Chain, length: usize, is_chunked: bool) -> Answer {
@@ -191,4 +208,36 @@ async fn who_takes_nothing_of_an_answer_is_cut_off() {
             && chain.figure("remint_requests_in_flight", "").await == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_for_long_is_closed() {
+    let chain = chain_with("idle_timeout: 300ms").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "content-length: 0\r\n")).await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    assert!(caller.is_closed().await);
+}
+
+#[tokio::test]
+async fn an_http_2_connection_has_no_more_requests_at_a_time_than_are_allowed() {
+    let chain = chain_with("max_streams: 2").await;
+    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let call = |path: &str| {
+        let request = Request::get(format!("http://{HOST}{path}"));
+        let request = request.header("authorization", format!("Bearer {}", chain.token()));
+        let (mut sender, request) = (sender.clone(), request.body(Full::<Bytes>::default()));
+        async move { sender.send_request(request.unwrap()).await.unwrap().status() }
+    };
+    // The first tells the client what is allowed.
+    assert_eq!(call("/").await, 200);
+    let calls: Vec<_> = (0..6).map(|_| tokio::spawn(call("/delay/100"))).collect();
+    while !calls.iter().all(tokio::task::JoinHandle::is_finished) {
+        assert!(chain.figure("remint_requests_in_flight", "").await <= 2);
+    }
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
 }

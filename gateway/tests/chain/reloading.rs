@@ -136,3 +136,29 @@ async fn a_link_that_is_turned_elsewhere_is_a_change() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_region_that_is_left_alone_stays_so() {
+    let chain = following(|text| text).await;
+    chain.emulator.regions()[0].stop().await;
+    for _ in 0..4 {
+        assert_eq!(chain.get("/").await.status, 200);
+    }
+    assert_eq!(chain.figure("remint_region_ejected", "").await, 1);
+    chain.rewrite(&chain.text.replace("20s", "21s"), "applied").await;
+    assert_eq!(chain.figure("remint_region_ejected", "").await, 1);
+    assert_eq!(chain.figure("remint_attempts_total", "unreachable").await, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_minted_any_more_for_a_region_that_is_gone() {
+    let chain = following(|text| text).await;
+    assert_eq!(chain.emulator.identity_fetches(), 2);
+    let second = chain.text.lines().find(|line| line.contains("name: r1")).unwrap();
+    chain.rewrite(&chain.text.replace(second, ""), "applied").await;
+    chain.clock.jump(Duration::from_secs(5 * 3600));
+    for _ in 0..3 {
+        assert_eq!(chain.get("/").await.status, 200);
+    }
+    assert_eq!(chain.emulator.identity_fetches(), 3);
+}

@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::get;
 use crate::support::{Chain, Folder, Google, HOST, configuration, eventually};
+use crate::wire::Wire;
 
 const SETTINGS: &str = "tls: { certificate: tls.pem, key: tls.key }\nreload_interval: 20ms\n";
 
@@ -155,4 +156,19 @@ async fn files_that_are_no_certificate_and_key_are_mistakes() {
     assert!(problem().contains("is not that of the certificate"), "{}", problem());
     folder.write("tls.key", "nothing");
     assert!(problem().contains("tls.key can't be read"), "{}", problem());
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_go_on_is_given_up() {
+    let pair = Pair::new();
+    let google = Google::start().await;
+    let regions = google.regions();
+    let chain = Chain::prepared(google, &regions, |text, folder| {
+        pair.write(folder);
+        text + SETTINGS + "limits: { header_timeout: 300ms }\n"
+    });
+    let chain = chain.await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say("\x16\x03\x01").await;
+    assert!(caller.is_closed().await);
 }
