@@ -150,8 +150,17 @@ mod tests {
 
     #[test]
     fn no_failure_is_ever_answered_with_a_success() {
-        let own =
-            [ProxyError::NoToken, ProxyError::NoRegion, ProxyError::Lost, ProxyError::TimedOut];
+        let own = [
+            ProxyError::NoToken,
+            ProxyError::NoRegion,
+            ProxyError::Lost,
+            ProxyError::CallerGone,
+            ProxyError::TimedOut,
+            ProxyError::TooManyHeaders,
+            ProxyError::Overloaded,
+            ProxyError::Body(BodyFault::TooLarge),
+            ProxyError::Body(BodyFault::TooSlow),
+        ];
         let refused = Reason::ALL.map(|reason| ProxyError::Refused(reason.into()));
         for error in own.iter().chain(&refused) {
             assert!(error.answer().status >= 400, "{error:?}");

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use remint_gateway::config::{Config, ConfigError, Environment};
+use remint_gateway::clock::{Clock, SystemClock};
+use remint_gateway::config::{Config, ConfigError, Environment, Tls};
 
 /// The right Google ID token for the right region, on every attempt.
 ///
@@ -87,6 +88,11 @@ fn complain(error: &(dyn Error + 'static)) {
 fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(file, &Environment::of_process())?;
     println!("{}: ok", file.display());
+    if let Some(end) = config.tls.as_ref().and_then(Tls::not_after) {
+        let is_over = end <= SystemClock.now();
+        let what = if is_over { "warning: the certificate expired" } else { "certificate expires" };
+        println!("tls: {what} at {end}");
+    }
     for service in &config.services {
         let rules: Vec<&str> = service.routes.iter().map(|route| &*route.rule).collect();
         println!("service {} for {}", service.name, rules.join(", "));

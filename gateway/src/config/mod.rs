@@ -233,7 +233,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
     let upstream = settings::upstream(&mut object, files);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
-    let reload_interval = object.maybe("reload_interval", Reader::duration);
+    let reload_interval = object.maybe("reload_interval", settings::reload_interval);
     object.finish();
     Some(Config {
         listen: listen?,

@@ -110,6 +110,18 @@ fn read_upstream(from: &Reader<'_>, files: &Files, defaults: &Upstream) -> Optio
     })
 }
 
+/// Looking costs a little each time.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+pub(super) fn reload_interval(from: &Reader<'_>) -> Option<Duration> {
+    let span = from.duration()?;
+    if !span.is_zero() && span < LEAST_INTERVAL {
+        from.problem("must be 0s, which is never, or at least 10ms");
+        return None;
+    }
+    Some(span)
+}
+
 pub(super) fn positive(from: &Reader<'_>) -> Option<Duration> {
     let span = from.duration()?;
     if span.is_zero() {

@@ -85,6 +85,8 @@ fn limits_that_would_stop_everything_are_mistakes() {
         let name = wrong.split(':').next().unwrap();
         assert!(problems.len() == 1 && problems[0].contains(name), "{problems:?}");
     }
+    let problems = read(&format!("{GOOD}reload_interval: 1ms\n")).unwrap_err();
+    assert!(problems[0].contains("at least 10ms"), "{problems:?}");
     let problems =
         problems_of("[orders-push, admin]", "[{ rule: orders-push, max_body: 2MB }, admin]");
     assert!(problems[0].contains("is no size"), "{problems:?}");

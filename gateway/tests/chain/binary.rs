@@ -139,3 +139,24 @@ async fn a_check_of_a_good_file_says_what_it_amounts_to() {
     assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
     assert!(said.contains("service orders for push"), "{said}");
 }
+
+#[tokio::test]
+async fn a_check_warns_of_a_certificate_that_has_expired() {
+    let google = Google::start().await;
+    let emulator = &google.emulator;
+    let folder = Folder::new();
+    folder.write("ca.pem", emulator.ca_pem());
+    let mut params = rcgen::CertificateParams::new([HOST.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 2, 29);
+    let key = rcgen::KeyPair::generate().unwrap();
+    folder.write("tls.pem", &params.self_signed(&key).unwrap().pem());
+    folder.write("tls.key", &key.serialize_pem());
+    let tls = "tls: { certificate: tls.pem, key: tls.key }\n";
+    let text = configuration(emulator, &google.regions()) + tls;
+    let file = folder.write("remint.yaml", &text);
+    let output = remint().arg("check").arg(file).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let warning = "tls: warning: the certificate expired at 2020-02-29T00:00:00Z";
+    assert!(said.lines().any(|line| line == warning), "{said}");
+}

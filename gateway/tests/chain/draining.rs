@@ -34,7 +34,9 @@ async fn no_request_is_dropped_though_callers_keep_calling() {
         eventually("requests come through", async || load.answered() > 40).await;
         assert!(chain.gateway.drain().await, "all were finished");
         // Every caller goes on until nobody accepts its connection.
-        load.finish_refused().await;
+        let answered = load.finish_refused().await;
+        let called = chain.emulator.timeline().calls().len();
+        assert_eq!(answered, called, "whatever reached a region was answered");
     }
 }
 

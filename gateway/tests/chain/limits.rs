@@ -144,7 +144,7 @@ async fn further_connections_wait_until_one_ends() {
 
 #[tokio::test]
 async fn connections_without_a_request_or_with_half_of_one_are_closed() {
-    let chain = chain_with("header_timeout: 300ms").await;
+    let chain = chain_with("header_timeout: 1s").await;
     let front = chain.gateway.address();
     let mut silent = Wire::connect(front).await;
     assert!(silent.is_closed().await);
@@ -157,7 +157,7 @@ async fn connections_without_a_request_or_with_half_of_one_are_closed() {
     second_half.say("GET / HTTP/1.1\r\nhost:").await;
     assert!(second_half.is_closed().await);
     // A request that takes longer is no matter.
-    assert_eq!(chain.get("/delay/900").await.status, 200);
+    assert_eq!(chain.get("/delay/2500").await.status, 200);
 }
 
 #[tokio::test]
@@ -177,12 +177,12 @@ async fn a_body_that_stops_coming_is_given_up_and_the_region_is_not_to_blame() {
 
 #[tokio::test]
 async fn a_body_may_pause_once_its_answer_has_begun() {
-    let chain = chain_with("body_timeout: 200ms").await;
+    let chain = chain_with("body_timeout: 1s").await;
     let mut caller = Wire::connect(chain.gateway.address()).await;
     caller.say(&Wire::head(&chain, "x-echo-stream: 1\r\ntransfer-encoding: chunked\r\n")).await;
     caller.say("3\r\nabc\r\n").await;
     assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
     caller.say("3\r\ndef\r\n0\r\n\r\n").await;
     let mut read = Vec::new();
     while !read.ends_with(b"0\r\n\r\n") {
@@ -212,7 +212,7 @@ async fn who_takes_nothing_of_an_answer_is_cut_off() {
 
 #[tokio::test]
 async fn a_connection_that_waits_for_long_is_closed() {
-    let chain = chain_with("idle_timeout: 300ms").await;
+    let chain = chain_with("idle_timeout: 1s").await;
     let mut caller = Wire::connect(chain.gateway.address()).await;
     caller.say(&Wire::head(&chain, "content-length: 0\r\n")).await;
     assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
