@@ -15,6 +15,9 @@ use crate::upstream::Stream;
 /// How often an HTTP/2 connection is asked whether anybody is there.
 const PING_EVERY: Duration = Duration::from_secs(60);
 
+/// hyper's own limit.
+const DEFAULT_MAX_HEADERS: usize = 100;
+
 /// How connections are accepted; another configuration has another door, and
 /// connections keep to the one by which they came in.
 pub(crate) struct Door {
@@ -53,8 +56,11 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
-        .max_headers(limits.max_headers)
         .max_buf_size(limits.max_header_bytes);
+    // Where a number is given, hyper looks for room anew for each request.
+    if limits.max_headers != DEFAULT_MAX_HEADERS {
+        builder.http1().max_headers(limits.max_headers);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())
