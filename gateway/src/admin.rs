@@ -1,31 +1,63 @@
-//! Health and metrics, on a listener of their own.
+//! Health, figures and the state of affairs, on a listener of their own.
 
-use std::sync::atomic::Ordering;
+use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::gateway::Gateway;
+use crate::instance::Instance;
+use crate::status::status;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 
-/// Answers a request to the admin listener.
-pub(crate) fn answer<B>(gateway: &Gateway, request: &Request<B>) -> Response<Full<Bytes>> {
+/// Answers a request to the admin listener, which is bound to that address.
+pub(crate) fn answer<B>(
+    instance: &Instance,
+    bound: IpAddr,
+    request: &Request<B>,
+) -> Response<Full<Bytes>> {
+    if !is_own_host(bound, request) {
+        let message = "ask by an IP address or as localhost\n";
+        return text(StatusCode::MISDIRECTED_REQUEST, PLAIN, message.into());
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".into());
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".into()),
-        "/readyz" => ready(&gateway.missing()),
-        "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(gateway)),
+        "/readyz" => ready(&instance.missing()),
+        "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
+        "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", status(instance))),
         _ => {
-            let pages = "there are /healthz, /readyz and /metrics\n";
+            let pages = "there are /healthz, /readyz, /metrics and /status\n";
             text(StatusCode::NOT_FOUND, PLAIN, pages.into())
         }
+    }
+}
+
+/// Whether the request names this listener, and not a site of somebody else's
+/// whose name leads here: a browser would show that site what it reads
+/// ("DNS rebinding"). Who names no host is no browser.
+fn is_own_host<B>(bound: IpAddr, request: &Request<B>) -> bool {
+    let named = match (request.uri().authority(), request.headers().get(HOST)) {
+        (Some(authority), _) => Some(authority.clone()),
+        (None, None) => return true,
+        (None, Some(host)) => host.to_str().ok().and_then(|it| it.parse::<Authority>().ok()),
+    };
+    let Some(named) = named else {
+        return false;
+    };
+    let host = named.host().trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        // Beyond this machine the addresses of the listener are not all known.
+        Ok(ip) => ip.is_loopback() || ip == bound || !bound.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -39,16 +71,21 @@ fn ready(missing: &[String]) -> Response<Full<Bytes>> {
     }
 }
 
-/// Which regions are left alone is looked up when it is asked for.
-fn metrics(gateway: &Gateway) -> String {
-    let now = std::time::Instant::now();
+/// What is not counted as it happens is looked up when it is asked for.
+fn metrics(instance: &Instance) -> String {
+    let (now, gateway) = (std::time::Instant::now(), instance.gateway());
     for service in &gateway.services {
         for region in &service.regions {
             let is_ejected = region.health.is_ejected(now);
             region.counters.ejected.set(i64::from(is_ejected));
         }
     }
-    gateway.proxy.metrics.text()
+    let (metrics, in_flight) = (&gateway.proxy.metrics, &gateway.proxy.in_flight);
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.connections.set(number(instance.connections.count()));
+    metrics.in_flight.set(number(in_flight.under_way()));
+    metrics.queued.set(number(in_flight.queued()));
+    metrics.text()
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
@@ -59,20 +96,53 @@ fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<B
     response
 }
 
-impl Gateway {
+impl Instance {
     /// What keeps the gateway from doing its work, one line each.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if self.is_draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             missing.push("stopping".to_owned());
         }
-        for issuer in self.proxy.keyring.without_keys() {
+        let gateway = self.gateway();
+        for issuer in gateway.proxy.keyring.without_keys() {
             missing.push(format!("no keys of the issuer {issuer}"));
         }
-        let now = self.proxy.clock.now();
-        for service in self.services.iter().filter(|it| !it.has_token(now)) {
+        let now = self.kept.clock.now();
+        for service in gateway.services.iter().filter(|it| !it.has_token(now)) {
             missing.push(format!("no token for any region of {}", service.name));
         }
         missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_let_in(bound: &str, host: &str) -> bool {
+        let request = Request::get("/").header(HOST, host).body(()).unwrap();
+        is_own_host(bound.parse().unwrap(), &request)
+    }
+
+    #[test]
+    fn a_foreign_name_that_leads_here_is_refused() {
+        for bound in ["127.0.0.1", "0.0.0.0", "10.0.0.7"] {
+            for host in ["localhost:8081", "LocalHost", "127.0.0.1:8081", "[::1]:8081"] {
+                assert!(is_let_in(bound, host), "{bound} {host}");
+            }
+            for host in ["evil.example", "localhost.evil.example", "", "a b", "127.0.0.1.x:80"] {
+                assert!(!is_let_in(bound, host), "{bound} {host}");
+            }
+        }
+        let absolute = Request::get("http://evil.example/metrics").header(HOST, "localhost");
+        assert!(!is_own_host([127, 0, 0, 1].into(), &absolute.body(()).unwrap()));
+    }
+
+    #[test]
+    fn addresses_of_the_machine_are_let_in_where_the_listener_is_open_to_them() {
+        assert!(is_let_in("0.0.0.0", "10.0.0.7:8081"));
+        assert!(is_let_in("10.0.0.7", "10.0.0.7"));
+        assert!(!is_let_in("127.0.0.1", "10.0.0.7"));
+        assert!(is_own_host([127, 0, 0, 1].into(), &Request::get("/").body(()).unwrap()));
     }
 }

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use remint_idtoken::Refusal;
 
-use crate::upstream::ResponseBody;
+use crate::upstream::{BodyFault, ResponseBody};
 
 /// The request id in an answer of the gateway's own.
 const ANSWER_ID: HeaderName = HeaderName::from_static("x-remint-request-id");
@@ -30,6 +30,18 @@ pub(crate) enum ProxyError {
     CallerGone,
     /// No answer in time.
     TimedOut,
+    /// The request has more header lines than are looked at.
+    TooManyHeaders,
+    /// Too many requests are under way.
+    Overloaded,
+    /// The caller's body is beyond its limits.
+    Body(BodyFault),
+}
+
+impl From<BodyFault> for ProxyError {
+    fn from(fault: BodyFault) -> Self {
+        Self::Body(fault)
+    }
 }
 
 /// An answer in HTTP's terms.
@@ -77,6 +89,14 @@ impl ProxyError {
             // Most likely nobody hears this.
             Self::CallerGone => own(400, "request_incomplete", None, "the request broke off\n"),
             Self::TimedOut => own(504, "timeout", None, "the service did not answer in time\n"),
+            Self::TooManyHeaders => own(431, "too_many_headers", None, "too many headers\n"),
+            Self::Overloaded => own(503, "overloaded", Some("1"), "too many requests, try again\n"),
+            Self::Body(BodyFault::TooLarge) => {
+                own(413, "body_too_large", None, "the request's body is too large\n")
+            }
+            Self::Body(BodyFault::TooSlow) => {
+                own(408, "body_too_slow", None, "the request's body did not come in time\n")
+            }
         }
     }
 
@@ -130,8 +150,17 @@ mod tests {
 
     #[test]
     fn no_failure_is_ever_answered_with_a_success() {
-        let own =
-            [ProxyError::NoToken, ProxyError::NoRegion, ProxyError::Lost, ProxyError::TimedOut];
+        let own = [
+            ProxyError::NoToken,
+            ProxyError::NoRegion,
+            ProxyError::Lost,
+            ProxyError::CallerGone,
+            ProxyError::TimedOut,
+            ProxyError::TooManyHeaders,
+            ProxyError::Overloaded,
+            ProxyError::Body(BodyFault::TooLarge),
+            ProxyError::Body(BodyFault::TooSlow),
+        ];
         let refused = Reason::ALL.map(|reason| ProxyError::Refused(reason.into()));
         for error in own.iter().chain(&refused) {
             assert!(error.answer().status >= 400, "{error:?}");

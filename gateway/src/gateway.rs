@@ -1,157 +1,194 @@
-//! Builds everything from a configuration.
+//! Builds everything from a configuration, of what is there already where
+//! that is the same.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
+use remint_idtoken::{Policy, UnixTime};
 
-use crate::clock::Clock;
-use crate::config::{self, Config, HostPort, Identity, Origin};
-use crate::doorbell::{News, Task};
-use crate::keys::Keyring;
+use crate::config::{self, Config, HostPort, Identity, Origin, Tls};
+use crate::in_flight::InFlight;
+use crate::kept::{FreshToken, Kept, Way};
+use crate::keys::{IssuerKeys, KeySource, Keyring, key_origin};
 use crate::metrics::Metrics;
-use crate::mint::{MetadataServer, Slot, keep_fresh};
+use crate::mint::MetadataServer;
 use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
+use crate::server::Door;
 use crate::service::{Region, Service};
 use crate::token_store::TokenStore;
 use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
 
-/// A gateway at work: what requests need, and the tasks that keep keys and
-/// tokens fresh for as long as it is there.
+/// What one configuration makes of the gateway. Requests that began with it
+/// finish with it, also when there is a newer one.
 pub(crate) struct Gateway {
     pub(crate) proxy: Proxy,
     pub(crate) services: Vec<Arc<Service>>,
-    pub(crate) is_draining: AtomicBool,
-    _tasks: Vec<Task>,
+    /// How connections from callers are accepted.
+    pub(crate) door: Arc<Door>,
+    /// When the certificate that callers see expires.
+    pub(crate) certificate_ends: Option<UnixTime>,
+    pub(crate) drain: Drain,
+    /// They are kept fresh for as long as they are held.
+    _tokens: Vec<Arc<FreshToken>>,
 }
 
-/// The tokens, one slot for each audience: two regions may have the same.
-struct Tokens {
-    slots: HashMap<Arc<str>, Shared>,
-    news: Arc<News>,
+/// How it stops.
+#[derive(Clone, Copy)]
+pub(crate) struct Drain {
+    /// How long requests are still taken.
+    pub(crate) delay: Duration,
+    /// How long those under way have after that.
+    pub(crate) limit: Duration,
 }
 
-/// A slot, and the counters of the regions that share it.
-struct Shared {
-    slot: Arc<Slot>,
-    counters: Vec<[Counter; 2]>,
-}
-
-impl Tokens {
-    fn slot(&mut self, audience: &Arc<str>, counters: [Counter; 2]) -> Arc<Slot> {
-        let news = &self.news;
-        let new = || Shared {
-            slot: Arc::new(Slot::new(Arc::clone(audience), Arc::clone(news))),
-            counters: Vec::new(),
-        };
-        let shared = self.slots.entry(Arc::clone(audience)).or_insert_with(new);
-        shared.counters.push(counters);
-        Arc::clone(&shared.slot)
-    }
-}
+/// A token that is being put into use, and the counters of its regions.
+type Counted = (Arc<FreshToken>, Vec<[Counter; 2]>);
 
 impl Gateway {
-    /// Must be called in a tokio runtime: the tasks begin at once.
-    pub(crate) fn start(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, ConnectorError> {
+    /// Must be called in a tokio runtime: new parts' tasks begin at once.
+    pub(crate) fn build(config: &Config, kept: &Kept) -> Result<Self, ConnectorError> {
         let connector = Connector::new(&config.upstream)?;
-        let metrics = Metrics::new();
-        let remembered = TokenStore::new(config.token_cache, metrics.token_looks());
-        let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock), remembered)?;
-        let mut tokens = Tokens { slots: HashMap::new(), news: Arc::new(News::default()) };
-        let site = Site { connector: &connector, clock, metrics: &metrics };
-        let services = config.services.iter().map(|it| site.service(it, &mut tokens));
-        let services: Vec<_> = services.collect::<Result<_, _>>()?;
-        let keyring = Arc::new(keyring);
         let source = metadata_server(&config.identity, &connector)?;
-        let mut tasks = token_tasks(tokens, &source, clock);
-        tasks.extend(
-            (0..keyring.len()).map(|place| Task::spawn(Arc::clone(&keyring).keep_fresh(place))),
-        );
+        let mut site = Site { config, connector: &connector, kept, source, tokens: Vec::new() };
+        let services = config.services.iter().map(|it| site.service(it));
+        let services: Vec<_> = services.collect::<Result<_, _>>()?;
+        let issuers = site.issuers(&config.policy)?;
+        let places = |limits: &_| Ok::<_, ConnectorError>(InFlight::new(limits));
+        let in_flight = kept.in_flight.get(config.limits.in_flight.clone(), places)?;
+        // Nothing fails from here on: parts that are in use may change.
+        let remembered = TokenStore::new(config.token_cache, kept.metrics.token_looks());
+        let clock = Arc::clone(&kept.clock);
+        let keyring = Keyring::new(&config.policy, issuers, clock, remembered);
+        let tokens = site.tokens.into_iter().map(|(token, counters)| {
+            token.count(counters);
+            token
+        });
         Ok(Self {
+            _tokens: tokens.collect(),
             proxy: Proxy {
                 policy: config.policy.clone(),
-                keyring,
-                routes: routes(config, &services, &metrics),
-                clock: Arc::clone(clock),
-                metrics,
+                keyring: Arc::new(keyring),
+                routes: routes(config, &services, &kept.metrics),
+                clock: Arc::clone(&kept.clock),
+                metrics: Arc::clone(&kept.metrics),
                 response_timeout: config.upstream.response_timeout,
+                max_headers: config.limits.max_headers,
+                body_timeout: config.limits.body_timeout,
+                in_flight,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
             },
             services,
-            is_draining: AtomicBool::new(false),
-            _tasks: tasks,
+            certificate_ends: config.tls.as_ref().and_then(Tls::not_after),
+            drain: Drain { delay: config.drain_delay, limit: config.drain_timeout },
+            door: Arc::new(Door::new(&config.limits, kept.tls(config.tls.as_ref()).as_ref())),
         })
     }
-}
 
-impl Gateway {
-    /// Answers a request. While it stops, it asks HTTP/1.1 callers to come
-    /// back over a new connection, which then leads to another instance.
-    /// HTTP/2 callers are told by GOAWAY when the listener closes.
+    /// Answers a request.
     pub(crate) async fn answer(
         &self,
         peer: &HeaderValue,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        let is_http_2 = request.version() == Version::HTTP_2;
-        let mut response = self.proxy.handle(peer, request).await;
-        if !is_http_2 && self.is_draining.load(Ordering::Relaxed) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+        self.proxy.handle(peer, request).await
     }
 }
 
 /// What services are built with.
 struct Site<'a> {
+    config: &'a Config,
     connector: &'a Connector,
-    clock: &'a Arc<dyn Clock>,
-    metrics: &'a Metrics,
+    kept: &'a Kept,
+    source: Arc<MetadataServer>,
+    tokens: Vec<Counted>,
 }
 
 impl Site<'_> {
-    fn service(
-        &self,
-        settings: &config::Service,
-        tokens: &mut Tokens,
-    ) -> Result<Arc<Service>, ConnectorError> {
+    fn service(&mut self, settings: &config::Service) -> Result<Arc<Service>, ConnectorError> {
         let name = &settings.name;
-        let regions = settings.regions.iter().map(|region| {
-            let minted = self.metrics.mints(name, &region.name);
-            self.region(name, region, tokens.slot(&region.audience, minted))
-        });
+        let regions = settings.regions.iter().map(|region| self.region(name, region));
         Ok(Arc::new(Service {
             name: Arc::clone(name),
             regions: regions.collect::<Result<_, _>>()?,
             turn: AtomicUsize::new(0),
-            retries: self.metrics.retries(name),
-            news: Arc::clone(&tokens.news),
+            retries: self.kept.metrics.retries(name),
+            news: Arc::clone(&self.kept.news),
         }))
     }
 
     fn region(
-        &self,
-        service: &str,
+        &mut self,
+        service: &Arc<str>,
         settings: &config::Region,
-        token: Arc<Slot>,
     ) -> Result<Region, ConnectorError> {
-        let dialer = self.connector.dialer(&settings.origin)?;
+        let token = self.token(&settings.audience, service, &settings.name)?;
+        let (kept, origin) = (self.kept, &settings.origin);
+        let key = ((Arc::clone(service), Arc::clone(&settings.name)), self.way(origin));
+        let healthy = |_: &_| Ok::<_, ConnectorError>(Health::default());
         Ok(Region {
             name: Arc::clone(&settings.name),
-            host: host_header(&settings.origin.authority())?,
-            token,
-            pool: Arc::new(Pool::new(dialer, Arc::clone(self.clock))),
-            health: Health::default(),
-            counters: self.metrics.region(service, &settings.name),
+            host: host_header(&origin.authority())?,
+            token: Arc::clone(&token.slot),
+            health: kept.healths.get(key.clone(), healthy)?,
+            pool: kept.pools.get(key, |_| {
+                let dialer = self.connector.dialer(origin)?;
+                Ok::<_, ConnectorError>(Pool::new(dialer, Arc::clone(&kept.clock)))
+            })?,
+            counters: kept.metrics.region(service, &settings.name),
             warned_at: AtomicU64::new(0),
         })
+    }
+
+    /// The token for an audience: one for all regions that have it.
+    fn token(
+        &mut self,
+        audience: &Arc<str>,
+        service: &str,
+        region: &str,
+    ) -> Result<Arc<FreshToken>, ConnectorError> {
+        let identity = &self.config.identity;
+        let way = self.way(&metadata_origin(identity)?);
+        let start = |_: &_| {
+            Ok::<_, ConnectorError>(FreshToken::start(
+                self.kept,
+                audience,
+                Arc::clone(&self.source),
+            ))
+        };
+        let key = (identity.clone(), way, Arc::clone(audience));
+        let token = self.kept.tokens.get(key, start)?;
+        let counters = self.kept.metrics.mints(service, region);
+        match self.tokens.iter_mut().find(|(it, _)| Arc::ptr_eq(it, &token)) {
+            Some((_, shared)) => shared.push(counters),
+            None => self.tokens.push((Arc::clone(&token), vec![counters])),
+        }
+        Ok(token)
+    }
+
+    /// The issuers whose keys are fetched. Those that stand in the
+    /// configuration are the authority's own from the start.
+    fn issuers(&self, policy: &Policy) -> Result<Vec<IssuerKeys>, ConnectorError> {
+        let fetched = policy.issuers().iter().filter_map(|it| Some((it, it.key_url()?)));
+        let issuers = fetched.map(|(issuer, url)| {
+            let key = (url.clone(), self.way(&key_origin(url)?));
+            let (times, clock) = (policy.key_times(), &self.kept.clock);
+            let start = |_: &_| KeySource::start(url, self.connector, times, clock);
+            let source = self.kept.keys.get(key, start)?;
+            Ok(IssuerKeys { issuer: issuer.clone(), source })
+        });
+        issuers.collect()
+    }
+
+    fn way(&self, origin: &Origin) -> Way {
+        Way::new(&self.config.upstream, origin)
     }
 }
 
@@ -166,6 +203,7 @@ fn routes(
             let route = Route {
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
+                max_body: it.max_body,
             };
             (Arc::clone(&it.rule), route)
         })
@@ -173,15 +211,18 @@ fn routes(
     routes.collect()
 }
 
+fn metadata_origin(identity: &Identity) -> Result<Origin, ConnectorError> {
+    let Identity::Metadata { host } = identity;
+    let HostPort { host, port } = host;
+    let authority = format!("{host}:{port}");
+    Origin::of(false, &authority).ok_or(ConnectorError::Name(authority))
+}
+
 fn metadata_server(
     identity: &Identity,
     connector: &Connector,
 ) -> Result<Arc<MetadataServer>, ConnectorError> {
-    let Identity::Metadata { host } = identity;
-    let HostPort { host, port } = host;
-    let authority = format!("{host}:{port}");
-    let named = || ConnectorError::Name(authority.clone());
-    let origin = Origin::of(false, &authority).ok_or_else(named)?;
+    let origin = metadata_origin(identity)?;
     let host = host_header(&origin.authority())?;
     let fetcher = Fetcher::new(connector.dialer(&origin)?, host);
     Ok(Arc::new(MetadataServer::new(fetcher)))
@@ -189,18 +230,4 @@ fn metadata_server(
 
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {
     HeaderValue::from_str(authority).map_err(|_| ConnectorError::Name(authority.to_owned()))
-}
-
-fn token_tasks(tokens: Tokens, source: &Arc<MetadataServer>, clock: &Arc<dyn Clock>) -> Vec<Task> {
-    let task = |Shared { slot, counters }| {
-        let seen = move |is_minted: bool| {
-            for [minted, failed] in &counters {
-                let counter = if is_minted { minted } else { failed };
-                counter.inc();
-            }
-        };
-        let (source, clock) = (Arc::clone(source), Arc::clone(clock));
-        Task::spawn(keep_fresh(slot, source, clock, seen))
-    };
-    tokens.slots.into_values().map(task).collect()
 }

@@ -13,6 +13,10 @@
 //! Keys and tokens are each kept fresh by one task. Requests read what is
 //! there without a lock; when it is missing they ring the task's bell and
 //! wait for a few seconds.
+//!
+//! An `Instance` lives as long as the process. Each configuration makes a
+//! `Gateway`, which is swapped as a whole; what both the old and the new one
+//! ask for is the same part, from `Kept`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
@@ -25,6 +29,9 @@ mod error;
 mod front_end;
 mod gateway;
 mod headers;
+mod in_flight;
+mod instance;
+mod kept;
 mod keys;
 mod metrics;
 mod mint;
@@ -32,11 +39,14 @@ pub mod plugin_config;
 mod proxy;
 mod random;
 mod region;
+mod reload;
 mod request;
 mod running;
 mod server;
 mod service;
+mod status;
 mod token_store;
 mod upstream;
 
+pub use reload::Reloader;
 pub use running::{Running, StartError};

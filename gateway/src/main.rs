@@ -2,19 +2,15 @@
 //! filter's.
 
 mod plugin_command;
+mod serve_command;
 
 use std::error::Error;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use remint_gateway::Running;
-use remint_gateway::clock::SystemClock;
-use remint_gateway::config::{Config, ConfigError, Environment};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use remint_gateway::clock::{Clock, SystemClock};
+use remint_gateway::config::{Config, ConfigError, Environment, Tls};
 
 /// The right Google ID token for the right region, on every attempt.
 ///
@@ -35,7 +31,9 @@ enum Command {
     ///
     /// Listens on the configuration's address, or on $PORT as Cloud Run asks.
     /// Health and metrics are on the admin address: /healthz, /readyz,
-    /// /metrics. SIGTERM or SIGINT stops it: /readyz says so at once, new
+    /// /metrics, /status. The configuration is read again when one of its
+    /// files changes and at SIGHUP; a wrong one is reported and changes
+    /// nothing. SIGTERM or SIGINT stops it: /readyz says so at once, new
     /// requests are served for the time of drain_delay, then those under way
     /// are finished, within drain_timeout. Logs go to stderr, as JSON unless that is a terminal;
     /// RUST_LOG says how much (info by default).
@@ -58,7 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Serve { config } => serve(&config),
+        Command::Serve { config } => serve_command::run(&config),
         Command::Check { file } => check(&file),
         Command::PluginConfig(arguments) => plugin_command::run(&arguments),
     };
@@ -90,6 +88,11 @@ fn complain(error: &(dyn Error + 'static)) {
 fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(file, &Environment::of_process())?;
     println!("{}: ok", file.display());
+    if let Some(end) = config.tls.as_ref().and_then(Tls::not_after) {
+        let is_over = end <= SystemClock.now();
+        let what = if is_over { "warning: the certificate expired" } else { "certificate expires" };
+        println!("tls: {what} at {end}");
+    }
     for service in &config.services {
         let rules: Vec<&str> = service.routes.iter().map(|route| &*route.rule).collect();
         println!("service {} for {}", service.name, rules.join(", "));
@@ -98,37 +101,4 @@ fn check(file: &Path) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-fn serve(file: &Path) -> Result<(), Box<dyn Error>> {
-    let config = Config::load(file, &Environment::of_process())?;
-    log();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(&config))
-}
-
-#[expect(clippy::print_stdout, reason = "whoever started this reads the addresses")]
-async fn run(config: &Config) -> Result<(), Box<dyn Error>> {
-    // Before the first line of output: whoever reads it may stop us at once.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = Running::start(config, Arc::new(SystemClock)).await?;
-    println!("remint: listening on http://{}", running.address());
-    println!("remint: admin on http://{}", running.admin_address());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    running.drain().await;
-    Ok(())
-}
-
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
 }

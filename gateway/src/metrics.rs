@@ -22,6 +22,11 @@ pub(crate) struct Metrics {
     mints: Family<RegionOutcomeLabels, Counter>,
     token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
+    reloads: Family<ReloadLabels, Counter>,
+    pub(crate) last_reload_successful: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) in_flight: Gauge,
+    pub(crate) queued: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -44,6 +49,11 @@ impl From<&Refusal> for RefusalLabels {
             reason: refusal.reason.code(),
         }
     }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,8 +86,15 @@ impl Metrics {
             mints: Family::default(),
             token_looks: Looks::default(),
             ejected: Family::default(),
+            reloads: Family::default(),
+            last_reload_successful: Gauge::default(),
+            connections: Gauge::default(),
+            in_flight: Gauge::default(),
+            queued: Gauge::default(),
         };
+        metrics.last_reload_successful.set(1);
         metrics.register();
+        metrics.register_own();
         metrics
     }
 
@@ -104,6 +121,34 @@ impl Metrics {
         registry.register("region_ejected", "1 while a region is left alone", ejected);
     }
 
+    fn register_own(&mut self) {
+        let registry = &mut self.registry;
+        let reloads = self.reloads.clone();
+        registry.register("config_reloads", "Configurations that were read again", reloads);
+        let help = "1 unless the newest configuration is wrong";
+        let successful = self.last_reload_successful.clone();
+        registry.register("config_last_reload_successful", help, successful);
+        let connections = self.connections.clone();
+        registry.register("connections", "Connections from callers", connections);
+        let in_flight = self.in_flight.clone();
+        registry.register("requests_in_flight", "Requests that are being forwarded", in_flight);
+        let queued = self.queued.clone();
+        registry.register("requests_queued", "Requests that wait for their turn", queued);
+    }
+
+    /// Counts a configuration that was read again.
+    pub(crate) fn reloaded(&self, is_applied: bool) {
+        let outcome = if is_applied { "applied" } else { "rejected" };
+        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+        self.last_reload_successful.set(i64::from(is_applied));
+    }
+
+    /// No figure of this kind tells of the region any more.
+    pub(crate) fn forget_ejection(&self, service: &str, region: &str) {
+        let (service, region) = (service.to_owned(), region.to_owned());
+        self.ejected.remove(&RegionLabels { service, region });
+    }
+
     /// The outcomes of one rule's requests.
     pub(crate) fn requests(&self, service: &str, rule: &str) -> RequestCounters {
         let counter = |outcome| {
@@ -119,6 +164,9 @@ impl Metrics {
             lost: counter("connection_lost"),
             caller_gone: counter("caller_gone"),
             timed_out: counter("timeout"),
+            overloaded: counter("overloaded"),
+            too_large: counter("body_too_large"),
+            too_slow: counter("body_too_slow"),
         }
     }
 
@@ -194,6 +242,9 @@ pub(crate) struct RequestCounters {
     pub(crate) lost: Counter,
     pub(crate) caller_gone: Counter,
     pub(crate) timed_out: Counter,
+    pub(crate) overloaded: Counter,
+    pub(crate) too_large: Counter,
+    pub(crate) too_slow: Counter,
 }
 
 impl RequestCounters {

@@ -14,11 +14,12 @@ use crate::clock::Clock;
 use crate::error::ProxyError;
 use crate::front_end;
 use crate::headers;
+use crate::in_flight::{InFlight, Overloaded};
 use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, answered, prepared, shown, target};
 use crate::service::{Choice, Region, Service, Tried};
-use crate::upstream::{RegionBody, RequestBody, ResponseBody, SendError};
+use crate::upstream::{BodyFault, RegionBody, RequestBody, ResponseBody, SendError};
 
 /// All that requests need.
 pub(crate) struct Proxy {
@@ -27,8 +28,12 @@ pub(crate) struct Proxy {
     /// Where the requests of each rule go.
     pub(crate) routes: HashMap<Arc<str>, Route>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) response_timeout: Duration,
+    pub(crate) max_headers: usize,
+    /// How long a request's body may pause before its answer begins.
+    pub(crate) body_timeout: Duration,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) ids: RequestIds,
     /// What the log may hold of refusals; the metrics count all.
     pub(crate) lines: Mutex<LineBudget>,
@@ -38,6 +43,8 @@ pub(crate) struct Proxy {
 pub(crate) struct Route {
     pub(crate) service: Arc<Service>,
     pub(crate) counters: RequestCounters,
+    /// The size of a request's body, if it is limited.
+    pub(crate) max_body: Option<u64>,
 }
 
 /// Why an attempt failed.
@@ -68,6 +75,10 @@ impl Proxy {
         id: &HeaderValue,
         request: Request<Incoming>,
     ) -> Result<Response<RegionBody>, ProxyError> {
+        // hyper counts those of HTTP/1.1 itself, before it stores them.
+        if request.headers().len() > self.max_headers {
+            return Err(ProxyError::TooManyHeaders);
+        }
         let target = target(&request);
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
         let admission = match admitted.await {
@@ -89,7 +100,7 @@ impl Proxy {
         debug!(request_id = shown(id), rule, verdict, caller, "admitted");
         let mut request = prepared(request, peer, id);
         headers::remove_places(request.headers_mut(), &admission.rule().places());
-        let result = self.forward(&route.service, id, request).await;
+        let result = self.admitted(route, id, request).await;
         route.count(&result);
         result
     }
@@ -123,6 +134,21 @@ impl Proxy {
             route.counters.refused.inc();
         }
         ProxyError::Refused(refusal)
+    }
+
+    /// Forwards a request when it is its turn. What is refused needs no turn,
+    /// so that those who may not call can't keep out those who may.
+    async fn admitted(
+        &self,
+        route: &Route,
+        id: &HeaderValue,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<RegionBody>, ProxyError> {
+        request.body_mut().limit(route.max_body, self.body_timeout)?;
+        let place = self.in_flight.enter().await.map_err(|Overloaded| ProxyError::Overloaded)?;
+        let mut response = self.forward(&route.service, id, request).await?;
+        response.body_mut().hold(place);
+        Ok(response)
     }
 
     /// Sends the request to one region after the other, until it arrives.
@@ -167,12 +193,16 @@ impl Proxy {
         let upload = request.body().upload();
         let response = match timeout_at(deadline, region.pool.send(request)).await {
             Ok(Ok(response)) => response,
+            Ok(Err(SendError::Lost(_))) if let Some(fault) = upload.fault() => {
+                return Err(Failed::Sent(fault.into()));
+            }
             Ok(Err(error)) => return Err(failed(service, region, id, error)),
             Err(_) => {
                 region.timed_out(&service.name, id, &upload);
                 return Err(Failed::Sent(ProxyError::TimedOut));
             }
         };
+        upload.answered();
         region.answered(&service.name);
         self.note_refusal(service, choice, id, &response);
         Ok(answered(response))
@@ -235,6 +265,11 @@ impl Route {
             Err(ProxyError::Lost) => &counters.lost,
             Err(ProxyError::CallerGone) => &counters.caller_gone,
             Err(ProxyError::TimedOut) => &counters.timed_out,
+            Err(ProxyError::Overloaded) => &counters.overloaded,
+            Err(ProxyError::Body(BodyFault::TooLarge)) => &counters.too_large,
+            // Nothing is looked up by what has so many headers.
+            Err(ProxyError::TooManyHeaders) => return,
+            Err(ProxyError::Body(BodyFault::TooSlow)) => &counters.too_slow,
         };
         counter.inc();
     }

@@ -101,6 +101,14 @@ impl Health {
         !self.is_available(now)
     }
 
+    /// How long it is still left alone.
+    pub(crate) fn ejected_for(&self, now: Instant) -> Option<Duration> {
+        match self.record().state {
+            State::Ejected(until) => until.checked_duration_since(now),
+            State::Healthy | State::Probing(_) => None,
+        }
+    }
+
     fn is_available(&self, now: Instant) -> bool {
         !self.is_marked() || self.record().is_available(now)
     }

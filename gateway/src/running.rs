@@ -3,23 +3,29 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::doorbell::Task;
-use crate::gateway::Gateway;
-use crate::server::serve;
+use crate::gateway::Drain;
+use crate::instance::Instance;
+use crate::reload::{Follower, Reloader};
+use crate::server::{Connections, Door, Peer, Server};
 use crate::upstream::ConnectorError;
+
+/// How long callers have, once nothing more is accepted, to send another
+/// request over a connection that they have: its answer says that it is the
+/// last one. To close at once would meet requests on their way.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Why a gateway can't start.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +44,13 @@ enum Cause {
 pub struct Running {
     address: SocketAddr,
     admin_address: SocketAddr,
-    gateway: Arc<Gateway>,
+    /// As they were asked for, with the port 0 for any.
+    listens_on: [(&'static str, SocketAddr); 2],
+    instance: Arc<Instance>,
     stop: watch::Sender<bool>,
     front: JoinHandle<GracefulShutdown>,
-    drain_delay: Duration,
-    drain_timeout: Duration,
+    reload_interval: Duration,
+    follower: Option<(Task, mpsc::Sender<()>)>,
     _admin: Task,
 }
 
@@ -55,34 +63,47 @@ impl Running {
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let (listener, address) = listen(config.listen).await?;
         let (admin_listener, admin_address) = listen(config.admin).await?;
-        let gateway = Arc::new(Gateway::start(config, &clock).map_err(Cause::Connector)?);
+        let instance = Arc::new(Instance::start(config, clock).map_err(Cause::Connector)?);
         let (stop, stopping) = watch::channel(false);
-        let proxy = Arc::clone(&gateway);
-        let front = tokio::spawn(serve(listener, stopping, move |peer, request| {
-            let gateway = Arc::clone(&proxy);
-            async move { gateway.answer(&peer.address, request).await }
-        }));
-        let admin_gateway = Arc::clone(&gateway);
-        let (never, keep_on) = watch::channel(false);
-        let admin = Task::spawn(async move {
-            let answer = move |_, request| {
-                let gateway = Arc::clone(&admin_gateway);
-                async move { admin::answer(&gateway, &request) }
-            };
-            serve(admin_listener, keep_on, answer).await;
-            drop(never);
-        });
-        info!(%address, %admin_address, "listening");
+        let front = front_task(listener, &instance, stopping);
+        let admin = admin_task(admin_listener, admin_address, &instance);
+        info!(%address, %admin_address, tls = config.tls.is_some(), "listening");
         Ok(Self {
             address,
             admin_address,
-            gateway,
+            listens_on: [("listen", config.listen), ("admin", config.admin)],
+            instance,
             stop,
             front,
-            drain_delay: config.drain_delay,
-            drain_timeout: config.drain_timeout,
+            reload_interval: config.reload_interval,
+            follower: None,
             _admin: admin,
         })
+    }
+
+    /// From now on the configuration is read again when its files change: if
+    /// it is right, it holds for the requests that come then; else the old one
+    /// stays.
+    #[must_use]
+    pub fn following(mut self, reloader: Reloader) -> Self {
+        self.instance.started_from(reloader.source());
+        let follower = Follower {
+            instance: Arc::clone(&self.instance),
+            reloader,
+            interval: self.reload_interval,
+            listens_on: self.listens_on,
+        };
+        let (ask, asked) = mpsc::channel(1);
+        self.follower = Some((Task::spawn(follower.follow(asked)), ask));
+        self
+    }
+
+    /// Has the configuration read again now, if it comes from a file.
+    pub fn reload(&self) {
+        if let Some((_, ask)) = &self.follower {
+            // One that waits to be heard says the same.
+            let _ = ask.try_send(());
+        }
     }
 
     /// Where requests arrive.
@@ -102,23 +123,65 @@ impl Running {
     /// the requests under way, at most for the configured time. True if all
     /// were finished.
     pub async fn drain(self) -> bool {
-        info!(delay = ?self.drain_delay, "stopping: not ready any more");
-        self.gateway.is_draining.store(true, Ordering::Relaxed);
-        sleep(self.drain_delay).await;
-        info!(limit = ?self.drain_timeout, "stopping: requests under way are finished");
+        let Drain { delay, limit } = self.instance.gateway().drain;
+        info!(?delay, "stopping: not ready any more");
+        self.instance.start_draining();
+        sleep(delay).await;
+        info!(?limit, "stopping: requests under way are finished");
         self.stop.send_replace(true);
+        let connections = &self.instance.connections;
+        let none = || connections.until(|count| count == 0);
         let finished = async {
-            if let Ok(connections) = self.front.await {
-                connections.shutdown().await;
+            if let Ok(busy) = self.front.await {
+                let _ = timeout(LAST_REQUESTS, none()).await;
+                busy.shutdown().await;
             }
+            // Tunnels are connections still, though not HTTP's.
+            none().await;
         };
-        let is_done = timeout(self.drain_timeout, finished).await.is_ok();
+        let is_done = timeout(limit, finished).await.is_ok();
         match is_done {
             true => info!("stopped"),
             false => warn!("stopped with requests under way: the time was up"),
         }
         is_done
     }
+}
+
+fn front_task(
+    listener: TcpListener,
+    instance: &Arc<Instance>,
+    stopping: watch::Receiver<bool>,
+) -> JoinHandle<GracefulShutdown> {
+    let (doors, answering) = (Arc::clone(instance), Arc::clone(instance));
+    let server = Server {
+        listener,
+        connections: instance.connections.clone(),
+        door: move || doors.door(),
+        handler: move |peer: Arc<Peer>, request| {
+            let instance = Arc::clone(&answering);
+            async move { instance.answer(&peer, request).await }
+        },
+    };
+    tokio::spawn(server.serve(stopping))
+}
+
+fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>) -> Task {
+    let (instance, door) = (Arc::clone(instance), Arc::new(Door::new(&Limits::default(), None)));
+    let server = Server {
+        listener,
+        connections: Connections::default(),
+        door: move || Arc::clone(&door),
+        handler: move |_, request| {
+            let instance = Arc::clone(&instance);
+            async move { admin::answer(&instance, bound.ip(), &request) }
+        },
+    };
+    let (never, keep_on) = watch::channel(false);
+    Task::spawn(async move {
+        server.serve(keep_on).await;
+        drop(never);
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Cause> {

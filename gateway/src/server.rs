@@ -1,127 +1,140 @@
 //! Listening, and stopping without dropping a request.
 
+mod connections;
+mod door;
+mod watched;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-/// The time for the first request of a connection.
-const FIRST_REQUEST: Duration = Duration::from_secs(15);
-/// The time between two requests of a connection. Google's load balancers
-/// keep theirs for 600 s, and a server has to wait longer than its clients:
-/// else a request meets a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(620);
-/// How often an HTTP/2 connection is asked whether anybody is there.
-const PING_EVERY: Duration = Duration::from_secs(60);
+pub(crate) use connections::{Connections, Open};
+pub(crate) use door::Door;
+use watched::{Answering, Progress, Watched};
+
 /// How long to wait when no connection can be accepted, as when the process
 /// has no file left to open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait for connections that were made before the listener
+/// closes, and are known to the system alone.
+const LAST_CALL: Duration = Duration::from_millis(10);
 
 /// Who is at the other end, made ready once for each connection.
 pub(crate) struct Peer {
     pub(crate) address: HeaderValue,
+    /// Counts the connection. Whoever goes on using it when HTTP is over holds
+    /// a clone.
+    pub(crate) _open: Open,
 }
 
 impl Peer {
-    fn of(address: SocketAddr) -> Self {
+    fn of(address: SocketAddr, open: Open) -> Self {
         let shown = HeaderValue::try_from(address.ip().to_canonical().to_string());
         let address = shown.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { address }
+        Self { address, _open: open }
     }
 }
 
-/// Accepts connections until `stop` turns true, and has their requests
-/// answered. What it returns knows which connections are still busy.
-pub(crate) async fn serve<H, F, B>(
-    listener: TcpListener,
-    mut stop: watch::Receiver<bool>,
-    handler: H,
-) -> GracefulShutdown
+/// A listener with what becomes of its connections.
+pub(crate) struct Server<D, H> {
+    pub(crate) listener: TcpListener,
+    /// Tells for each connection by which door it comes in.
+    pub(crate) door: D,
+    pub(crate) connections: Connections,
+    pub(crate) handler: H,
+}
+
+impl<D, H, F, B> Server<D, H>
 where
+    D: Fn() -> Arc<Door>,
     H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let (builder, graceful) = (Arc::new(builder()), GracefulShutdown::new());
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return graceful,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                let (builder, watcher) = (Arc::clone(&builder), graceful.watcher());
-                let handler = handler.clone();
-                tokio::spawn(serve_one(builder, watcher, stream, address, handler));
-            }
-            Err(error) => {
-                warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
+    /// Accepts connections until `stop` turns true, and has their requests
+    /// answered. When there are as many as are allowed, further ones wait in
+    /// the system's queue. What it returns knows which are still busy.
+    pub(crate) async fn serve(self, mut stop: watch::Receiver<bool>) -> GracefulShutdown {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let next = async {
+                let is_room = |count| count < (self.door)().limits.max_connections;
+                self.connections.until(is_room).await;
+                self.listener.accept().await
+            };
+            let accepted = tokio::select! {
+                accepted = next => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((stream, address)) => self.spawn(&graceful, stream, address),
+                Err(error) => {
+                    warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+        // Whoever is connected already may have sent a request.
+        while let Ok(Ok((stream, address))) = timeout(LAST_CALL, self.listener.accept()).await {
+            self.spawn(&graceful, stream, address);
+        }
+        graceful
+    }
+
+    fn spawn(&self, graceful: &GracefulShutdown, stream: TcpStream, address: SocketAddr) {
+        let peer = Arc::new(Peer::of(address, self.connections.open()));
+        let (door, handler) = ((self.door)(), self.handler.clone());
+        tokio::spawn(serve_one(door, graceful.watcher(), stream, peer, handler));
     }
 }
 
 async fn serve_one<H, F, B>(
-    builder: Arc<Builder<TokioExecutor>>,
+    door: Arc<Door>,
     watcher: Watcher,
     stream: TcpStream,
-    address: SocketAddr,
+    peer: Arc<Peer>,
     handler: H,
 ) where
     H: Fn(Arc<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    // Without it the connection still works, only more slowly.
-    drop(stream.set_nodelay(true));
-    let (peer, has_begun) = (Arc::new(Peer::of(address)), AtomicBool::new(false));
-    let service = service_fn(|request| {
-        has_begun.store(true, Ordering::Relaxed);
-        let answer = handler(Arc::clone(&peer), request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(watcher.watch(connection));
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = sleep(FIRST_REQUEST) => {
-            if !has_begun.load(Ordering::Relaxed) {
-                debug!(%address, "closed: no request came");
-                return;
-            }
-            connection.await
-        }
+    let address = peer.address.clone();
+    let stream = match door.open(stream).await {
+        Ok(stream) => stream,
+        Err(error) => return debug!(?address, %error, "no TLS with a caller"),
     };
-    if let Err(error) = result {
-        debug!(%address, %error, "connection failed");
+    let progress = Arc::new(Progress::new());
+    let service = service_fn(|request: Request<Incoming>| {
+        let exchange = progress.request(request.version() == Version::HTTP_2);
+        // hyper keeps room for this future for as long as the connection lasts:
+        // in a box of its own it takes some kilobytes only while there is one.
+        let answer = Box::pin(handler(Arc::clone(&peer), request));
+        async move {
+            let answer = answer.await;
+            Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange }))
+        }
+    });
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
+    let connection = watcher.watch(door.builder.serve_connection_with_upgrades(io, service));
+    tokio::select! {
+        result = connection => if let Err(error) = result {
+            debug!(?address, %error, "connection failed");
+        },
+        why = progress.stalled(&door.limits) => debug!(?address, why, "connection closed"),
     }
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    // hyper counts the time between two requests as part of reading the
-    // second one's header; without a timer it counts nothing at all.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_EVERY)
-        .max_header_list_size(64 * 1024);
-    builder
 }

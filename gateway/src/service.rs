@@ -41,7 +41,7 @@ pub(crate) struct Region {
     pub(crate) host: HeaderValue,
     pub(crate) token: Arc<Slot>,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) health: Health,
+    pub(crate) health: Arc<Health>,
     pub(crate) counters: RegionCounters,
     pub(crate) warned_at: AtomicU64,
 }
@@ -105,7 +105,7 @@ impl Service {
             !tried.contains(place) && region.is_some_and(|it| it.token.has_token(now))
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let healths = self.regions.iter().map(|region| &region.health);
+        let healths = self.regions.iter().map(|region| &*region.health);
         let place = choose(healths, may, turn, std::time::Instant::now())?;
         let region = self.regions.get(place)?;
         let token = region.token.token(now)?;

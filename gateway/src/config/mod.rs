@@ -9,10 +9,14 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod files;
+mod limits;
 mod origin;
 mod routes;
 mod services;
 mod settings;
+mod tls;
+mod validity;
 pub(crate) mod yaml;
 
 use std::collections::HashMap;
@@ -26,14 +30,22 @@ use remint_idtoken::config::{Problem, Problems, Reader};
 use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
+pub use limits::{InFlightLimits, Limits};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
+pub use tls::Tls;
+
+use files::Files;
 
 /// Everything the gateway is told, checked and complete.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where requests arrive.
     pub listen: SocketAddr,
+    /// TLS for callers; without it they speak in clear text.
+    pub tls: Option<Tls>,
+    /// What callers may ask for.
+    pub limits: Limits,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
     /// Who may call what.
@@ -52,6 +64,10 @@ pub struct Config {
     pub drain_delay: Duration,
     /// How long requests may take to finish after that.
     pub drain_timeout: Duration,
+    /// How often the files are looked at for changes; nothing: never.
+    pub reload_interval: Duration,
+    /// The files that it names.
+    pub files: Vec<PathBuf>,
 }
 
 /// A source of tokens.
@@ -80,6 +96,8 @@ pub struct Service {
 pub struct Route {
     /// The name of the rule.
     pub rule: Arc<str>,
+    /// The size of a request's body, if it is limited.
+    pub max_body: Option<u64>,
 }
 
 /// A service in one region.
@@ -131,13 +149,15 @@ pub struct ConfigError {
     file: PathBuf,
     /// The mistakes, from the top of the file to its end.
     pub problems: Vec<Problem>,
+    /// The files that the configuration names, as far as it could be read.
+    pub files: Vec<PathBuf>,
 }
 
 impl ConfigError {
     /// These mistakes of that file, put into its order.
     pub(crate) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
-        Self { file: file.to_owned(), problems }
+        Self { file: file.to_owned(), problems, files: Vec::new() }
     }
 
     /// That the file can't be read at all.
@@ -170,7 +190,13 @@ impl Config {
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let text =
             std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
-        Self::read(&text, folder, environment).map_err(|problems| ConfigError::new(file, problems))
+        let files = Files::new(folder);
+        let read = read(&text, &files, environment);
+        let files = files.into_named();
+        match read {
+            Ok(config) => Ok(Self { files, ..config }),
+            Err(problems) => Err(ConfigError { files, ..ConfigError::new(file, problems) }),
+        }
     }
 
     /// Reads a text; paths in it count from `folder`.
@@ -182,31 +208,42 @@ impl Config {
         folder: &Path,
         environment: &Environment,
     ) -> Result<Self, Vec<Problem>> {
-        let node = yaml::parse(text).map_err(|problem| vec![problem])?;
-        let problems = Problems::default();
-        let config = read_root(&Reader::root(&node, &problems), folder, environment);
-        problems.finish(config).map_err(|mut found| {
-            found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
-            found
-        })
+        let files = Files::new(folder);
+        let config = read(text, &files, environment)?;
+        Ok(Self { files: files.into_named(), ..config })
     }
 }
 
-fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Option<Config> {
+fn read(text: &str, files: &Files, environment: &Environment) -> Result<Config, Vec<Problem>> {
+    let node = yaml::parse(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let config = read_root(&Reader::root(&node, &problems), files, environment);
+    problems.finish(config).map_err(|mut found| {
+        found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+        found
+    })
+}
+
+fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Option<Config> {
     let mut object = root.object()?;
     let listen = settings::listen(&mut object, environment);
     let admin = settings::admin(&mut object);
+    let tls = tls::read(&mut object, files);
+    let limits = limits::read(&mut object);
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
     let token_cache = settings::token_cache(&mut object);
     let identity = settings::identity(&mut object, environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
-    let upstream = settings::upstream(&mut object, folder);
+    let upstream = settings::upstream(&mut object, files);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
+    let reload_interval = object.maybe("reload_interval", settings::reload_interval);
     object.finish();
     Some(Config {
         listen: listen?,
         admin: admin?,
+        tls: tls?,
+        limits: limits?,
         policy: policy?,
         token_cache: token_cache?,
         identity: identity?,
@@ -215,6 +252,8 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         drain_delay: drain_delay?.unwrap_or_default(),
         // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
         drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(25)),
+        reload_interval: reload_interval?.unwrap_or(Duration::from_secs(5)),
+        files: Vec::new(),
     })
 }
 

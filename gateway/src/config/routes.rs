@@ -5,18 +5,26 @@ use std::sync::Arc;
 use remint_idtoken::config::Reader;
 use remint_idtoken::{Policy, Rule};
 
-use super::Route;
+use super::{Route, limits};
+
+impl Route {
+    /// All as by default.
+    fn of(rule: Arc<str>) -> Self {
+        Self { rule, max_body: None }
+    }
+}
 
 /// A rule's name, or a mapping with the name and what differs from the
 /// defaults.
 pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> {
     if !from.is_mapping() {
-        return read_rule(from, policy).map(|rule| Route { rule });
+        return read_rule(from, policy).map(Route::of);
     }
     let mut object = from.object()?;
     let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
+    let max_body = object.maybe("max_body", limits::size);
     object.finish();
-    Some(Route { rule: rule? })
+    Some(Route { max_body: max_body?, ..Route::of(rule?) })
 }
 
 fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {

@@ -11,6 +11,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::files::Files;
 use super::{Environment, HostPort, Identity, Upstream};
 
 /// Where the metadata server is on every machine of Google's.
@@ -97,16 +98,16 @@ impl Default for Upstream {
     }
 }
 
-pub(super) fn upstream(object: &mut Object<'_>, folder: &Path) -> Option<Upstream> {
+pub(super) fn upstream(object: &mut Object<'_>, files: &Files) -> Option<Upstream> {
     let defaults = Upstream::default();
-    let read = |upstream: &Reader<'_>| read_upstream(upstream, folder, &defaults);
+    let read = |upstream: &Reader<'_>| read_upstream(upstream, files, &defaults);
     let given = object.maybe("upstream", read)?;
     Some(given.unwrap_or(defaults))
 }
 
-fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Option<Upstream> {
+fn read_upstream(from: &Reader<'_>, files: &Files, defaults: &Upstream) -> Option<Upstream> {
     let mut object = from.object()?;
-    let roots = object.maybe("ca_file", |file| read_roots(file, folder));
+    let roots = object.maybe("ca_file", |file| read_roots(file, files));
     let connect = object.maybe("connect_timeout", positive);
     let response = object.maybe("response_timeout", positive);
     let connect_to = object.maybe("connect_to", read_connect_to);
@@ -119,7 +120,19 @@ fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Optio
     })
 }
 
-fn positive(from: &Reader<'_>) -> Option<Duration> {
+/// Looking costs a little each time.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+pub(super) fn reload_interval(from: &Reader<'_>) -> Option<Duration> {
+    let span = from.duration()?;
+    if !span.is_zero() && span < LEAST_INTERVAL {
+        from.problem("must be 0s, which is never, or at least 10ms");
+        return None;
+    }
+    Some(span)
+}
+
+pub(super) fn positive(from: &Reader<'_>) -> Option<Duration> {
     let span = from.duration()?;
     if span.is_zero() {
         from.problem("must be longer than nothing");
@@ -128,8 +141,8 @@ fn positive(from: &Reader<'_>) -> Option<Duration> {
     Some(span)
 }
 
-fn read_roots(from: &Reader<'_>, folder: &Path) -> Option<Vec<CertificateDer<'static>>> {
-    from.parsed(|name| load_roots(&folder.join(name)))
+fn read_roots(from: &Reader<'_>, files: &Files) -> Option<Vec<CertificateDer<'static>>> {
+    from.parsed(|name| load_roots(&files.path(name)))
 }
 
 /// Reads root certificates, in PEM.

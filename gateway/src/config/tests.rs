@@ -66,6 +66,33 @@ fn a_good_configuration_is_read_and_completed() {
 }
 
 #[test]
+fn limits_are_the_defaults_where_nothing_is_said() {
+    assert_eq!(read(GOOD).unwrap().limits, Limits::default());
+    let limits = read(&format!("{GOOD}limits: {{ max_headers: 7, queue_timeout: 3s }}\n"));
+    let mut expected = Limits { max_headers: 7, ..Limits::default() };
+    expected.in_flight.queue_timeout = Duration::from_secs(3);
+    assert_eq!(limits.unwrap().limits, expected);
+    let routes =
+        GOOD.replace("[orders-push, admin]", "[{ rule: orders-push, max_body: 2MiB }, admin]");
+    let routes = read(&routes).unwrap().services[0].routes.clone();
+    assert_eq!(routes.iter().map(|it| it.max_body).collect::<Vec<_>>(), [Some(2 << 20), None]);
+}
+
+#[test]
+fn limits_that_would_stop_everything_are_mistakes() {
+    for wrong in ["max_connections: 0", "max_in_flight: 0", "body_timeout: 0s", "max_headers: x"] {
+        let problems = read(&format!("{GOOD}limits: {{ {wrong} }}\n")).unwrap_err();
+        let name = wrong.split(':').next().unwrap();
+        assert!(problems.len() == 1 && problems[0].contains(name), "{problems:?}");
+    }
+    let problems = read(&format!("{GOOD}reload_interval: 1ms\n")).unwrap_err();
+    assert!(problems[0].contains("at least 10ms"), "{problems:?}");
+    let problems =
+        problems_of("[orders-push, admin]", "[{ rule: orders-push, max_body: 2MB }, admin]");
+    assert!(problems[0].contains("is no size"), "{problems:?}");
+}
+
+#[test]
 fn what_is_left_out_comes_from_the_environment_or_a_default() {
     let text = GOOD.replace("listen: 127.0.0.1:0\n", "").replace("identity:\n  metadata: {}\n", "");
     let config = read(&text).unwrap();

@@ -45,6 +45,11 @@ impl Slot {
         Some(Arc::clone(valid))
     }
 
+    /// When the next attempt is due.
+    pub(crate) fn next_at(&self) -> UnixTime {
+        self.schedule().next_at()
+    }
+
     /// Whether there is a token: [`Slot::token`] without taking it.
     pub(crate) fn has_token(&self, now: UnixTime) -> bool {
         let token = self.token.load();

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::pool::Lease;
+use crate::in_flight::Place;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {
@@ -35,14 +36,20 @@ impl From<String> for ResponseBody {
 pub(crate) struct RegionBody {
     body: Incoming,
     lease: Option<Lease>,
+    place: Option<Place>,
 }
 
 impl RegionBody {
     pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
-        let mut this = Self { body, lease: Some(lease) };
+        let mut this = Self { body, lease: Some(lease), place: None };
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
+    }
+
+    /// Keeps the request's place among those under way until it is over.
+    pub(crate) fn hold(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     fn give_back_at_end(&mut self) {

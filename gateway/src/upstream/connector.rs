@@ -13,8 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::config::{HostPort, Origin, Upstream};
 
@@ -114,7 +113,7 @@ impl Dialer {
             return Ok(Stream::Plain(tcp));
         };
         let tls = connector.connect(name.clone(), tcp).await;
-        tls.map(|tls| Stream::Tls(Box::new(tls)))
+        tls.map(|tls| Stream::Tls(Box::new(tls.into())))
             .map_err(|error| ConnectError::Tls(self.address.clone(), error))
     }
 

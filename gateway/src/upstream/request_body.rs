@@ -1,41 +1,48 @@
 //! Bodies of requests, which are passed on as they come, if they come whole.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::caller_body::{CallerBody, CallerBodyError};
 use crate::headers;
+
+pub(crate) use super::caller_body::{BodyFault, Upload};
 
 /// The body of a request on its way to a region.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    body: Incoming,
+    body: CallerBody,
     is_http_2: bool,
-    upload: Upload,
 }
 
 /// Why a body can't be read to its end. It is the caller's doing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("the request's body can't be read")]
-    Read(#[from] hyper::Error),
+    #[error(transparent)]
+    Read(#[from] CallerBodyError),
     #[error("the request was reset before its end")]
     Reset,
 }
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, is_http_2: bool) -> Self {
-        Self { body, is_http_2, upload: Upload::default() }
+        Self { body: CallerBody::new(body), is_http_2 }
     }
 
     /// Tells how the body is getting on when it is out of sight.
     pub(crate) fn upload(&self) -> Upload {
-        self.upload.clone()
+        self.body.upload()
+    }
+
+    /// From now on limits hold. It fails if the body says itself that it is
+    /// larger.
+    pub(crate) fn limit(&mut self, size: Option<u64>, pause: Duration) -> Result<(), BodyFault> {
+        self.body.limit(size, pause)
     }
 
     /// Whether a body that gives nothing more was broken off.
@@ -59,7 +66,6 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.upload.note(polled.is_pending());
         match polled {
             Poll::Ready(None) if self.is_broken_off() => Poll::Ready(Some(Err(BodyError::Reset))),
             polled => polled.map_ok(without_untold).map_err(BodyError::Read),
@@ -82,20 +88,5 @@ fn without_untold(frame: Frame<Bytes>) -> Frame<Bytes> {
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
-    }
-}
-
-/// Who keeps whom waiting while a body is sent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Upload(Arc<AtomicBool>);
-
-impl Upload {
-    /// Whether the region would take more than the caller has sent.
-    pub(crate) fn waits_for_caller(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn note(&self, waits_for_caller: bool) {
-        self.0.store(waits_for_caller, Ordering::Relaxed);
     }
 }

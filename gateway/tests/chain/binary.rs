@@ -20,6 +20,12 @@ fn remint() -> Command {
 /// A program that does not outlive its test.
 struct Program(Child);
 
+impl Program {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -33,14 +39,10 @@ fn address(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &s
     line.strip_prefix(before).unwrap().parse().unwrap()
 }
 
-#[tokio::test]
-async fn sigterm_lets_the_requests_under_way_finish() {
-    let google = Google::start().await;
-    let emulator = &google.emulator;
-    let folder = Folder::new();
-    folder.write("ca.pem", emulator.ca_pem());
-    let text = configuration(emulator, &google.regions());
-    let file = folder.write("remint.yaml", &text);
+/// The program with this configuration, once it is ready; where it takes
+/// requests, and where it tells of itself.
+async fn started(folder: &Folder, text: &str) -> (Program, SocketAddr, SocketAddr) {
+    let file = folder.write("remint.yaml", text);
     let mut command = remint();
     command.arg("serve").arg("--config").arg(file);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -49,17 +51,56 @@ async fn sigterm_lets_the_requests_under_way_finish() {
     let front = address(&mut lines, "remint: listening on http://");
     let admin = address(&mut lines, "remint: admin on http://");
     eventually("it is ready", async || get(admin, "/readyz").await.status == 200).await;
+    (program, front, admin)
+}
+
+#[tokio::test]
+async fn sighup_has_the_configuration_read_again() {
+    let google = Google::start().await;
+    let folder = Folder::new();
+    folder.write("ca.pem", google.emulator.ca_pem());
+    // By itself it never looks.
+    let text = configuration(&google.emulator, &google.regions()) + "reload_interval: 0s\n";
+    let (program, front, admin) = started(&folder, &text).await;
+    let token = google.emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
+    let status = async || {
+        let request = Request::get("/").header("host", HOST);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        send(front, request.body(Full::default()).unwrap()).await.status
+    };
+    let error = async || {
+        let page = get(admin, "/status").await.json();
+        page["configuration"]["last_error"].is_string()
+    };
+    assert_eq!(status().await, 200);
+    folder.write("remint.yaml", "nothing right");
+    program.signal(Signal::SIGHUP);
+    eventually("the mistake is told", error).await;
+    assert_eq!(status().await, 200, "the old one stays");
+    folder.write("remint.yaml", &text.replace(AUDIENCE, "https://another.example"));
+    program.signal(Signal::SIGHUP);
+    eventually("the new one holds", async || status().await == 401).await;
+    assert!(!error().await);
+}
+
+#[tokio::test]
+async fn sigterm_lets_the_requests_under_way_finish() {
+    let google = Google::start().await;
+    let emulator = &google.emulator;
+    let folder = Folder::new();
+    folder.write("ca.pem", emulator.ca_pem());
+    let text = configuration(emulator, &google.regions());
+    let (mut program, front, _) = started(&folder, &text).await;
     let token = emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let request = Request::get("/delay/300")
         .header("host", HOST)
         .header("authorization", format!("Bearer {token}"))
         .body(Full::default())
         .unwrap();
-    let pid = Pid::from_raw(i32::try_from(program.0.id()).unwrap());
     let (answer, ()) = tokio::join!(send(front, request), async {
         let under_way = async || !emulator.timeline().calls().is_empty();
         eventually("the request is under way", under_way).await;
-        kill(pid, Signal::SIGTERM).unwrap();
+        program.signal(Signal::SIGTERM);
         let refused = async || tokio::net::TcpStream::connect(front).await.is_err();
         eventually("nothing more is accepted", refused).await;
     });
@@ -97,4 +138,25 @@ async fn a_check_of_a_good_file_says_what_it_amounts_to() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
     assert!(said.contains("service orders for push"), "{said}");
+}
+
+#[tokio::test]
+async fn a_check_warns_of_a_certificate_that_has_expired() {
+    let google = Google::start().await;
+    let emulator = &google.emulator;
+    let folder = Folder::new();
+    folder.write("ca.pem", emulator.ca_pem());
+    let mut params = rcgen::CertificateParams::new([HOST.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 2, 29);
+    let key = rcgen::KeyPair::generate().unwrap();
+    folder.write("tls.pem", &params.self_signed(&key).unwrap().pem());
+    folder.write("tls.key", &key.serialize_pem());
+    let tls = "tls: { certificate: tls.pem, key: tls.key }\n";
+    let text = configuration(emulator, &google.regions()) + tls;
+    let file = folder.write("remint.yaml", &text);
+    let output = remint().arg("check").arg(file).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let warning = "tls: warning: the certificate expired at 2020-02-29T00:00:00Z";
+    assert!(said.lines().any(|line| line == warning), "{said}");
 }

@@ -11,9 +11,9 @@ use http::Request;
 use http::request::Builder;
 use http_body_util::Full;
 use remint_emulator::{Config as EmulatorConfig, Emulator, TokenRequest};
-use remint_gateway::Running;
 use remint_gateway::clock::{Clock, SystemClock};
-use remint_gateway::config::{Config, Environment};
+use remint_gateway::config::Environment;
+use remint_gateway::{Reloader, Running};
 use remint_idtoken::UnixTime;
 use tokio::time::{Instant, sleep};
 
@@ -118,7 +118,9 @@ pub(crate) struct Chain {
     pub(crate) emulator: Emulator,
     pub(crate) gateway: Running,
     pub(crate) clock: Arc<JumpingClock>,
-    _folder: Folder,
+    pub(crate) folder: Folder,
+    /// What stands in the configuration's file.
+    pub(crate) text: String,
 }
 
 /// An emulated Google, and the clock that it goes by.
@@ -163,12 +165,37 @@ impl Chain {
         regions: &[(String, String)],
         change: impl FnOnce(String) -> String,
     ) -> Self {
+        Self::prepared(google, regions, |text, _| change(text)).await
+    }
+
+    /// Before these regions, with a configuration and files as `change` leaves
+    /// them.
+    pub(crate) async fn prepared(
+        google: Google,
+        regions: &[(String, String)],
+        change: impl FnOnce(String, &Folder) -> String,
+    ) -> Self {
         let (Google { emulator, clock }, folder) = (google, Folder::new());
         folder.write("ca.pem", emulator.ca_pem());
-        let text = change(configuration(&emulator, regions));
-        let config = Config::read(&text, folder.path(), &Environment::default()).unwrap();
+        let text = change(configuration(&emulator, regions), &folder);
+        let file = folder.write("remint.yaml", &text);
+        let (reloader, config) = Reloader::load(&file, Environment::default()).unwrap();
         let gateway = Running::start(&config, Arc::clone(&clock) as _).await.unwrap();
-        Self { emulator, gateway, clock, _folder: folder }
+        Self { emulator, gateway: gateway.following(reloader), clock, folder, text }
+    }
+
+    /// Puts another configuration into the file and waits until the gateway
+    /// has looked at it.
+    pub(crate) async fn rewrite(&self, text: &str, outcome: &str) {
+        let part = format!("outcome=\"{outcome}\"");
+        let before = self.figure("remint_config_reloads_total", &part).await;
+        // In one step, as Kubernetes does: half a file is no configuration.
+        let new = self.folder.write("new.yaml", text);
+        std::fs::rename(new, self.folder.path().join("remint.yaml")).unwrap();
+        eventually("the change is noticed", async || {
+            self.figure("remint_config_reloads_total", &part).await > before
+        })
+        .await;
     }
 
     pub(crate) async fn ready(&self) {

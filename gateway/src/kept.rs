@@ -1,0 +1,172 @@
+//! What outlives a configuration: connections, tokens, keys and figures.
+//!
+//! Each part is known by all that it was made from. A new configuration that
+//! asks for the same gets the part that is there, with what it holds; a part
+//! that no configuration and no request uses any more is gone, and its task
+//! with it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use remint_idtoken::policy::KeyUrl;
+use rustls::pki_types::CertificateDer;
+
+use crate::clock::Clock;
+use crate::config::{HostPort, Identity, InFlightLimits, Origin, Tls, Upstream};
+use crate::doorbell::{News, Task};
+use crate::in_flight::InFlight;
+use crate::keys::KeySource;
+use crate::metrics::Metrics;
+use crate::mint::{MetadataServer, Slot, keep_fresh};
+use crate::region::Health;
+use crate::upstream::Pool;
+
+/// All parts that outlive a configuration.
+pub(crate) struct Kept {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// When attempts to mint have ended.
+    pub(crate) news: Arc<News>,
+    pub(crate) pools: Parts<(RegionName, Way), Pool>,
+    pub(crate) healths: Parts<(RegionName, Way), Health>,
+    pub(crate) tokens: Parts<(Identity, Way, Arc<str>), FreshToken>,
+    pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
+    pub(crate) in_flight: Parts<InFlightLimits, InFlight>,
+    tls: Mutex<Option<Tls>>,
+}
+
+/// A region by the names of its service and its own.
+pub(crate) type RegionName = (Arc<str>, Arc<str>);
+
+/// All that a connection's way depends on: whoever makes connections of
+/// anything else puts it here too, or changes of it go unnoticed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    origin: Origin,
+    connect_to: Option<HostPort>,
+    connect_timeout: Duration,
+    extra_roots: Vec<CertificateDer<'static>>,
+}
+
+impl Way {
+    pub(crate) fn new(settings: &Upstream, origin: &Origin) -> Self {
+        Self {
+            origin: origin.clone(),
+            connect_to: settings.connect_to.get(&origin.address()).cloned(),
+            connect_timeout: settings.connect_timeout,
+            extra_roots: settings.extra_roots.clone(),
+        }
+    }
+}
+
+impl Kept {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            metrics: Arc::new(Metrics::new()),
+            news: Arc::default(),
+            pools: Parts::default(),
+            healths: Parts::default(),
+            tokens: Parts::default(),
+            keys: Parts::default(),
+            in_flight: Parts::default(),
+            tls: Mutex::default(),
+        }
+    }
+
+    /// TLS for callers: with the sessions that can be resumed, if the
+    /// certificate is the same.
+    pub(crate) fn tls(&self, wanted: Option<&Tls>) -> Option<Tls> {
+        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if tls.as_ref() != wanted {
+            *tls = wanted.cloned();
+        }
+        tls.clone()
+    }
+}
+
+/// Parts of one kind, for as long as somebody uses them.
+pub(crate) struct Parts<K, T>(Mutex<Vec<(K, Weak<T>)>>);
+
+impl<K, T> Default for Parts<K, T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: PartialEq, T> Parts<K, T> {
+    /// The part of that description, made if it is not there.
+    pub(crate) fn get<E>(
+        &self,
+        key: K,
+        make: impl FnOnce(&K) -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let mut parts = self.lock();
+        parts.retain(|(_, part)| part.strong_count() > 0);
+        let found = parts.iter().find(|(it, _)| *it == key).and_then(|(_, part)| part.upgrade());
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let part = Arc::new(make(&key)?);
+        parts.push((key, Arc::downgrade(&part)));
+        Ok(part)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(K, Weak<T>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A token with the task that keeps it fresh, and the counters of the regions
+/// that share it.
+pub(crate) struct FreshToken {
+    pub(crate) slot: Arc<Slot>,
+    counters: Arc<Mutex<Vec<[Counter; 2]>>>,
+    _task: Task,
+}
+
+impl FreshToken {
+    /// Must be called in a tokio runtime: minting begins at once.
+    pub(crate) fn start(kept: &Kept, audience: &Arc<str>, source: Arc<MetadataServer>) -> Self {
+        let slot = Arc::new(Slot::new(Arc::clone(audience), Arc::clone(&kept.news)));
+        let counters = Arc::<Mutex<Vec<[Counter; 2]>>>::default();
+        let counted = Arc::clone(&counters);
+        let seen = move |is_minted: bool| {
+            for [minted, failed] in &*counted.lock().unwrap_or_else(PoisonError::into_inner) {
+                let counter = if is_minted { minted } else { failed };
+                counter.inc();
+            }
+        };
+        let clock = Arc::clone(&kept.clock);
+        let task = Task::spawn(keep_fresh(Arc::clone(&slot), source, clock, seen));
+        Self { slot, counters, _task: task }
+    }
+
+    /// From now on these regions' mintings are counted.
+    pub(crate) fn count(&self, counters: Vec<[Counter; 2]>) {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_kept_for_as_long_as_somebody_uses_it() {
+        let parts = Parts::<&str, u32>::default();
+        let get = |key, number| parts.get(key, |_| Ok::<_, ()>(number)).unwrap();
+        let one = get("one", 1);
+        assert_eq!((*get("one", 2), *get("two", 2)), (1, 2));
+        drop(one);
+        assert_eq!(*get("one", 3), 3);
+    }
+
+    #[test]
+    fn a_part_that_cant_be_made_leaves_nothing() {
+        let parts = Parts::<&str, u32>::default();
+        assert_eq!(parts.get("one", |_| Err("no")), Err("no"));
+        assert_eq!(parts.get("one", |_| Ok::<_, &str>(1)).map(|it| *it), Ok(1));
+    }
+}

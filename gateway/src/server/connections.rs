@@ -1,0 +1,39 @@
+//! How many connections there are.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Counts the connections of a listener.
+#[derive(Clone, Default)]
+pub(crate) struct Connections(Arc<watch::Sender<usize>>);
+
+/// One connection. Whoever keeps using what was a connection after HTTP is
+/// over, as tunnels do, holds a clone: it counts until all are dropped.
+#[derive(Clone)]
+pub(crate) struct Open(#[expect(dead_code, reason = "it counts when it is dropped")] Arc<One>);
+
+struct One(Connections);
+
+impl Connections {
+    pub(crate) fn open(&self) -> Open {
+        self.0.send_modify(|count| *count = count.saturating_add(1));
+        Open(Arc::new(One(self.clone())))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        *self.0.borrow()
+    }
+
+    /// Waits until there are few enough.
+    pub(crate) async fn until(&self, are_few: impl Fn(usize) -> bool) {
+        // It fails only when the sender is gone, which is here.
+        let _ = self.0.subscribe().wait_for(|count| are_few(*count)).await;
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,71 @@
+//! How connections are accepted: by which limits, with TLS or without.
+
+use std::io;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{Limits, Tls};
+use crate::upstream::Stream;
+
+/// How often an HTTP/2 connection is asked whether anybody is there.
+const PING_EVERY: Duration = Duration::from_secs(60);
+
+/// hyper's own limit.
+const DEFAULT_MAX_HEADERS: usize = 100;
+
+/// How connections are accepted; another configuration has another door, and
+/// connections keep to the one by which they came in.
+pub(crate) struct Door {
+    pub(super) builder: Builder<TokioExecutor>,
+    pub(super) limits: Limits,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    pub(crate) fn new(limits: &Limits, tls: Option<&Tls>) -> Self {
+        Self {
+            builder: builder(limits),
+            limits: limits.clone(),
+            tls: tls.map(|tls| TlsAcceptor::from(tls.config().clone())),
+        }
+    }
+
+    /// The connection, once it is known to be what it should be.
+    pub(super) async fn open(&self, stream: TcpStream) -> io::Result<Stream> {
+        // Without it the connection still works, only more slowly.
+        drop(stream.set_nodelay(true));
+        let Some(tls) = &self.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        let in_time = timeout(self.limits.header_timeout, tls.accept(stream)).await;
+        Ok(Stream::Tls(Box::new(in_time??.into())))
+    }
+}
+
+/// hyper's own guards against floods of resets and of pings stay as they are.
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // hyper counts the time between two requests as part of reading the
+    // second one's header; without a timer it counts nothing at all.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(limits.max_header_bytes);
+    // Where a number is given, hyper looks for room anew for each request.
+    if limits.max_headers != DEFAULT_MAX_HEADERS {
+        builder.http1().max_headers(limits.max_headers);
+    }
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
+    builder
+}

@@ -1,0 +1,71 @@
+//! The state of affairs, for people: never a token or a key.
+
+use remint_idtoken::UnixTime;
+use serde_json::{Value, json};
+
+use crate::instance::{History, Instance};
+use crate::keys::KeyStatus;
+use crate::service::{Region, Service};
+
+/// All that can be told.
+pub(crate) fn status(instance: &Instance) -> Value {
+    let (now, gateway) = (instance.kept.clock.now(), instance.gateway());
+    let in_flight = &gateway.proxy.in_flight;
+    let services = gateway.services.iter().map(|service| of_service(service, now));
+    let key_sets = gateway.proxy.keyring.status().map(|(issuer, keys)| of_keys(issuer, &keys, now));
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": instance.started_at.elapsed().as_secs(),
+        "is_draining": instance.is_draining(),
+        "not_ready": instance.missing(),
+        "configuration": of_history(&instance.history()),
+        "certificate_expires_at": gateway.certificate_ends.map(|it| it.to_string()),
+        "connections": instance.connections.count(),
+        "requests": { "in_flight": in_flight.under_way(), "queued": in_flight.queued() },
+        "services": services.collect::<Vec<_>>(),
+        "key_sets": key_sets.collect::<Vec<_>>(),
+    })
+}
+
+fn of_history(history: &History) -> Value {
+    let source = history.source.as_ref();
+    json!({
+        "file": source.map(|it| &it.file),
+        "sha256": source.map(|it| &it.hash),
+        "loaded_at": history.loaded_at.to_string(),
+        "last_error": history.last_error,
+        "needs_restart": history.needs_restart,
+    })
+}
+
+fn of_service(service: &Service, now: UnixTime) -> Value {
+    let regions = service.regions.iter().map(|region| of_region(region, now));
+    json!({ "name": *service.name, "regions": regions.collect::<Vec<_>>() })
+}
+
+fn of_region(region: &Region, now: UnixTime) -> Value {
+    let ejected_for = region.health.ejected_for(std::time::Instant::now());
+    let token = region.token.token(now);
+    json!({
+        "name": *region.name,
+        "host": region.host.to_str().unwrap_or_default(),
+        "ejected_until": ejected_for.map(|it| now.plus(it).to_string()),
+        "token": {
+            "audience": region.token.audience(),
+            "account": token.as_ref().and_then(|it| it.account()),
+            "expires_at": token.as_ref().map(|it| it.expires_at().to_string()),
+            "next_attempt_at": region.token.next_at().to_string(),
+        },
+    })
+}
+
+fn of_keys(issuer: &str, keys: &KeyStatus, now: UnixTime) -> Value {
+    json!({
+        "issuer": issuer,
+        "url": keys.url,
+        "key_ids": keys.ids,
+        "age_seconds": keys.fetched_at.map(|at| now.since(at).as_secs()),
+        "next_fetch_at": keys.next_at.to_string(),
+        "last_error": keys.last_error,
+    })
+}
