@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::assertion::KEYS_PATH;
 use crate::gateway::Gateway;
 
 /// The format of the figures (OpenMetrics 1.0).
@@ -22,10 +23,19 @@ pub(crate) fn answer<B>(gateway: &Gateway, request: &Request<B>) -> Response<Ful
         "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".into()),
         "/readyz" => ready(&gateway.missing()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(gateway)),
+        KEYS_PATH => keys(gateway),
         _ => {
             let pages = "there are /healthz, /readyz and /metrics\n";
             text(StatusCode::NOT_FOUND, PLAIN, pages.into())
         }
+    }
+}
+
+/// What the main listener publishes too.
+fn keys(gateway: &Gateway) -> Response<Full<Bytes>> {
+    match &gateway.proxy.asserter {
+        Some(asserter) => asserter.keys_page(),
+        None => text(StatusCode::NOT_FOUND, PLAIN, "there are no assertions\n".into()),
     }
 }
 

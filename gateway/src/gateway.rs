@@ -9,9 +9,11 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::assertion::Asserter;
 use crate::clock::Clock;
 use crate::config::{self, Config, HostPort, Identity, Origin};
 use crate::doorbell::{News, Task};
+use crate::headers::TokenPlaces;
 use crate::keys::Keyring;
 use crate::metrics::Metrics;
 use crate::mint::{MetadataServer, Slot, keep_fresh};
@@ -81,6 +83,8 @@ impl Gateway {
                 response_timeout: config.upstream.response_timeout,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
+                token_places: TokenPlaces::of(&config.policy),
+                asserter: config.assertion.as_ref().map(Asserter::new),
             },
             services,
             is_draining: AtomicBool::new(false),
@@ -123,11 +127,14 @@ impl Site<'_> {
         let name = &settings.name;
         let regions = settings.regions.iter().map(|region| {
             let minted = self.metrics.mints(name, &region.name);
-            self.region(name, region, tokens.slot(&region.audience, minted))
+            self.region(settings, region, tokens.slot(&region.audience, minted))
         });
+        let regions: Vec<Region> = regions.collect::<Result<_, _>>()?;
         Ok(Arc::new(Service {
             name: Arc::clone(name),
-            regions: regions.collect::<Result<_, _>>()?,
+            token_headers: regions.iter().map(|region| region.token_header).collect(),
+            host: settings.host,
+            regions,
             turn: AtomicUsize::new(0),
             retries: self.metrics.retries(name),
             news: Arc::clone(&tokens.news),
@@ -136,7 +143,7 @@ impl Site<'_> {
 
     fn region(
         &self,
-        service: &str,
+        service: &config::Service,
         settings: &config::Region,
         token: Arc<Slot>,
     ) -> Result<Region, ConnectorError> {
@@ -144,10 +151,11 @@ impl Site<'_> {
         Ok(Region {
             name: Arc::clone(&settings.name),
             host: host_header(&settings.origin.authority())?,
+            token_header: service.token_header,
             token,
             pool: Arc::new(Pool::new(dialer, Arc::clone(self.clock))),
             health: Health::default(),
-            counters: self.metrics.region(service, &settings.name),
+            counters: self.metrics.region(&service.name, &settings.name),
             warned_at: AtomicU64::new(0),
         })
     }
@@ -164,6 +172,7 @@ fn routes(
             let route = Route {
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
+                telling: it.telling,
             };
             (Arc::clone(&it.rule), route)
         })

@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod admin;
+mod assertion;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -36,6 +37,9 @@ mod request;
 mod running;
 mod server;
 mod service;
+#[cfg(test)]
+mod test_callers;
 mod upstream;
 
+pub use assertion::new_key as new_assertion_key;
 pub use running::{Running, StartError};

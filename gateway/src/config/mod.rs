@@ -9,10 +9,12 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod assertion;
 mod origin;
 mod routes;
 mod services;
 mod settings;
+mod telling;
 pub(crate) mod yaml;
 
 use std::collections::HashMap;
@@ -26,8 +28,12 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
+pub use assertion::Assertion;
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
+pub use telling::{HostHeader, Telling};
+
+pub use crate::headers::TokenHeader;
 
 /// Everything the gateway is told, checked and complete.
 #[derive(Clone, Debug)]
@@ -42,6 +48,8 @@ pub struct Config {
     pub identity: Identity,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
+    /// How regions are told who called, if they are told.
+    pub assertion: Option<Assertion>,
     /// How regions are reached.
     pub upstream: Upstream,
     /// How long requests are still taken once a stop was asked for and
@@ -70,6 +78,10 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
+    /// Where its regions find the gateway's token.
+    pub token_header: TokenHeader,
+    /// The host that its regions are asked for.
+    pub host: HostHeader,
 }
 
 /// How the requests of one rule are served.
@@ -77,6 +89,8 @@ pub struct Service {
 pub struct Route {
     /// The name of the rule.
     pub rule: Arc<str>,
+    /// What is told of them, and how.
+    pub telling: Telling,
 }
 
 /// A service in one region.
@@ -111,6 +125,8 @@ pub struct Environment {
     pub port: Option<String>,
     /// `GCE_METADATA_HOST`, as Google's client libraries read it.
     pub metadata_host: Option<String>,
+    /// Whether this is no production: `--dev`.
+    pub dev: bool,
 }
 
 impl Environment {
@@ -118,7 +134,7 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST") }
+        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST"), dev: false }
     }
 }
 
@@ -196,6 +212,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
     let identity = settings::identity(&mut object, environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
+    let assertion = assertion::read(&mut object, folder, environment);
     let upstream = settings::upstream(&mut object, folder);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
@@ -206,6 +223,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         policy: policy?,
         identity: identity?,
         services: services?,
+        assertion: assertion?,
         upstream: upstream?,
         drain_delay: drain_delay?.unwrap_or_default(),
         // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.

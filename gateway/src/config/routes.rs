@@ -5,18 +5,20 @@ use std::sync::Arc;
 use remint_idtoken::config::Reader;
 use remint_idtoken::{Policy, Rule};
 
-use super::Route;
+use super::{Route, Telling, telling};
 
 /// A rule's name, or a mapping with the name and what differs from the
 /// defaults.
 pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> {
     if !from.is_mapping() {
-        return read_rule(from, policy).map(|rule| Route { rule });
+        let telling = Telling::default();
+        return read_rule(from, policy).map(|rule| Route { rule, telling });
     }
     let mut object = from.object()?;
     let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
+    let telling = telling::read(&mut object);
     object.finish();
-    Some(Route { rule: rule? })
+    Some(Route { rule: rule?, telling: telling? })
 }
 
 fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::headers;
+use crate::headers::TokenPlaces;
 
 /// The body of a request on its way to a region.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     body: Incoming,
     is_http_2: bool,
+    places: TokenPlaces,
     upload: Upload,
 }
 
@@ -29,8 +30,8 @@ pub(crate) enum BodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming, is_http_2: bool) -> Self {
-        Self { body, is_http_2, upload: Upload::default() }
+    pub(crate) fn new(body: Incoming, is_http_2: bool, places: TokenPlaces) -> Self {
+        Self { body, is_http_2, places, upload: Upload::default() }
     }
 
     /// Tells how the body is getting on when it is out of sight.
@@ -62,7 +63,9 @@ impl Body for RequestBody {
         self.upload.note(polled.is_pending());
         match polled {
             Poll::Ready(None) if self.is_broken_off() => Poll::Ready(Some(Err(BodyError::Reset))),
-            polled => polled.map_ok(without_untold).map_err(BodyError::Read),
+            polled => {
+                polled.map_ok(|frame| without_untold(frame, &self.places)).map_err(BodyError::Read)
+            }
         }
     }
 
@@ -75,10 +78,10 @@ impl Body for RequestBody {
     }
 }
 
-fn without_untold(frame: Frame<Bytes>) -> Frame<Bytes> {
+fn without_untold(frame: Frame<Bytes>, places: &TokenPlaces) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            headers::remove_untold(&mut trailers);
+            places.clean_trailers(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
