@@ -33,21 +33,27 @@ fn address(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &s
     line.strip_prefix(before).unwrap().parse().unwrap()
 }
 
+/// The program at work before the emulator's regions, and its addresses.
+fn serve(google: &Google, folder: &Folder, log: Stdio) -> (Program, [SocketAddr; 2]) {
+    folder.write("ca.pem", google.emulator.ca_pem());
+    let text = configuration(&google.emulator, &google.regions());
+    let file = folder.write("remint.yaml", &text);
+    let mut command = remint();
+    command.arg("serve").arg("--config").arg(file);
+    let child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut program = Program(child);
+    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
+    let front = address(&mut lines, "remint: listening on http://");
+    let admin = address(&mut lines, "remint: admin on http://");
+    (program, [front, admin])
+}
+
 #[tokio::test]
 async fn sigterm_lets_the_requests_under_way_finish() {
     let google = Google::start().await;
     let emulator = &google.emulator;
     let folder = Folder::new();
-    folder.write("ca.pem", emulator.ca_pem());
-    let text = configuration(emulator, &google.regions());
-    let file = folder.write("remint.yaml", &text);
-    let mut command = remint();
-    command.arg("serve").arg("--config").arg(file);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut program = Program(child);
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
-    let front = address(&mut lines, "remint: listening on http://");
-    let admin = address(&mut lines, "remint: admin on http://");
+    let (mut program, [front, admin]) = serve(&google, &folder, Stdio::null());
     eventually("it is ready", async || get(admin, "/readyz").await.status == 200).await;
     let token = emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let request = Request::get("/delay/300")
@@ -97,4 +103,34 @@ async fn a_check_of_a_good_file_says_what_it_amounts_to() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
     assert!(said.contains("service orders for push"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_logged_of_a_request_names_its_trace() {
+    let (google, folder) = (Google::start().await, Folder::new());
+    let (mut program, [front, _]) = serve(&google, &folder, Stdio::piped());
+    let log = BufReader::new(program.0.stderr.take().unwrap());
+    let request = Request::get("/")
+        .header("host", HOST)
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .body(Full::default())
+        .unwrap();
+    assert_eq!(send(front, request).await.status, 401);
+    let refused = tokio::task::spawn_blocking(move || {
+        log.lines().map(|line| line.unwrap()).find(|line| line.contains("\"refused\""))
+    });
+    let line: serde_json::Value = serde_json::from_str(&refused.await.unwrap().unwrap()).unwrap();
+    assert_eq!(line["span"]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{line}");
+}
+
+#[test]
+fn a_new_key_for_assertions_is_one_that_a_configuration_may_name() {
+    let output = remint().arg("assertion-key").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let folder = Folder::new();
+    let file = folder.write("keys.pem", &String::from_utf8(output.stdout).unwrap());
+    let text = format!("assertion: {{ issuer: me, keys: {} }}\n", file.display());
+    let output = remint().arg("check").arg(folder.write("remint.yaml", &text)).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("\"services\" is missing") && !said.contains("assertion"), "{said}");
 }

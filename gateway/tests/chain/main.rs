@@ -9,10 +9,12 @@
     reason = "tests may"
 )]
 
+mod asserting;
 mod binary;
 mod client;
 mod draining;
 mod failing;
+mod own_errors;
 mod passing;
 mod raw;
 mod raw_http_2;
@@ -20,3 +22,4 @@ mod raw_region;
 mod refusing;
 mod streaming;
 mod support;
+mod telling;
