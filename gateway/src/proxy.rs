@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, error_span, warn};
 
 use crate::assertion::Asserter;
 use crate::clock::Clock;
@@ -68,8 +68,8 @@ impl Proxy {
         let id = self.ids.of(request.headers());
         let trace_id = trace::settle(request.headers_mut());
         let form = self.form(&request);
-        // All lines of this request's carry its trace.
-        let span = info_span!("request", %trace_id);
+        // All lines of this request's carry its trace, at any level.
+        let span = error_span!("request", %trace_id);
         match self.relay(peer, &id, request).instrument(span).await {
             Ok(response) => response.map(ResponseBody::Region),
             Err(error) => error.response(&id, form),

@@ -116,3 +116,17 @@ fn only_what_is_grpc_by_all_its_marks_is_taken_for_it() {
     assert!(!call(&|request| *request.version_mut() = Version::HTTP_11));
     assert!(!call(&|request| *request.method_mut() = Method::GET));
 }
+
+#[test]
+fn the_documentation_lists_every_error_as_it_is_told() {
+    let documentation = include_str!("../../../../docs/errors.md");
+    for error in all() {
+        let answer = error.answer();
+        let retry_after = answer.retry_after.map_or(String::new(), |it| format!(" {it}"));
+        let line = format!(
+            "| `{}` | {} | {} |{retry_after} | ",
+            answer.kind, answer.status, answer.grpc as u16
+        );
+        assert!(documentation.contains(&line), "{line}");
+    }
+}
