@@ -13,7 +13,7 @@ use crate::assertion::Asserter;
 use crate::clock::Clock;
 use crate::config::{self, Config, HostPort, Identity, Origin};
 use crate::doorbell::{News, Task};
-use crate::headers::TokenPlaces;
+use crate::headers::{TokenHeader, TokenPlaces};
 use crate::keys::Keyring;
 use crate::metrics::Metrics;
 use crate::mint::{MetadataServer, Slot, keep_fresh};
@@ -132,7 +132,7 @@ impl Site<'_> {
         let regions: Vec<Region> = regions.collect::<Result<_, _>>()?;
         Ok(Arc::new(Service {
             name: Arc::clone(name),
-            token_headers: regions.iter().map(|region| region.token_header).collect(),
+            token_headers: TokenHeader::of_all(regions.iter().map(|region| region.token_header)),
             host: settings.host,
             regions,
             turn: AtomicUsize::new(0),

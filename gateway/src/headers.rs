@@ -58,6 +58,17 @@ impl TokenHeader {
             Self::ProxyAuthorization => PROXY_AUTHORIZATION,
         }
     }
+
+    /// Those of several regions, each once.
+    pub(crate) fn of_all(regions: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut all = Vec::new();
+        regions.for_each(|one| {
+            if !all.contains(&one) {
+                all.push(one)
+            }
+        });
+        all
+    }
 }
 
 /// What a request's headers are completed with.

@@ -54,19 +54,20 @@ fn an_assertion_says_who_called_whom_by_which_rule_and_is_signed() {
     });
     assert_eq!(said, expected);
     assert!(said["sub"].is_string());
-    // The core's own verifier, with the keys as they are published.
-    let jwks = parse_jwks(&world.asserter.jwks).unwrap();
-    let mut authority = Authority::of(&[es256_issuer()], remint_idtoken::Timing::default(), AwsLc);
-    let keys = KeySet::load(&AwsLc, &jwks).unwrap().0;
-    authority.set_keys("gateway", Some(Arc::new(keys)));
-    let authenticate = |token: &str| {
-        authority.authenticate(UnverifiedToken::parse(token.as_bytes()).unwrap(), now).map(drop)
-    };
-    assert!(authenticate(&token).is_ok());
+    assert!(is_signed(&token, &world.asserter.jwks, now));
     let other = world.assertion("eve@evil.example", "us-central1", now);
     let parts = |token: &str| token.rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned()));
     let mixed = format!("{}.{}", parts(&other).unwrap().0, parts(&token).unwrap().1);
-    assert!(authenticate(&mixed).is_err());
+    assert!(!is_signed(&mixed, &world.asserter.jwks, now));
+}
+
+/// By the core's own verifier, with the keys as they are published.
+fn is_signed(token: &str, published: &[u8], now: UnixTime) -> bool {
+    let jwks = parse_jwks(published).unwrap();
+    let mut authority = Authority::of(&[es256_issuer()], remint_idtoken::Timing::default(), AwsLc);
+    let keys = KeySet::load(&AwsLc, &jwks).unwrap().0;
+    authority.set_keys("gateway", Some(Arc::new(keys)));
+    authority.authenticate(UnverifiedToken::parse(token.as_bytes()).unwrap(), now).is_ok()
 }
 
 fn es256_issuer() -> Issuer {
@@ -137,6 +138,32 @@ fn keys_are_read_from_pem_and_from_jwk_sets_and_the_first_one_signs() {
     let keys = AssertionKeys::parse(format!("{one}{other}").as_bytes()).unwrap();
     assert_eq!(keys.signer().id(), both[0]);
     assert_eq!(format!("{keys:?}"), format!("{both:?}"), "nothing else is shown");
+}
+
+/// As the documentation has it: the new key after the old one, then before it,
+/// then alone. Whoever cached the page of the step before still checks, and the
+/// instances of a fleet may be one step apart.
+#[test]
+fn keys_change_step_by_step_without_a_refusal() {
+    let (old, new) = (new_key().unwrap(), new_key().unwrap());
+    let callers = Callers::new();
+    let steps = [old.clone(), format!("{old}{new}"), format!("{new}{old}"), new];
+    let steps = steps.map(|file| {
+        let keys = Arc::new(AssertionKeys::parse(file.as_bytes()).unwrap());
+        Asserter::new(&Assertion { issuer: "https://gateway.example".into(), keys })
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {}", callers.token()).parse().unwrap());
+    let admission = callers.admit("usual", &headers);
+    let (caller, now) = (admission.caller().unwrap(), callers.now());
+    for pair in steps.windows(2) {
+        for (signer, published) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+            let token = signer.assertion(caller, "us-central1", AUDIENCE, now).unwrap();
+            assert!(is_signed(token.to_str().unwrap(), &published.jwks, now));
+        }
+    }
+    let token = steps[0].assertion(caller, "us-central1", AUDIENCE, now).unwrap();
+    assert!(!is_signed(token.to_str().unwrap(), &steps[3].jwks, now), "the old key is gone");
 }
 
 #[test]

@@ -62,6 +62,22 @@ async fn each_region_is_told_who_called_for_its_own_audience() {
 }
 
 #[tokio::test]
+async fn an_attempt_in_another_region_carries_that_regions_assertion() {
+    let (google, folder) = (Google::start().await, Folder::new());
+    let regions = google.regions();
+    let chain = chain_before(&regions, google, &folder).await;
+    chain.emulator.region("orders", "us-central1").unwrap().stop().await;
+    for _ in 0..2 {
+        let answer = chain.get("/").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let seen = answer.json();
+        let said = &seen["headers"]["x-remint-assertion"]["claims"];
+        assert_eq!((&said["aud"], &seen["region"]), (&seen["audience"], &"europe-west1".into()));
+    }
+    assert_eq!(chain.figure("remint_retries_total", "").await, 1, "one was tried in both");
+}
+
+#[tokio::test]
 async fn nothing_is_said_of_callers_who_were_not_verified_or_are_left_out() {
     let (google, folder) = (Google::start().await, Folder::new());
     let regions = google.regions();

@@ -7,9 +7,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use remint_emulator::{Message, PushSubscription};
 use tokio::net::TcpStream;
 
-use crate::support::{Chain, Google, HOST};
+use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST};
 
 #[tokio::test]
 async fn a_failure_is_a_problem_in_json_and_a_refusal_tells_no_reason() {
@@ -82,6 +83,26 @@ async fn a_grpc_call_gets_a_grpc_status_where_the_rule_says_so() {
     let failed = send(&chain, call().header("authorization", token)).await;
     assert_eq!(failed.headers()["grpc-status"], "14");
     assert_eq!(failed.headers()["x-remint-reason"], "no_region");
+}
+
+/// A publisher may name its attributes as headers, so it may try to make a
+/// failure look like gRPC, and so like an acknowledgement.
+#[tokio::test]
+async fn a_push_that_fails_is_never_acknowledged_whatever_its_attributes_say() {
+    let chain = chain_for(true).await;
+    for region in chain.emulator.regions() {
+        region.stop().await;
+    }
+    let endpoint = format!("http://{HOST}/push").parse().unwrap();
+    let mut subscription = PushSubscription::new("orders", endpoint, CALLER);
+    subscription.connect_to = Some(chain.gateway.address());
+    subscription.audience = Some(AUDIENCE.to_owned());
+    subscription.wrapped = false;
+    subscription.give_up_after = Some(2);
+    let message = Message::from("7").with("content-type", "application/grpc");
+    let report = chain.emulator.push(&subscription, vec![message.with("te", "trailers")]).await;
+    assert_eq!(report.delivered(), 0, "{:?}", report.statuses());
+    assert_eq!(report.statuses().keys().collect::<Vec<_>>(), [&503]);
 }
 
 #[tokio::test]
