@@ -64,7 +64,7 @@ impl TokenHeader {
         let mut all = Vec::new();
         regions.for_each(|one| {
             if !all.contains(&one) {
-                all.push(one)
+                all.push(one);
             }
         });
         all
