@@ -8,6 +8,7 @@ use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::assertion::KEYS_PATH;
 use crate::instance::Instance;
 use crate::status::status;
 
@@ -34,6 +35,7 @@ pub(crate) fn answer<B>(
         "/readyz" => ready(&instance.missing()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
         "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", status(instance))),
+        KEYS_PATH => keys(instance),
         _ => {
             let pages = "there are /healthz, /readyz, /metrics and /status\n";
             text(StatusCode::NOT_FOUND, PLAIN, pages.into())
@@ -58,6 +60,14 @@ fn is_own_host<B>(bound: IpAddr, request: &Request<B>) -> bool {
         // Beyond this machine the addresses of the listener are not all known.
         Ok(ip) => ip.is_loopback() || ip == bound || !bound.is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// What the main listener publishes too.
+fn keys(instance: &Instance) -> Response<Full<Bytes>> {
+    match &instance.gateway().proxy.asserter {
+        Some(asserter) => asserter.keys_page(),
+        None => text(StatusCode::NOT_FOUND, PLAIN, "there are no assertions\n".into()),
     }
 }
 

@@ -1,19 +1,16 @@
 //! What can go wrong with a request, and the one map to what its caller is
 //! told.
 
+mod rendering;
+
 use std::error::Error;
 use std::fmt::Write;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
-use remint_idtoken::Refusal;
+use remint_idtoken::{Answer as RefusalAnswer, Refusal};
 
-use crate::upstream::{BodyFault, ResponseBody};
+pub(crate) use rendering::{Form, is_grpc};
 
-/// The request id in an answer of the gateway's own.
-const ANSWER_ID: HeaderName = HeaderName::from_static("x-remint-request-id");
-/// Tells the gateway's own errors from a region's.
-const ANSWER_REASON: HeaderName = HeaderName::from_static("x-remint-reason");
+use crate::upstream::BodyFault;
 
 /// Why a request got no answer from a region.
 #[derive(Debug)]
@@ -44,82 +41,153 @@ impl From<BodyFault> for ProxyError {
     }
 }
 
-/// An answer in HTTP's terms.
+/// What the caller is told, in any form.
 struct Answer {
     status: u16,
+    /// The same in gRPC's terms.
+    grpc: GrpcStatus,
+    /// Which kind of failure it is, for programs.
+    kind: &'static str,
+    title: &'static str,
+    /// One sentence. A gRPC message too, so plain ASCII without `%`.
+    detail: &'static str,
+    /// Tells the gateway's own errors from a region's.
     reason: Option<&'static str>,
     challenge: Option<&'static str>,
     retry_after: Option<&'static str>,
-    body: &'static str,
+}
+
+/// The codes of gRPC that are used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GrpcStatus {
+    Cancelled = 1,
+    DeadlineExceeded = 4,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 impl ProxyError {
     /// Never a success: a sender takes that for an acknowledgement.
     fn answer(&self) -> Answer {
-        let own = |status, reason, retry_after, body| Answer {
+        let own = |status, grpc, kind, title, detail| Answer {
             status,
-            reason: Some(reason),
+            grpc,
+            kind,
+            title,
+            detail,
+            reason: Some(kind),
             challenge: None,
-            retry_after,
-            body,
+            retry_after: (status == 503).then_some("5"),
         };
         match self {
-            // No reason: it would help an attacker.
-            Self::Refused(refusal) => {
-                let answer = refusal.answer();
-                Answer {
-                    status: answer.status(),
-                    reason: None,
-                    challenge: answer.challenge(),
-                    retry_after: answer.retry_after(),
-                    body: answer.body(),
-                }
-            }
-            Self::NoToken => {
-                own(503, "no_token", Some("5"), "not available for the moment, try again\n")
-            }
-            Self::NoRegion => {
-                own(503, "no_region", Some("5"), "not available for the moment, try again\n")
-            }
+            Self::Refused(refusal) => refused(refusal.answer()),
+            Self::NoToken => own(
+                503,
+                GrpcStatus::Unavailable,
+                "no_token",
+                "Not available for the moment",
+                "The gateway has no token for the service. Nothing was sent; try again.",
+            ),
+            Self::NoRegion => own(
+                503,
+                GrpcStatus::Unavailable,
+                "no_region",
+                "Not available for the moment",
+                "No region of the service can be reached. Nothing was sent; try again.",
+            ),
             // Whether to send again is for the sender to decide: the request
             // may have done its work.
-            Self::Lost => {
-                own(502, "connection_lost", None, "the service broke the connection off\n")
-            }
+            Self::Lost => own(
+                502,
+                GrpcStatus::Unavailable,
+                "connection_lost",
+                "The connection broke",
+                "The service broke the connection off. The request may have done its work.",
+            ),
             // Most likely nobody hears this.
-            Self::CallerGone => own(400, "request_incomplete", None, "the request broke off\n"),
-            Self::TimedOut => own(504, "timeout", None, "the service did not answer in time\n"),
-            Self::TooManyHeaders => own(431, "too_many_headers", None, "too many headers\n"),
-            Self::Overloaded => own(503, "overloaded", Some("1"), "too many requests, try again\n"),
-            Self::Body(BodyFault::TooLarge) => {
-                own(413, "body_too_large", None, "the request's body is too large\n")
-            }
-            Self::Body(BodyFault::TooSlow) => {
-                own(408, "body_too_slow", None, "the request's body did not come in time\n")
-            }
+            Self::CallerGone => own(
+                400,
+                GrpcStatus::Cancelled,
+                "request_incomplete",
+                "The request is incomplete",
+                "The request broke off before its end.",
+            ),
+            Self::TimedOut => own(
+                504,
+                GrpcStatus::DeadlineExceeded,
+                "timeout",
+                "No answer in time",
+                "The service did not answer in time. The request may have done its work.",
+            ),
+            Self::TooManyHeaders => own(
+                431,
+                GrpcStatus::ResourceExhausted,
+                "too_many_headers",
+                "Too many headers",
+                "The request has more header lines than the gateway takes.",
+            ),
+            Self::Overloaded => Answer {
+                retry_after: Some("1"),
+                ..own(
+                    503,
+                    GrpcStatus::Unavailable,
+                    "overloaded",
+                    "Too many requests at once",
+                    "Too many requests are under way. Nothing was sent; try again.",
+                )
+            },
+            Self::Body(BodyFault::TooLarge) => own(
+                413,
+                GrpcStatus::ResourceExhausted,
+                "body_too_large",
+                "The body is too large",
+                "The request has a longer body than the gateway takes for it.",
+            ),
+            Self::Body(BodyFault::TooSlow) => own(
+                408,
+                GrpcStatus::Cancelled,
+                "body_too_slow",
+                "The body came too slowly",
+                "The rest of the request did not come in time.",
+            ),
         }
     }
+}
 
-    /// The answer to the caller.
-    pub(crate) fn response(&self, id: HeaderValue) -> Response<ResponseBody> {
-        let answer = self.answer();
-        let mut response = Response::new(ResponseBody::from(answer.body));
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(ANSWER_ID, id);
-        let optional = [
-            (ANSWER_REASON, answer.reason),
-            (WWW_AUTHENTICATE, answer.challenge),
-            (RETRY_AFTER, answer.retry_after),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                headers.insert(name, HeaderValue::from_static(value));
-            }
-        }
-        response
+/// No reason, and the same text for all that is wrong with a token: more would
+/// help an attacker.
+fn refused(answer: RefusalAnswer) -> Answer {
+    let (grpc, kind, title, detail) = match answer {
+        RefusalAnswer::Unauthenticated | RefusalAnswer::InvalidToken => (
+            GrpcStatus::Unauthenticated,
+            "unauthenticated",
+            "Not authenticated",
+            "The request needs an ID token that is valid for it.",
+        ),
+        RefusalAnswer::Forbidden => (
+            GrpcStatus::PermissionDenied,
+            "forbidden",
+            "Not permitted",
+            "The request is not permitted.",
+        ),
+        RefusalAnswer::Unavailable => (
+            GrpcStatus::Unavailable,
+            "unavailable",
+            "Not available for the moment",
+            "The request can't be checked right now. Nothing was sent; try again.",
+        ),
+    };
+    Answer {
+        status: answer.status(),
+        grpc,
+        kind,
+        title,
+        detail,
+        reason: None,
+        challenge: answer.challenge(),
+        retry_after: answer.retry_after(),
     }
 }
 
@@ -138,45 +206,6 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use remint_idtoken::Reason;
-
-    fn headers(error: &ProxyError) -> (u16, Option<String>, Option<String>, Option<String>) {
-        let response = error.response(HeaderValue::from_static("id-1"));
-        assert_eq!(response.headers()[ANSWER_ID], "id-1");
-        let value = |name| response.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-        let status = response.status().as_u16();
-        (status, value(ANSWER_REASON), value(WWW_AUTHENTICATE), value(RETRY_AFTER))
-    }
-
-    #[test]
-    fn no_failure_is_ever_answered_with_a_success() {
-        let own = [
-            ProxyError::NoToken,
-            ProxyError::NoRegion,
-            ProxyError::Lost,
-            ProxyError::CallerGone,
-            ProxyError::TimedOut,
-            ProxyError::TooManyHeaders,
-            ProxyError::Overloaded,
-            ProxyError::Body(BodyFault::TooLarge),
-            ProxyError::Body(BodyFault::TooSlow),
-        ];
-        let refused = Reason::ALL.map(|reason| ProxyError::Refused(reason.into()));
-        for error in own.iter().chain(&refused) {
-            assert!(error.answer().status >= 400, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_tells_its_caller_no_reason_and_a_failure_does() {
-        let refused = headers(&ProxyError::Refused(Reason::AudienceMismatch.into()));
-        let challenge = Some("Bearer error=\"invalid_token\"".to_owned());
-        assert_eq!(refused, (401, None, challenge, None));
-        let no_token = headers(&ProxyError::NoToken);
-        assert_eq!(no_token, (503, Some("no_token".into()), None, Some("5".into())));
-        assert_eq!(headers(&ProxyError::Lost).0, 502);
-        assert_eq!(headers(&ProxyError::TimedOut).0, 504);
-    }
 
     #[test]
     fn an_error_is_told_with_its_causes() {

@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::{Policy, UnixTime};
 
+use crate::assertion::Asserter;
 use crate::config::{self, Config, HostPort, Identity, Origin, Tls};
+use crate::headers::{TokenHeader, TokenPlaces};
 use crate::in_flight::InFlight;
 use crate::kept::{FreshToken, Kept, Way};
 use crate::keys::{IssuerKeys, KeySource, Keyring, key_origin};
@@ -84,6 +86,8 @@ impl Gateway {
                 in_flight,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
+                token_places: TokenPlaces::of(&config.policy),
+                asserter: config.assertion.as_ref().map(Asserter::new),
             },
             services,
             certificate_ends: config.tls.as_ref().and_then(Tls::not_after),
@@ -114,10 +118,13 @@ struct Site<'a> {
 impl Site<'_> {
     fn service(&mut self, settings: &config::Service) -> Result<Arc<Service>, ConnectorError> {
         let name = &settings.name;
-        let regions = settings.regions.iter().map(|region| self.region(name, region));
+        let regions = settings.regions.iter().map(|region| self.region(settings, region));
+        let regions: Vec<Region> = regions.collect::<Result<_, _>>()?;
         Ok(Arc::new(Service {
             name: Arc::clone(name),
-            regions: regions.collect::<Result<_, _>>()?,
+            token_headers: TokenHeader::of_all(regions.iter().map(|region| region.token_header)),
+            host: settings.host,
+            regions,
             turn: AtomicUsize::new(0),
             retries: self.kept.metrics.retries(name),
             news: Arc::clone(&self.kept.news),
@@ -126,23 +133,24 @@ impl Site<'_> {
 
     fn region(
         &mut self,
-        service: &Arc<str>,
+        service: &config::Service,
         settings: &config::Region,
     ) -> Result<Region, ConnectorError> {
-        let token = self.token(&settings.audience, service, &settings.name)?;
+        let token = self.token(&settings.audience, &service.name, &settings.name)?;
         let (kept, origin) = (self.kept, &settings.origin);
-        let key = ((Arc::clone(service), Arc::clone(&settings.name)), self.way(origin));
+        let key = ((Arc::clone(&service.name), Arc::clone(&settings.name)), self.way(origin));
         let healthy = |_: &_| Ok::<_, ConnectorError>(Health::default());
         Ok(Region {
             name: Arc::clone(&settings.name),
             host: host_header(&origin.authority())?,
+            token_header: service.token_header,
             token: Arc::clone(&token.slot),
             health: kept.healths.get(key.clone(), healthy)?,
             pool: kept.pools.get(key, |_| {
                 let dialer = self.connector.dialer(origin)?;
                 Ok::<_, ConnectorError>(Pool::new(dialer, Arc::clone(&kept.clock)))
             })?,
-            counters: kept.metrics.region(service, &settings.name),
+            counters: kept.metrics.region(&service.name, &settings.name),
             warned_at: AtomicU64::new(0),
         })
     }
@@ -204,6 +212,7 @@ fn routes(
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
                 max_body: it.max_body,
+                telling: it.telling,
             };
             (Arc::clone(&it.rule), route)
         })

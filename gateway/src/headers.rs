@@ -1,18 +1,24 @@
 //! What happens to headers on their way, as pure functions.
 
+mod passage;
+pub(crate) mod trace;
+mod untold;
+
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use remint_idtoken::policy::TokenPlace;
-use remint_idtoken::{is_identity_header, is_own_header, is_same_header};
+use remint_idtoken::is_own_header;
+
+pub(crate) use passage::{Passage, TokenPlaces, may_pass_token};
 
 /// The header that Cloud Run checks alone if it is there.
-pub(crate) const SERVERLESS_AUTHORIZATION: HeaderName =
-    HeaderName::from_static("x-serverless-authorization");
+const SERVERLESS_AUTHORIZATION: HeaderName = HeaderName::from_static("x-serverless-authorization");
 /// Follows a request through the logs of all hops.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says who the verified caller is, signed by this gateway.
+const ASSERTION: HeaderName = HeaderName::from_static("x-remint-assertion");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -31,6 +37,40 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
+/// The header in which a region finds the gateway's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenHeader {
+    /// `X-Serverless-Authorization`, which leaves `Authorization` to the
+    /// application.
+    XServerlessAuthorization,
+    /// `Authorization`.
+    Authorization,
+    /// `Proxy-Authorization`, which IAP reads too.
+    ProxyAuthorization,
+}
+
+impl TokenHeader {
+    /// Its name.
+    pub(crate) fn name(self) -> HeaderName {
+        match self {
+            Self::XServerlessAuthorization => SERVERLESS_AUTHORIZATION,
+            Self::Authorization => AUTHORIZATION,
+            Self::ProxyAuthorization => PROXY_AUTHORIZATION,
+        }
+    }
+
+    /// Those of several regions, each once.
+    pub(crate) fn of_all(regions: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut all = Vec::new();
+        regions.for_each(|one| {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        });
+        all
+    }
+}
+
 /// What a request's headers are completed with.
 pub(crate) struct Arrival<'a> {
     /// The address of the hop before this one.
@@ -43,46 +83,31 @@ pub(crate) struct Arrival<'a> {
 
 /// Makes the headers of a request ready for any region. What differs from
 /// region to region is left to [`address`].
-pub(crate) fn prepare(headers: &mut HeaderMap, arrival: Arrival<'_>) {
+pub(crate) fn prepare(headers: &mut HeaderMap, passage: &Passage<'_>, arrival: Arrival<'_>) {
     let wants_trailers = has_token(headers, &TE, "trailers");
-    remove_untold(headers);
-    // It was met by this gateway's own server.
-    headers.remove(EXPECT);
+    passage.clean(headers);
     join_cookies(headers);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    let via = match arrival.version {
+    append_via(headers, arrival.version);
+    headers.insert(REQUEST_ID, arrival.id);
+    if let Some(host) = &arrival.host {
+        headers.insert(HOST, host.clone());
+    }
+    set_forwarded(headers, arrival.peer, arrival.host);
+}
+
+/// Says that a message came through this gateway, which received it in that
+/// version (RFC 9110, section 7.6.3).
+pub(crate) fn append_via(headers: &mut HeaderMap, version: Version) {
+    let via = match version {
         Version::HTTP_2 => "2 remint",
         Version::HTTP_10 => "1.0 remint",
         _ => "1.1 remint",
     };
     headers.append(VIA, HeaderValue::from_static(via));
-    headers.insert(REQUEST_ID, arrival.id);
-    set_forwarded(headers, arrival.peer, arrival.host);
-}
-
-/// Removes what callers do not tell regions, from headers and from trailers:
-/// some servers merge these into those (RFC 9110, section 6.5.1).
-pub(crate) fn remove_untold(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    remove_named(headers, is_identity_header);
-    // The caller's token was read from there, and its signature must not be
-    // passed on.
-    headers.remove(AUTHORIZATION);
-    // Says what the X-Forwarded headers say (RFC 7239), and anybody outside
-    // can write it. A region must not have to choose whom to believe.
-    headers.remove(FORWARDED);
-}
-
-/// Removes the headers in which tokens were looked for, verified or not, also
-/// as they are spelt with `_`.
-pub(crate) fn remove_places<'p>(
-    headers: &mut HeaderMap,
-    places: &(impl Iterator<Item = &'p TokenPlace> + Clone),
-) {
-    remove_named(headers, |name| places.clone().any(|place| is_same_header(name, place.header())));
 }
 
 /// HTTP/2 callers may split cookies into several fields, which HTTP/1.1 does
@@ -122,10 +147,29 @@ fn joined<'h>(
     HeaderValue::from_bytes(&values.join(separator)).ok()
 }
 
-/// Addresses a request to one region, whose token must be in it alone.
-pub(crate) fn address(headers: &mut HeaderMap, host: HeaderValue, token: HeaderValue) {
-    headers.insert(HOST, host);
-    headers.insert(SERVERLESS_AUTHORIZATION, token);
+/// How a request is addressed to one region.
+pub(crate) struct Address<'a> {
+    /// The region's host, unless the request keeps the one it came for.
+    pub(crate) host: Option<&'a HeaderValue>,
+    pub(crate) token_header: TokenHeader,
+    pub(crate) token: HeaderValue,
+    /// Who the caller is, if the region is told.
+    pub(crate) assertion: Option<HeaderValue>,
+}
+
+/// Addresses a request to one region, whose token must be in it alone: it may
+/// have been addressed to another region of the service before, whose tokens
+/// are in one of `token_headers`.
+pub(crate) fn address(headers: &mut HeaderMap, token_headers: &[TokenHeader], to: Address<'_>) {
+    token_headers.iter().for_each(|own| drop(headers.remove(own.name())));
+    headers.insert(to.token_header.name(), to.token);
+    match to.assertion {
+        Some(assertion) => drop(headers.insert(ASSERTION, assertion)),
+        None => drop(headers.remove(ASSERTION)),
+    }
+    if let Some(host) = to.host {
+        headers.insert(HOST, host.clone());
+    }
 }
 
 /// Says how the body is delimited where the body alone does not tell the
@@ -168,7 +212,7 @@ fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     named.iter().for_each(|name| drop(headers.remove(name)));
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {
         let text = value.to_str().unwrap_or_default();

@@ -22,6 +22,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod admin;
+mod assertion;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -45,8 +46,11 @@ mod running;
 mod server;
 mod service;
 mod status;
+#[cfg(test)]
+mod test_callers;
 mod token_store;
 mod upstream;
 
+pub use assertion::new_key as new_assertion_key;
 pub use reload::Reloader;
 pub use running::{Running, StartError};

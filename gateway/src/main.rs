@@ -41,6 +41,9 @@ enum Command {
         /// The configuration, in YAML.
         #[arg(long, env = "REMINT_CONFIG", value_name = "FILE")]
         config: PathBuf,
+        /// Allow what is for a laptop alone: `keys: dev` under `assertion`.
+        #[arg(long)]
+        dev: bool,
     },
     /// Check a configuration and report every mistake in it.
     ///
@@ -50,14 +53,23 @@ enum Command {
         /// The configuration, in YAML.
         #[arg(env = "REMINT_CONFIG", value_name = "FILE")]
         file: PathBuf,
+        /// Allow what `serve --dev` allows.
+        #[arg(long)]
+        dev: bool,
     },
+    /// Print a new private key for assertions.
+    ///
+    /// A key on P-256 in PEM. All instances of a gateway share one file of
+    /// such keys: the first one signs, all are published.
+    AssertionKey,
     PluginConfig(plugin_command::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Serve { config } => serve_command::run(&config),
-        Command::Check { file } => check(&file),
+        Command::Serve { config, dev } => serve_command::run(&config, dev),
+        Command::Check { file, dev } => check(&file, dev),
+        Command::AssertionKey => assertion_key(),
         Command::PluginConfig(arguments) => plugin_command::run(&arguments),
     };
     match done {
@@ -85,8 +97,8 @@ fn complain(error: &(dyn Error + 'static)) {
 }
 
 #[expect(clippy::print_stdout, reason = "the summary is what was asked for")]
-fn check(file: &Path) -> Result<(), Box<dyn Error>> {
-    let config = Config::load(file, &Environment::of_process())?;
+fn check(file: &Path, dev: bool) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(file, &Environment { dev, ..Environment::of_process() })?;
     println!("{}: ok", file.display());
     if let Some(end) = config.tls.as_ref().and_then(Tls::not_after) {
         let is_over = end <= SystemClock.now();
@@ -100,5 +112,12 @@ fn check(file: &Path) -> Result<(), Box<dyn Error>> {
             println!("  {} at {}, audience {}", region.name, region.origin, region.audience);
         }
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the key is what was asked for")]
+fn assertion_key() -> Result<(), Box<dyn Error>> {
+    let key = remint_gateway::new_assertion_key().map_err(|_| "no key can be made")?;
+    print!("{key}");
     Ok(())
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use remint_idtoken::{LineBudget, Policy, Refusal, VerifiedToken};
+use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, error_span, warn};
 
+use crate::assertion::Asserter;
 use crate::clock::Clock;
-use crate::error::ProxyError;
+use crate::config::{HostHeader, Telling};
+use crate::error::{Form, ProxyError, is_grpc};
 use crate::front_end;
-use crate::headers;
+use crate::headers::{self, Address, Passage, TokenPlaces, trace};
 use crate::in_flight::{InFlight, Overloaded};
 use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
@@ -37,6 +39,10 @@ pub(crate) struct Proxy {
     pub(crate) ids: RequestIds,
     /// What the log may hold of refusals; the metrics count all.
     pub(crate) lines: Mutex<LineBudget>,
+    /// Where no trailer may speak.
+    pub(crate) token_places: TokenPlaces,
+    /// Tells regions who called, if they are told.
+    pub(crate) asserter: Option<Asserter>,
 }
 
 /// Where a rule's requests go.
@@ -45,6 +51,7 @@ pub(crate) struct Route {
     pub(crate) counters: RequestCounters,
     /// The size of a request's body, if it is limited.
     pub(crate) max_body: Option<u64>,
+    pub(crate) telling: Telling,
 }
 
 /// Why an attempt failed.
@@ -60,12 +67,33 @@ impl Proxy {
     pub(crate) async fn handle(
         &self,
         peer: &HeaderValue,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Response<ResponseBody> {
+        if let Some(keys) = self.asserter.as_ref().and_then(|it| it.published(&request)) {
+            return keys;
+        }
         let id = self.ids.of(request.headers());
-        match self.relay(peer, &id, request).await {
+        let trace_id = trace::settle(request.headers_mut());
+        let form = self.form(&request);
+        // All lines of this request's carry its trace, at any level.
+        let span = error_span!("request", %trace_id);
+        match self.relay(peer, &id, request).instrument(span).await {
             Ok(response) => response.map(ResponseBody::Region),
-            Err(error) => error.response(id),
+            Err(error) => error.response(&id, form),
+        }
+    }
+
+    /// How the caller wants to be told of failures.
+    fn form(&self, request: &Request<Incoming>) -> Form {
+        if !is_grpc(request) {
+            return Form::Problem;
+        }
+        let target = target(request).ok();
+        let rule = target.and_then(|target| self.policy.rule_for(&target));
+        let route = rule.and_then(|rule| self.routes.get(rule.name()));
+        match route {
+            Some(route) if route.telling.grpc => Form::Grpc,
+            _ => Form::Problem,
         }
     }
 
@@ -98,9 +126,13 @@ impl Proxy {
             (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
         let caller = caller.map(tracing::field::display);
         debug!(request_id = shown(id), rule, verdict, caller, "admitted");
-        let mut request = prepared(request, peer, id);
-        headers::remove_places(request.headers_mut(), &admission.rule().places());
-        let result = self.admitted(route, id, request).await;
+        let passage = Passage {
+            admission: &admission,
+            token_headers: &route.service.token_headers,
+            passes_caller_token: route.telling.pass_caller_token,
+        };
+        let request = prepared(request, peer, id, &passage, &self.token_places);
+        let result = self.admitted(route, &admission, id, request).await;
         route.count(&result);
         result
     }
@@ -141,12 +173,13 @@ impl Proxy {
     async fn admitted(
         &self,
         route: &Route,
+        admission: &Admission,
         id: &HeaderValue,
         mut request: Request<RequestBody>,
     ) -> Result<Response<RegionBody>, ProxyError> {
         request.body_mut().limit(route.max_body, self.body_timeout)?;
         let place = self.in_flight.enter().await.map_err(|Overloaded| ProxyError::Overloaded)?;
-        let mut response = self.forward(&route.service, id, request).await?;
+        let mut response = self.forward(route, admission, id, request).await?;
         response.body_mut().hold(place);
         Ok(response)
     }
@@ -154,10 +187,12 @@ impl Proxy {
     /// Sends the request to one region after the other, until it arrives.
     async fn forward(
         &self,
-        service: &Service,
+        route: &Route,
+        admission: &Admission,
         id: &HeaderValue,
         mut request: Request<RequestBody>,
     ) -> Result<Response<RegionBody>, ProxyError> {
+        let service = &*route.service;
         let deadline = Instant::now().checked_add(self.response_timeout);
         let deadline = deadline.ok_or(ProxyError::TimedOut)?;
         let mut tried = Tried::default();
@@ -172,6 +207,8 @@ impl Proxy {
                 service.retries.inc();
             }
             tried.add(choice.place);
+            let to = self.address_of(route, admission, &choice);
+            headers::address(request.headers_mut(), &service.token_headers, to);
             match self.attempt(service, &choice, id, request, deadline).await {
                 Ok(response) => return Ok(response),
                 Err(Failed::Unsent(unsent)) => request = *unsent,
@@ -180,16 +217,35 @@ impl Proxy {
         }
     }
 
+    /// The headers that differ from region to region.
+    fn address_of<'c>(
+        &self,
+        route: &Route,
+        admission: &Admission,
+        choice: &Choice<'c>,
+    ) -> Address<'c> {
+        let region = choice.region;
+        let asserter = self.asserter.as_ref().filter(|_| route.telling.assertion);
+        let assertion = asserter.zip(admission.caller()).and_then(|(asserter, caller)| {
+            asserter.assertion(caller, &region.name, choice.token.audience(), self.clock.now())
+        });
+        Address {
+            host: (route.service.host == HostHeader::Region).then_some(&region.host),
+            token_header: region.token_header,
+            token: choice.token.header(),
+            assertion,
+        }
+    }
+
     async fn attempt(
         &self,
         service: &Service,
         choice: &Choice<'_>,
         id: &HeaderValue,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         deadline: Instant,
     ) -> Result<Response<RegionBody>, Failed> {
         let region = choice.region;
-        headers::address(request.headers_mut(), region.host.clone(), choice.token.header());
         let upload = request.body().upload();
         let response = match timeout_at(deadline, region.pool.send(request)).await {
             Ok(Ok(response)) => response,

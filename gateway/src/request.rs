@@ -9,7 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use remint_idtoken::{Target, TargetError};
 
-use crate::headers::{self, Arrival, REQUEST_ID};
+use crate::headers::{self, Arrival, Passage, REQUEST_ID, TokenPlaces};
 use crate::random;
 use crate::upstream::{RegionBody, RequestBody};
 
@@ -47,15 +47,17 @@ pub(crate) fn prepared(
     request: Request<Incoming>,
     peer: &HeaderValue,
     id: &HeaderValue,
+    passage: &Passage<'_>,
+    places: &TokenPlaces,
 ) -> Request<RequestBody> {
     let is_http_2 = request.version() == Version::HTTP_2;
-    let mut request = request.map(|body| RequestBody::new(body, is_http_2));
+    let mut request = request.map(|body| RequestBody::new(body, is_http_2, places.clone()));
     let host = match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => request.headers().get(HOST).cloned(),
     };
     let arrival = Arrival { peer, host, id: id.clone(), version: request.version() };
-    headers::prepare(request.headers_mut(), arrival);
+    headers::prepare(request.headers_mut(), passage, arrival);
     let (method, is_empty) = (request.method().clone(), request.body().is_end_stream());
     headers::set_framing(request.headers_mut(), &method, is_empty);
     // HTTP/2 and proxies name the host in the target; HTTP/1.1 servers want
@@ -77,6 +79,8 @@ pub(crate) fn shown(id: &HeaderValue) -> &str {
 pub(crate) fn answered(mut response: Response<RegionBody>) -> Response<RegionBody> {
     headers::remove_hop_by_hop(response.headers_mut());
     headers::remove_own(response.headers_mut());
+    let version = response.version();
+    headers::append_via(response.headers_mut(), version);
     *response.version_mut() = Version::HTTP_11;
     response
 }

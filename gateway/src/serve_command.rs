@@ -13,8 +13,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs the gateway with this configuration, and with others as the file
 /// changes.
-pub(crate) fn run(file: &Path) -> Result<(), Box<dyn Error>> {
-    let (reloader, config) = Reloader::load(file, Environment::of_process())?;
+pub(crate) fn run(file: &Path, dev: bool) -> Result<(), Box<dyn Error>> {
+    let (reloader, config) =
+        Reloader::load(file, Environment { dev, ..Environment::of_process() })?;
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config, reloader))

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
+use crate::config::{HostHeader, TokenHeader};
 use crate::doorbell::News;
 use crate::error::chain;
 use crate::metrics::RegionCounters;
@@ -28,6 +29,9 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Service {
     pub(crate) name: Arc<str>,
     pub(crate) regions: Vec<Region>,
+    /// The headers that the tokens of its regions are in.
+    pub(crate) token_headers: Vec<TokenHeader>,
+    pub(crate) host: HostHeader,
     /// Counts the choices, so that regions take turns.
     pub(crate) turn: AtomicUsize,
     pub(crate) retries: Counter,
@@ -39,6 +43,7 @@ pub(crate) struct Service {
 pub(crate) struct Region {
     pub(crate) name: Arc<str>,
     pub(crate) host: HeaderValue,
+    pub(crate) token_header: TokenHeader,
     pub(crate) token: Arc<Slot>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) health: Arc<Health>,

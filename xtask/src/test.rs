@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::exec::{self, Result};
-use crate::{build, envoy};
+use crate::{build, envoy, python};
 
 /// How many tests passed, failed and were skipped.
 #[derive(Clone, Copy, Default)]
@@ -19,6 +19,7 @@ struct Count {
 pub(crate) fn run(words: &[&str]) -> Result {
     let begun = Instant::now();
     let envoy = envoy::find()?;
+    python::packages()?;
     if words.is_empty() {
         exec::run(exec::cargo().args(["fmt", "--all", "--check"]))?;
         exec::run(

@@ -17,11 +17,12 @@ use crate::redact::{claims_of, without_tokens};
 const ECHO_STREAM: &str = "x-echo-stream";
 
 /// Headers whose values are shown as claims or not at all.
-const CREDENTIALS: [&str; 5] = [
+const CREDENTIALS: [&str; 6] = [
     "authorization",
     "x-serverless-authorization",
     "proxy-authorization",
     "x-goog-iap-jwt-assertion",
+    "x-remint-assertion",
     "cookie",
 ];
 

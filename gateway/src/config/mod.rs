@@ -9,12 +9,14 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod assertion;
 mod files;
 mod limits;
 mod origin;
 mod routes;
 mod services;
 mod settings;
+mod telling;
 mod tls;
 mod validity;
 pub(crate) mod yaml;
@@ -30,12 +32,16 @@ use remint_idtoken::config::{Problem, Problems, Reader};
 use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
+pub use assertion::Assertion;
 pub use limits::{InFlightLimits, Limits};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
+pub use telling::{HostHeader, Telling};
 pub use tls::Tls;
 
 use files::Files;
+
+pub use crate::headers::TokenHeader;
 
 /// Everything the gateway is told, checked and complete.
 #[derive(Clone, Debug)]
@@ -57,6 +63,8 @@ pub struct Config {
     pub identity: Identity,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
+    /// How regions are told who called, if they are told.
+    pub assertion: Option<Assertion>,
     /// How regions are reached.
     pub upstream: Upstream,
     /// How long requests are still taken once a stop was asked for and
@@ -89,6 +97,10 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
+    /// Where its regions find the gateway's token.
+    pub token_header: TokenHeader,
+    /// The host that its regions are asked for.
+    pub host: HostHeader,
 }
 
 /// How the requests of one rule are served.
@@ -98,6 +110,8 @@ pub struct Route {
     pub rule: Arc<str>,
     /// The size of a request's body, if it is limited.
     pub max_body: Option<u64>,
+    /// What is told of them, and how.
+    pub telling: Telling,
 }
 
 /// A service in one region.
@@ -132,6 +146,8 @@ pub struct Environment {
     pub port: Option<String>,
     /// `GCE_METADATA_HOST`, as Google's client libraries read it.
     pub metadata_host: Option<String>,
+    /// Whether this is no production: `--dev`.
+    pub dev: bool,
 }
 
 impl Environment {
@@ -139,7 +155,7 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST") }
+        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST"), dev: false }
     }
 }
 
@@ -234,6 +250,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
     let token_cache = settings::token_cache(&mut object);
     let identity = settings::identity(&mut object, environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
+    let assertion = assertion::read(&mut object, files, environment);
     let upstream = settings::upstream(&mut object, files);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
@@ -248,6 +265,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         token_cache: token_cache?,
         identity: identity?,
         services: services?,
+        assertion: assertion?,
         upstream: upstream?,
         drain_delay: drain_delay?.unwrap_or_default(),
         // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.

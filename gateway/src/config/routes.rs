@@ -5,12 +5,12 @@ use std::sync::Arc;
 use remint_idtoken::config::Reader;
 use remint_idtoken::{Policy, Rule};
 
-use super::{Route, limits};
+use super::{Route, Telling, limits, telling};
 
 impl Route {
     /// All as by default.
     fn of(rule: Arc<str>) -> Self {
-        Self { rule, max_body: None }
+        Self { rule, max_body: None, telling: Telling::default() }
     }
 }
 
@@ -23,8 +23,9 @@ pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> 
     let mut object = from.object()?;
     let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
     let max_body = object.maybe("max_body", limits::size);
+    let telling = telling::read(&mut object);
     object.finish();
-    Some(Route { max_body: max_body?, ..Route::of(rule?) })
+    Some(Route { rule: rule?, max_body: max_body?, telling: telling? })
 }
 
 fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {

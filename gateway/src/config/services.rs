@@ -5,7 +5,7 @@ use std::sync::Arc;
 use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
 
-use super::{Origin, Region, Service, routes};
+use super::{Origin, Region, Service, routes, telling};
 
 /// Which regions were tried is kept in one word.
 pub(crate) const MAX_REGIONS: usize = 64;
@@ -32,8 +32,11 @@ fn read_service(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Service> {
     let name = object.need("name").and_then(|name| shared(&name));
     let routes = object.need("rules").and_then(|list| list.list(|rule| routes::read(rule, policy)));
     let regions = object.need("regions").and_then(|list| read_regions(&list));
+    let headers = telling::read_headers(&mut object);
     object.finish();
-    Some(Service { name: name?, routes: routes?, regions: regions? })
+    let ((token_header, host), routes) = (headers?, routes?);
+    telling::check(from, policy, &routes, token_header);
+    Some(Service { name: name?, routes, regions: regions?, token_header, host })
 }
 
 fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {

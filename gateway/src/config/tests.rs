@@ -32,8 +32,11 @@ drain_timeout: 3s
 "#;
 
 fn read(text: &str) -> Result<Config, Vec<String>> {
-    let environment =
-        Environment { port: Some("9090".into()), metadata_host: Some("127.0.0.1:9999".into()) };
+    let environment = Environment {
+        port: Some("9090".into()),
+        metadata_host: Some("127.0.0.1:9999".into()),
+        dev: false,
+    };
     Config::read(text, Path::new("/nowhere"), &environment)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
@@ -234,4 +237,59 @@ fn a_mistake_is_printed_with_its_file() {
     let error = Config::load(&file, &Environment::default()).unwrap_err();
     let expected = format!("{}: can't be read: ", file.display());
     assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[test]
+fn what_is_told_is_read_with_its_defaults() {
+    let config = read(GOOD).unwrap();
+    let service = &config.services[0];
+    assert_eq!(service.token_header, TokenHeader::XServerlessAuthorization);
+    assert_eq!(service.host, HostHeader::Region);
+    let usual = Telling { pass_caller_token: false, assertion: true, grpc: false };
+    assert!(service.routes.iter().all(|route| route.telling == usual));
+    assert!(config.assertion.is_none());
+    let text = GOOD
+        .replace("rules: [orders-push, admin]", "rules: [orders-push, {rule: admin, grpc: true, assertion: false, pass_caller_token: true}]")
+        .replace("    regions:\n", "    host: preserve\n    regions:\n");
+    let service = &read(&text).unwrap().services[0];
+    assert_eq!(service.host, HostHeader::Preserve);
+    let told = Telling { pass_caller_token: true, assertion: false, grpc: true };
+    assert_eq!((service.routes[0].telling, service.routes[1].telling), (usual, told));
+}
+
+#[test]
+fn a_callers_token_that_could_not_go_on_is_a_mistake() {
+    let passed =
+        GOOD.replace("orders-push, admin]", "{rule: orders-push, pass_caller_token: true}, admin]");
+    assert!(read(&passed).is_ok());
+    let taken = passed.replace("    regions:\n", "    token_header: authorization\n    regions:\n");
+    let problems = read(&taken).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("\"pass_caller_token\" of the rule \"orders-push\""),
+        "{problems:?}"
+    );
+    let open = passed.replace(
+        "      audiences: [https://orders.example.com/push]\n      callers: { emails: [push@p.iam.gserviceaccount.com] }\n",
+        "      anonymous: true\n",
+    );
+    assert!(read(&open).unwrap_err()[0].contains("can do nothing"));
+}
+
+#[test]
+fn assertions_are_signed_with_keys_of_a_file_and_only_a_laptop_makes_its_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests/configuration");
+    let with = |keys: &str, dev| {
+        let text = format!("{GOOD}assertion: {{ issuer: me, keys: {keys} }}\n");
+        let read = Config::read(&text, &folder, &Environment { dev, ..Environment::default() });
+        read.map_err(|problems| problems[0].to_string())
+    };
+    let asserted = with("assertion-keys.json", false).unwrap().assertion.unwrap();
+    assert_eq!(&*asserted.issuer, "me");
+    assert!(!format!("{asserted:?}").contains("jpsQ"), "no private key is shown");
+    assert!(with("dev", true).unwrap().assertion.is_some());
+    let refused = with("dev", false).unwrap_err();
+    assert!(refused.contains("assertion.keys: ") && refused.contains("--dev"), "{refused}");
+    assert!(with("ca.pem", false).unwrap_err().contains("it holds no private key"));
+    assert!(with("nowhere.pem", false).unwrap_err().contains("nowhere.pem can't be read"));
 }

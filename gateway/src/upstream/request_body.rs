@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::caller_body::{CallerBody, CallerBodyError};
-use crate::headers;
+use crate::headers::TokenPlaces;
 
 pub(crate) use super::caller_body::{BodyFault, Upload};
 
@@ -18,6 +18,7 @@ pub(crate) use super::caller_body::{BodyFault, Upload};
 pub(crate) struct RequestBody {
     body: CallerBody,
     is_http_2: bool,
+    places: TokenPlaces,
 }
 
 /// Why a body can't be read to its end. It is the caller's doing.
@@ -30,8 +31,8 @@ pub(crate) enum BodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming, is_http_2: bool) -> Self {
-        Self { body: CallerBody::new(body), is_http_2 }
+    pub(crate) fn new(body: Incoming, is_http_2: bool, places: TokenPlaces) -> Self {
+        Self { body: CallerBody::new(body), is_http_2, places }
     }
 
     /// Tells how the body is getting on when it is out of sight.
@@ -68,7 +69,9 @@ impl Body for RequestBody {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match polled {
             Poll::Ready(None) if self.is_broken_off() => Poll::Ready(Some(Err(BodyError::Reset))),
-            polled => polled.map_ok(without_untold).map_err(BodyError::Read),
+            polled => {
+                polled.map_ok(|frame| without_untold(frame, &self.places)).map_err(BodyError::Read)
+            }
         }
     }
 
@@ -81,10 +84,10 @@ impl Body for RequestBody {
     }
 }
 
-fn without_untold(frame: Frame<Bytes>) -> Frame<Bytes> {
+fn without_untold(frame: Frame<Bytes>, places: &TokenPlaces) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            headers::remove_untold(&mut trailers);
+            places.clean_trailers(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,

@@ -9,12 +9,14 @@
     reason = "tests may"
 )]
 
+mod asserting;
 mod binary;
 mod client;
 mod draining;
 mod failing;
 mod limits;
 mod load;
+mod own_errors;
 mod passing;
 mod raw;
 mod raw_http_2;
@@ -25,5 +27,6 @@ mod remembering;
 mod status;
 mod streaming;
 mod support;
+mod telling;
 mod tls;
 mod wire;

@@ -25,18 +25,26 @@ pub(crate) const CALLER: &str = "pusher@demo-project.iam.gserviceaccount.com";
 
 /// The time of day, which can jump: for the gateway and for Google.
 #[derive(Default)]
-pub(crate) struct JumpingClock(AtomicU64);
+pub(crate) struct JumpingClock {
+    ahead: AtomicU64,
+    behind: AtomicU64,
+}
 
 impl JumpingClock {
     pub(crate) fn jump(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+        self.ahead.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.behind.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 }
 
 impl Clock for JumpingClock {
     fn now(&self) -> UnixTime {
-        let jumped = Duration::from_secs(self.0.load(Ordering::SeqCst));
-        SystemClock.now().plus(jumped)
+        let [ahead, behind] =
+            [&self.ahead, &self.behind].map(|by| Duration::from_secs(by.load(Ordering::SeqCst)));
+        SystemClock.now().plus(ahead).minus(behind)
     }
 }
 

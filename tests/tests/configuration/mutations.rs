@@ -23,6 +23,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "\"issuers\" is missing: name those that this rule accepts",
     // Things that must differ, or fit.
     "occurs twice",
+    "can do nothing",
     "is never reached",
     "is longer than",
     "is out of bounds",
