@@ -1,6 +1,7 @@
 //! Health and metrics, on a listener of their own.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -11,6 +12,9 @@ use crate::gateway::Gateway;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long after its start the gateway waits for the tokens of all regions
+/// before it is ready with those that it has.
+const WAIT_FOR_ALL: Duration = Duration::from_secs(5);
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Answers a request to the admin listener.
@@ -70,8 +74,21 @@ impl Gateway {
             missing.push(format!("no keys of the issuer {issuer}"));
         }
         let now = self.proxy.clock.now();
-        for service in self.services.iter().filter(|it| !it.has_token(now)) {
-            missing.push(format!("no token for any region of {}", service.name));
+        // Traffic that comes a moment later finds all regions; but one that gets
+        // no token must not keep the others from serving.
+        let is_fresh = self.started.elapsed() < WAIT_FOR_ALL;
+        for service in &self.services {
+            let without = service.regions.iter().filter(|it| !it.token.has_token(now));
+            let without: Vec<&str> = without.map(|region| &*region.name).collect();
+            if without.len() == service.regions.len() {
+                missing.push(format!("no token for any region of {}", service.name));
+            } else if is_fresh && !without.is_empty() {
+                missing.push(format!(
+                    "no token yet for {} of {}",
+                    without.join(", "),
+                    service.name
+                ));
+            }
         }
         missing
     }

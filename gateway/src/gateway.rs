@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -10,16 +11,16 @@ use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, HostPort, Identity, Origin};
+use crate::config::{self, Config, Identity};
 use crate::doorbell::{News, Task};
 use crate::keys::Keyring;
 use crate::metrics::Metrics;
-use crate::mint::{MetadataServer, Slot, keep_fresh};
+use crate::mint::{Slot, Source, keep_fresh};
 use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Pool, ResponseBody};
 
 /// A gateway at work: what requests need, and the tasks that keep keys and
 /// tokens fresh for as long as it is there.
@@ -27,12 +28,14 @@ pub(crate) struct Gateway {
     pub(crate) proxy: Proxy,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) is_draining: AtomicBool,
+    pub(crate) started: Instant,
     _tasks: Vec<Task>,
 }
 
-/// The tokens, one slot for each audience: two regions may have the same.
+/// The tokens, one slot for each source and audience: two regions may have the
+/// same.
 struct Tokens {
-    slots: HashMap<Arc<str>, Shared>,
+    slots: HashMap<(Identity, Arc<str>), Shared>,
     news: Arc<News>,
 }
 
@@ -43,13 +46,18 @@ struct Shared {
 }
 
 impl Tokens {
-    fn slot(&mut self, audience: &Arc<str>, counters: [Counter; 2]) -> Arc<Slot> {
+    fn slot(
+        &mut self,
+        identity: &Identity,
+        audience: &Arc<str>,
+        counters: [Counter; 2],
+    ) -> Arc<Slot> {
         let news = &self.news;
         let new = || Shared {
             slot: Arc::new(Slot::new(Arc::clone(audience), Arc::clone(news))),
             counters: Vec::new(),
         };
-        let shared = self.slots.entry(Arc::clone(audience)).or_insert_with(new);
+        let shared = self.slots.entry((identity.clone(), Arc::clone(audience))).or_insert_with(new);
         shared.counters.push(counters);
         Arc::clone(&shared.slot)
     }
@@ -66,8 +74,7 @@ impl Gateway {
         let services = config.services.iter().map(|it| site.service(it, &mut tokens));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let keyring = Arc::new(keyring);
-        let source = metadata_server(&config.identity, &connector)?;
-        let mut tasks = token_tasks(tokens, &source, clock);
+        let mut tasks = token_tasks(tokens, &connector, clock)?;
         tasks.extend(
             (0..keyring.len()).map(|place| Task::spawn(Arc::clone(&keyring).keep_fresh(place))),
         );
@@ -84,6 +91,7 @@ impl Gateway {
             },
             services,
             is_draining: AtomicBool::new(false),
+            started: Instant::now(),
             _tasks: tasks,
         })
     }
@@ -123,7 +131,7 @@ impl Site<'_> {
         let name = &settings.name;
         let regions = settings.regions.iter().map(|region| {
             let minted = self.metrics.mints(name, &region.name);
-            self.region(name, region, tokens.slot(&region.audience, minted))
+            self.region(name, region, tokens.slot(&settings.identity, &region.audience, minted))
         });
         Ok(Arc::new(Service {
             name: Arc::clone(name),
@@ -171,34 +179,30 @@ fn routes(
     routes.collect()
 }
 
-fn metadata_server(
-    identity: &Identity,
-    connector: &Connector,
-) -> Result<Arc<MetadataServer>, ConnectorError> {
-    let Identity::Metadata { host } = identity;
-    let HostPort { host, port } = host;
-    let authority = format!("{host}:{port}");
-    let named = || ConnectorError::Name(authority.clone());
-    let origin = Origin::of(false, &authority).ok_or_else(named)?;
-    let host = host_header(&origin.authority())?;
-    let fetcher = Fetcher::new(connector.dialer(&origin)?, host);
-    Ok(Arc::new(MetadataServer::new(fetcher)))
-}
-
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {
     HeaderValue::from_str(authority).map_err(|_| ConnectorError::Name(authority.to_owned()))
 }
 
-fn token_tasks(tokens: Tokens, source: &Arc<MetadataServer>, clock: &Arc<dyn Clock>) -> Vec<Task> {
-    let task = |Shared { slot, counters }| {
+fn token_tasks(
+    tokens: Tokens,
+    connector: &Connector,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Task>, ConnectorError> {
+    let mut sources = HashMap::<Identity, Arc<Source>>::new();
+    let mut tasks = Vec::new();
+    for ((identity, _), Shared { slot, counters }) in tokens.slots {
+        let source = match sources.get(&identity) {
+            Some(source) => Arc::clone(source),
+            None => Arc::new(Source::new(&identity, connector)?),
+        };
+        sources.insert(identity, Arc::clone(&source));
         let seen = move |is_minted: bool| {
             for [minted, failed] in &counters {
                 let counter = if is_minted { minted } else { failed };
                 counter.inc();
             }
         };
-        let (source, clock) = (Arc::clone(source), Arc::clone(clock));
-        Task::spawn(keep_fresh(slot, source, clock, seen))
-    };
-    tokens.slots.into_values().map(task).collect()
+        tasks.push(Task::spawn(keep_fresh(slot, source, Arc::clone(clock), seen)));
+    }
+    Ok(tasks)
 }

@@ -9,6 +9,8 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod endpoint;
+mod identity;
 mod origin;
 mod routes;
 mod services;
@@ -26,6 +28,13 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
+use identity::Identities;
+
+pub use endpoint::Endpoint;
+pub use identity::{
+    AccessSource, AuthorizedUser, ExternalAccount, Grant, Identity, Impersonation, Secret,
+    ServiceAccountKey, SigningKey, SubjectPlace,
+};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
 
@@ -38,8 +47,6 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Who may call what.
     pub policy: Policy,
-    /// Whose tokens are minted.
-    pub identity: Identity,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
     /// How regions are reached.
@@ -51,16 +58,6 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-/// A source of tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// The metadata server of the machine, at this host.
-    Metadata {
-        /// Host and port.
-        host: HostPort,
-    },
-}
-
 /// One service in several regions.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -68,6 +65,8 @@ pub struct Service {
     pub name: Arc<str>,
     /// The rules whose requests are for it.
     pub routes: Vec<Route>,
+    /// Whose tokens are minted for its regions.
+    pub identity: Identity,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
 }
@@ -111,6 +110,12 @@ pub struct Environment {
     pub port: Option<String>,
     /// `GCE_METADATA_HOST`, as Google's client libraries read it.
     pub metadata_host: Option<String>,
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: a file of credentials.
+    pub credentials_file: Option<PathBuf>,
+    /// `CLOUDSDK_CONFIG`: gcloud's folder, if it is another than usual.
+    pub gcloud_folder: Option<PathBuf>,
+    /// `HOME`, where gcloud's folder usually is.
+    pub home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -118,7 +123,14 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST") }
+        let path = |name| var(name).map(PathBuf::from);
+        Self {
+            port: var("PORT"),
+            metadata_host: var("GCE_METADATA_HOST"),
+            credentials_file: path("GOOGLE_APPLICATION_CREDENTIALS"),
+            gcloud_folder: path("CLOUDSDK_CONFIG"),
+            home: path("HOME"),
+        }
     }
 }
 
@@ -194,8 +206,9 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
     let listen = settings::listen(&mut object, environment);
     let admin = settings::admin(&mut object);
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
-    let identity = settings::identity(&mut object, environment);
-    let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
+    let identities = Identities::read(&mut object, folder, environment);
+    let services = object.need("services");
+    let services = services.and_then(|list| services::read(&list, policy.as_ref(), &identities));
     let upstream = settings::upstream(&mut object, folder);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
     let drain_timeout = object.maybe("drain_timeout", Reader::duration);
@@ -204,7 +217,6 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         listen: listen?,
         admin: admin?,
         policy: policy?,
-        identity: identity?,
         services: services?,
         upstream: upstream?,
         drain_delay: drain_delay?.unwrap_or_default(),

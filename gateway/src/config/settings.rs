@@ -1,19 +1,16 @@
-//! Listeners, identity and upstream settings.
+//! Listeners and upstream settings.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use remint_idtoken::config::{Kind, Object, Reader};
+use remint_idtoken::config::{Object, Reader};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{Environment, HostPort, Identity, Upstream};
-
-/// Where the metadata server is on every machine of Google's.
-const METADATA_HOST: &str = "metadata.google.internal";
+use super::{Environment, HostPort, Upstream};
 
 /// Cloud Run asks to listen on `$PORT`, on all addresses.
 pub(super) fn listen(object: &mut Object<'_>, environment: &Environment) -> Option<SocketAddr> {
@@ -38,42 +35,6 @@ pub(super) fn admin(object: &mut Object<'_>) -> Option<SocketAddr> {
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address with port, such as 127.0.0.1:8080"))
-}
-
-pub(super) fn identity(object: &mut Object<'_>, environment: &Environment) -> Option<Identity> {
-    let given = object.maybe("identity", |identity| {
-        let mut identity = identity.object()?;
-        let host = identity.need("metadata").and_then(|metadata| metadata_host(&metadata));
-        identity.finish();
-        host
-    });
-    if let Some(host) = given?.flatten() {
-        return Some(Identity::Metadata { host });
-    }
-    let host = environment.metadata_host.as_deref().unwrap_or(METADATA_HOST);
-    match parse_metadata_host(host) {
-        Ok(host) => Some(Identity::Metadata { host }),
-        Err(problem) => {
-            object.reader().problem(format!("$GCE_METADATA_HOST: {problem}"));
-            None
-        }
-    }
-}
-
-/// Outside: whether it can be read; inside: whether a host is given.
-fn metadata_host(metadata: &Reader<'_>) -> Option<Option<HostPort>> {
-    // `metadata:` with nothing after it asks for the defaults, as `{}` does.
-    if metadata.node().kind == Kind::Null {
-        return Some(None);
-    }
-    let mut metadata = metadata.object()?;
-    let host = metadata.maybe("host", |host| host.parsed(parse_metadata_host));
-    metadata.finish();
-    host
-}
-
-fn parse_metadata_host(text: &str) -> Result<HostPort, String> {
-    HostPort::parse(text, Some(80)).ok_or_else(|| format!("{text:?} is no host"))
 }
 
 impl Default for Upstream {

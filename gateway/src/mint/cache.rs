@@ -106,7 +106,7 @@ fn store(slot: &Slot, token: MintedToken, now: UnixTime) {
         slot.schedule().repeated(now, random::unit());
         return;
     }
-    slot.schedule().succeeded(now, token.expires_at());
+    slot.schedule().succeeded(now, token.expires_at(), random::unit());
     info!(audience = slot.audience(), expires_at = %token.expires_at(), "token minted");
     slot.token.store(Some(Arc::new(token)));
 }
