@@ -154,6 +154,7 @@ impl Handler for Google {
             (&Method::POST, own::MINT_ASSERTION_PATH) => {
                 own::mint_assertion(&self.iap, request.into_body()).await
             }
+            (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,

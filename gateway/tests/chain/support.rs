@@ -81,7 +81,10 @@ pub(crate) fn configuration(emulator: &Emulator, regions: &[(String, String)]) -
             "      - {{ name: r{place}, url: \"{url}\", audience: \"{audience}\" }}"
         );
     }
-    let mut connect_to = format!("    \"www.googleapis.com:443\": \"{google}\"\n");
+    let mut connect_to = String::new();
+    for name in ["www", "oauth2", "sts", "iamcredentials"] {
+        let _ = writeln!(connect_to, "    \"{name}.googleapis.com:443\": \"{google}\"");
+    }
     for region in emulator.regions() {
         let host = region.url().trim_start_matches("https://");
         let _ = writeln!(connect_to, "    \"{host}:443\": \"{}\"", region.addr());
@@ -129,9 +132,15 @@ pub(crate) struct Google {
 
 impl Google {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With a configuration as `change` leaves it.
+    pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
         config.clock = Arc::clone(&clock) as _;
+        change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }
     }
@@ -163,10 +172,20 @@ impl Chain {
         regions: &[(String, String)],
         change: impl FnOnce(String) -> String,
     ) -> Self {
+        Self::in_environment(google, regions, &Environment::default(), change).await
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn in_environment(
+        google: Google,
+        regions: &[(String, String)],
+        environment: &Environment,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let (Google { emulator, clock }, folder) = (google, Folder::new());
         folder.write("ca.pem", emulator.ca_pem());
         let text = change(configuration(&emulator, regions));
-        let config = Config::read(&text, folder.path(), &Environment::default()).unwrap();
+        let config = Config::read(&text, folder.path(), environment).unwrap();
         let gateway = Running::start(&config, Arc::clone(&clock) as _).await.unwrap();
         Self { emulator, gateway, clock, _folder: folder }
     }
