@@ -93,6 +93,12 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
         seen(minted.is_ok());
         match minted {
             Ok(token) => store(&slot, token, clock.now()),
+            // Frozen between two requests it comes back to a time-out each time;
+            // counting those, it would hardly ask any more.
+            Err(_) if MintSchedule::was_interrupted(now, clock.now()) => {
+                debug!(audience = slot.audience(), "minting was interrupted");
+                slot.schedule().interrupted(clock.now());
+            }
             Err(error) => keep_old(&slot, &error, clock.now()),
         }
         slot.doorbell.attempt_ended();

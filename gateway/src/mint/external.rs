@@ -2,12 +2,14 @@
 //! access token of Google's (AIP-4117).
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use remint_idtoken::UnixTime;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
 use super::access::{AccessToken, SCOPE};
 use super::error::MintError;
@@ -20,6 +22,9 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const REFUSED: &str =
     "check the provider's issuer, allowed audiences, attribute mapping and condition";
+
+/// The time for reading a file, as for an answer.
+const READ_TIME: Duration = Duration::from_secs(5);
 
 /// An external account, with the ways to its issuer and to STS.
 pub(super) struct Federation {
@@ -67,7 +72,12 @@ impl Federation {
                 let headers = HeaderMap::from_iter(headers.clone());
                 Ok(issuer.get(url.path(), headers, now).await?.body)
             }
-            (SubjectPlace::File(file), _) => read(file).await,
+            // What is no plain file may block.
+            (SubjectPlace::File(file), _) => {
+                timeout(READ_TIME, read(file)).await.unwrap_or_else(|_| {
+                    Err(MintError::Subject(format!("{} can't be read in time", file.display())))
+                })
+            }
             (SubjectPlace::Url { .. }, None) => Err(MintError::Subject("no server".to_owned())),
         }
     }

@@ -14,6 +14,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The same token once more is no failure: the next try can wait.
 const FIRST_RETRY_SAME: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// An attempt asks four servers at most, each of which has five seconds.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(25);
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
@@ -74,6 +76,17 @@ impl MintSchedule {
         let wait = backed_off(FIRST_RETRY, self.failures, jitter);
         self.decide(now, self.before_the_end(now, wait).max(asked));
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// An attempt took so long that this process must have slept meanwhile:
+    /// that it failed says nothing of the source.
+    pub(super) fn was_interrupted(began: UnixTime, now: UnixTime) -> bool {
+        now.since(began) > LONGEST_ATTEMPT
+    }
+
+    /// Such an attempt: the next one is due at once.
+    pub(super) fn interrupted(&mut self, now: UnixTime) {
+        self.decide(now, Duration::ZERO);
     }
 
     /// While there is a token, its end is not slept through: at half of the

@@ -195,6 +195,37 @@ async fn a_process_that_was_frozen_renews_on_the_first_request() {
     assert_eq!(before.elapsed(), Duration::ZERO, "nobody waited for a timer");
 }
 
+/// A source in the middle of whose first answers the process is frozen.
+struct Interrupted {
+    clock: Arc<TestClock>,
+    times: std::sync::atomic::AtomicU32,
+}
+
+impl TokenSource for Interrupted {
+    async fn mint(&self, _: &Arc<str>, now: UnixTime) -> Result<MintedToken, MintError> {
+        if self.times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 10 {
+            self.clock.jump(Duration::from_secs(600));
+            return error(500);
+        }
+        good(now.plus(Duration::from_secs(HOUR)), 1)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_were_frozen_are_made_again_without_a_back_off() {
+    let clock = Arc::new(TestClock::new());
+    let slot = Arc::new(Slot::new(Arc::from(AUDIENCE), Arc::default()));
+    let source = Arc::new(Interrupted { clock: Arc::clone(&clock), times: 0.into() });
+    let before = Instant::now();
+    let shared: Arc<dyn clock::Clock> = clock.clone();
+    let task = keep_fresh(Arc::clone(&slot), source, shared, |_| {});
+    let _task = crate::doorbell::Task::spawn(task);
+    while !slot.has_token(clock.now()) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(before.elapsed(), Duration::ZERO, "nobody waited for a timer");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_right_again_mints_with_the_next_request() {
     let expired = Err(MintError::Expired(later(HOUR)));
