@@ -283,3 +283,30 @@ async fn services_with_different_identities_have_tokens_of_their_own_for_the_sam
     let seen = chain.get("/").await.json();
     assert_eq!(seen["headers"]["x-serverless-authorization"]["claims"]["email"], GATEWAY);
 }
+
+#[test]
+fn the_program_reads_the_variables_that_googles_libraries_read() {
+    let folder = Folder::new();
+    folder.write("application_default_credentials.json", "of CLOUDSDK_CONFIG");
+    gcloud_file(folder.path());
+    let text = "policy:\n  rules:\n    - { name: r, match: {}, audiences: [a], callers: { anyone: true } }\nservices:\n  - { name: s, rules: [r], regions: [{ name: here, url: \"http://127.0.0.1:1\" }] }\n";
+    let file = folder.write("remint.yaml", text);
+    let path = folder.path();
+    let check = |variables: &[(&str, &Path)]| {
+        let mut command = crate::binary::remint();
+        command.arg("check").arg(&file).env_clear().envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let home = ("HOME", path);
+    assert!(check(&[home]).0);
+    let (is_good, said) = check(&[home, ("CLOUDSDK_CONFIG", path)]);
+    let expected = path.join("application_default_credentials.json can't be read as JSON");
+    assert!(!is_good && said.contains(expected.to_str().unwrap()), "{said}");
+    let nowhere = Path::new("/nowhere.json");
+    let (is_good, said) = check(&[home, ("GOOGLE_APPLICATION_CREDENTIALS", nowhere)]);
+    let expected = "$GOOGLE_APPLICATION_CREDENTIALS: /nowhere.json can't be read";
+    assert!(!is_good && said.contains(expected), "{said}");
+    let (is_good, said) = check(&[("GCE_METADATA_HOST", Path::new("a b"))]);
+    assert!(!is_good && said.contains("$GCE_METADATA_HOST: \"a b\" is no host"), "{said}");
+}

@@ -56,7 +56,7 @@ impl<'a> Identities<'a> {
                 ("metadata", |this, it| Some(Identity::Metadata { host: this.metadata(it)? })),
                 ("service_account_key", |this, it| this.key(it).map(Identity::Key)),
                 ("impersonate", |this, it| this.impersonation(it).map(Identity::Impersonated)),
-                ("external_account", |this, it| this.file(it, Self::external)?.identity_at(it)),
+                ("external_account", |this, it| this.external_account(it)?.identity_at(it)),
                 ("default", |this, it| this.default(it, Self::found_identity)),
             ],
         )
@@ -69,9 +69,7 @@ impl<'a> Identities<'a> {
             &[
                 ("metadata", |this, it| Some(AccessSource::Metadata { host: this.metadata(it)? })),
                 ("service_account_key", |this, it| this.key(it).map(AccessSource::Key)),
-                ("external_account", |this, it| {
-                    this.file(it, Self::external).map(Credential::access)
-                }),
+                ("external_account", |this, it| this.external_account(it).map(Credential::access)),
                 ("default", |this, it| this.default(it, Self::found_source)),
             ],
         )
@@ -121,12 +119,14 @@ impl<'a> Identities<'a> {
         };
         match self.file(from, overrides)? {
             Credential::Key(key) => Some(key),
-            _ => {
-                from.problem(
-                    "\"file\" can't be read as a service account's key: its \"type\" is another",
-                );
-                None
-            }
+            _ => other_type(from, "service_account"),
+        }
+    }
+
+    fn external_account(&self, from: &Reader<'_>) -> Option<Credential> {
+        match self.file(from, Self::external)? {
+            external @ Credential::External(..) => Some(external),
+            _ => other_type(from, "external_account"),
         }
     }
 
@@ -211,6 +211,11 @@ impl Credential {
         let identity = self.identity();
         identity.map_err(|problem| from.problem(format!("\"file\" is of no use: {problem}"))).ok()
     }
+}
+
+fn other_type<T>(from: &Reader<'_>, wanted: &str) -> Option<T> {
+    from.problem(format!("\"file\" can't be read as a file of the type {wanted}: it has another"));
+    None
 }
 
 /// `metadata:` with nothing after it asks for the defaults, as `{}` does.

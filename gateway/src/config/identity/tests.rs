@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
 use remint_emulator::AccountKey;
 use remint_idtoken::config::{Node, Problems, Reader};
 use serde_json::{Value, json};
@@ -348,6 +349,22 @@ fn a_service_may_have_an_identity_of_its_own() {
 }
 
 #[test]
+fn a_file_of_another_type_is_none() {
+    let folder = Folder::new();
+    folder.write("key.json", key_file());
+    folder.write("external.json", external(|_| {}));
+    for (member, file) in
+        [("external_account", "key.json"), ("service_account_key", "external.json")]
+    {
+        let problems = folder.identity(json!({ member: { "file": file } })).unwrap_err();
+        assert!(
+            problems[0].contains("of the type") && problems[0].contains("another"),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
 fn there_is_one_source_and_only_one() {
     let folder = Folder::new();
     for bad in [json!({}), json!({ "metadata": {}, "default": {} })] {
@@ -358,4 +375,41 @@ fn there_is_one_source_and_only_one() {
     let bad = json!({ "impersonate": { "service_account": EMAIL, "source": {} } });
     let problems = folder.identity(bad).unwrap_err();
     assert!(problems[0].starts_with("identity.impersonate.source: needs one of"), "{problems:?}");
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_holds_is_read_or_refused_without_a_word_of_its_secrets(
+        kind in 0..4_usize,
+        name in "type|private_key|private_key_id|client_email|token_uri|client_id|client_secret|refresh_token|audience|subject_token_type|token_url|credential_source|service_account_impersonation_url|source_credentials|delegates",
+        value in prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "(https?://)?.{0,30}".prop_map(Value::from),
+            Just(json!([])),
+            Just(json!([7])),
+            Just(json!({ "file": 7 })),
+            Just(json!({ "url": "http://169.254.0.1", "headers": { "a b": "c" } })),
+            Just(json!({ "type": "authorized_user" })),
+        ],
+    ) {
+        static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::new);
+        let impersonated = json!({
+            "type": "impersonated_service_account",
+            "service_account_impersonation_url": format!("https://i.example/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"),
+            "source_credentials": user(),
+        });
+        let files = [key_file(), external(|_| {}), user().to_string(), impersonated.to_string()];
+        let mut file: Value = serde_json::from_str(&files[kind]).unwrap();
+        let secret = file["private_key"].as_str().unwrap_or("secret-").to_owned();
+        file[&name] = value;
+        FOLDER.write("any.json", file.to_string());
+        let environment =
+            Environment { credentials_file: Some(FOLDER.0.join("any.json")), ..Environment::default() };
+        let document = json!({ "service": {}, "identity": { "impersonate": { "service_account": EMAIL } } });
+        if let Err(problems) = FOLDER.read(&document, &environment) {
+            prop_assert!(problems.iter().all(|it| !it.contains("secret-") && !it.contains(&secret)));
+        }
+    }
 }
