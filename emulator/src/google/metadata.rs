@@ -169,8 +169,7 @@ impl Metadata {
     }
 
     fn renewed_at(&self, now: UnixTime) -> UnixTime {
-        let lifetime = self.issuer.lifetime();
-        now.plus(lifetime).minus(self.ahead())
+        now.plus(self.issuer.lifetime()).minus(self.ahead())
     }
 
     /// How long before a token's end there is another.
@@ -185,22 +184,20 @@ impl Metadata {
         // One that was revoked is not handed out again.
         let is_good = |it: &Minted| self.known.member(&it.token, now).is_some();
         tokens.retain(|_, minted| now < minted.renewed_at && is_good(minted));
-        let minted = match tokens.get(account) {
-            Some(minted) => Some(minted.token.clone()),
-            None => self.known.access_token(format!("serviceAccount:{account}"), now),
+        let new = || {
+            let token = self.known.access_token(format!("serviceAccount:{account}"), now)?;
+            Some(Minted { token, renewed_at: self.renewed_at(now) })
         };
-        let Some(token) = minted else {
+        let Some(minted) = tokens.remove(account).or_else(new) else {
             return refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         };
-        let entry = tokens.entry(account.to_owned());
-        let renewed_at = self.renewed_at(now);
-        let minted = entry.or_insert_with(|| Minted { token: token.clone(), renewed_at });
         let ends = minted.renewed_at.plus(self.ahead());
         let answer = json!({
-            "access_token": token,
+            "access_token": minted.token,
             "expires_in": ends.since(now).as_secs(),
             "token_type": "Bearer",
         });
+        tokens.insert(account.to_owned(), minted);
         json(StatusCode::OK, &answer)
     }
 

@@ -86,7 +86,7 @@ impl Google {
         })
     }
 
-    /// IAM Credentials, the token endpoint or STS, if the path is one of theirs.
+    /// IAM Credentials, the token endpoint or STS: the path decides.
     async fn tokens(&self, request: Request<Incoming>) -> Answer {
         let (head, body) = request.into_parts();
         let path = head.uri.path();

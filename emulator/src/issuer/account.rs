@@ -39,9 +39,10 @@ impl AccountKey {
     /// is where its assertions are exchanged.
     #[must_use]
     pub fn file(&self, token_url: &str) -> String {
+        let (_, domain) = self.email.split_once('@').unwrap_or_default();
         let file = json!({
             "type": "service_account",
-            "project_id": "demo-project",
+            "project_id": domain.split('.').next(),
             "private_key_id": self.id,
             "private_key": self.pem,
             "client_email": self.email,

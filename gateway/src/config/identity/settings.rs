@@ -1,5 +1,6 @@
 //! Reading `identity`.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use remint_idtoken::config::{Kind, Object, Reader};
@@ -18,6 +19,8 @@ pub(in crate::config) struct Identities<'a> {
     environment: &'a Environment,
     /// Outside: whether it can be read; inside: whether it is there.
     general: Option<Option<Identity>>,
+    /// What Application Default Credentials have found, once they were needed.
+    found: OnceCell<Option<Identity>>,
 }
 
 type Read<'a, T> = fn(&Identities<'a>, &Reader<'_>) -> Option<T>;
@@ -29,7 +32,7 @@ impl<'a> Identities<'a> {
         folder: &'a Path,
         environment: &'a Environment,
     ) -> Self {
-        let mut this = Self { folder, environment, general: None };
+        let mut this = Self { folder, environment, general: None, found: OnceCell::new() };
         this.general = object.maybe("identity", |identity| this.identity(identity));
         this
     }
@@ -43,10 +46,13 @@ impl<'a> Identities<'a> {
         if let Some(general) = self.general.clone()? {
             return Some(general);
         }
-        let found = self.found_identity(&Overrides::default());
-        found
-            .map_err(|problem| service.reader().problem(format!("no \"identity\": {problem}")))
-            .ok()
+        // Looked for once, and a mistake there is told once.
+        let find = || {
+            let found = self.found_identity(&Overrides::default());
+            let tell = |problem| service.reader().problem(format!("no \"identity\": {problem}"));
+            found.map_err(tell).ok()
+        };
+        self.found.get_or_init(find).clone()
     }
 
     fn identity(&self, from: &Reader<'_>) -> Option<Identity> {
