@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use remint_emulator::{Config, Service};
@@ -61,6 +62,10 @@ pub(crate) struct Cli {
     #[arg(long = "account", value_name = "EMAIL")]
     accounts: Vec<String>,
 
+    /// How many seconds tokens of service accounts live
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    token_lifetime: u64,
+
     /// The port of the Google listener; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -102,6 +107,7 @@ impl Cli {
             region: regions.first().cloned().unwrap_or(demo.region),
             accounts,
             google_port: self.port,
+            token_lifetime: Duration::from_secs(self.token_lifetime),
             ..Config::demo()
         }
     }

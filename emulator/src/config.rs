@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::issuer::LIFETIME;
 
 /// A project with its services and accounts.
 #[derive(Clone)]
@@ -26,6 +28,14 @@ pub struct Config {
     pub host: IpAddr,
     /// The `max-age` of the key documents, in seconds, to begin with.
     pub keys_max_age: u64,
+    /// How long the ID tokens of service accounts and all access tokens live.
+    pub token_lifetime: Duration,
+    /// The roles that are granted on service accounts, to begin with.
+    pub grants: Vec<Grant>,
+    /// The workload identity providers of the project.
+    pub providers: Vec<Provider>,
+    /// The people who have signed in with gcloud.
+    pub users: Vec<User>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -41,6 +51,39 @@ pub struct Service {
     pub invokers: Vec<String>,
     /// The custom audiences, in all regions.
     pub custom_audiences: Vec<String>,
+}
+
+/// A role that somebody has on a service account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Who has it, as IAM writes members: `serviceAccount:EMAIL`,
+    /// `user:EMAIL`, `principal://…` or `principalSet://…/POOL/*`.
+    pub member: String,
+    /// The role, such as `roles/iam.serviceAccountTokenCreator`.
+    pub role: String,
+    /// The service account that it is granted on.
+    pub account: String,
+}
+
+/// A provider of a workload identity pool: another issuer whose tokens STS
+/// exchanges. The emulator plays that issuer too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The pool's id.
+    pub pool: String,
+    /// The provider's id.
+    pub id: String,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+}
+
+/// A person with credentials of gcloud's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The person's address.
+    pub email: String,
+    /// What access tokens are given for.
+    pub refresh_token: String,
 }
 
 impl Config {
@@ -66,6 +109,10 @@ impl Config {
             host: Ipv4Addr::LOCALHOST.into(),
             // Seen on a sibling of Google's key documents.
             keys_max_age: 24_442,
+            token_lifetime: LIFETIME,
+            grants: Vec::new(),
+            providers: Vec::new(),
+            users: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
-use crate::config::{Config, Service};
+use crate::config::{Config, Grant, Service};
 use crate::faults::Faults;
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
-use crate::issuer::{Issuer, KeyError};
+use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
@@ -55,11 +55,12 @@ impl Emulator {
     /// [`StartError`] for the first part that can't be started.
     #[expect(clippy::unused_async, reason = "listeners need a runtime to be started in")]
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let issuer = Arc::new(Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?);
+        let issuer = Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?;
+        let issuer = Arc::new(issuer.with_lifetime(config.token_lifetime));
         let timeline = Arc::new(Timeline::default());
         let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
         let iap = Arc::new(Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?);
-        let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline));
+        let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline))?;
         let google = Arc::new(google);
         let addr = SocketAddr::new(config.host, config.google_port);
         let google_listener = listen(&ca, addr, &Google::NAMES, "Google", Arc::clone(&google))?;
@@ -132,6 +133,44 @@ impl Emulator {
         &self.google.faults
     }
 
+    /// Grants a role on a service account.
+    pub fn grant(&self, grant: Grant) {
+        self.google.accounts.grant(grant);
+    }
+
+    /// Takes it away again.
+    pub fn revoke(&self, grant: &Grant) {
+        self.google.accounts.revoke(grant);
+    }
+
+    /// Makes a key of a service account, which the token endpoint believes from
+    /// now on.
+    ///
+    /// # Errors
+    /// [`KeyError`] if none can be made.
+    pub fn new_account_key(&self, account: &str) -> Result<AccountKey, KeyError> {
+        let key = AccountKey::generate(account)?;
+        self.google.accounts.add_key(key.clone());
+        Ok(key)
+    }
+
+    /// Deletes all keys of a service account.
+    pub fn delete_account_keys(&self, account: &str) {
+        self.google.accounts.delete_keys(account);
+    }
+
+    /// Believes no access token any more that was given until now.
+    pub fn revoke_access_tokens(&self) {
+        self.google.accounts.revoke_access();
+    }
+
+    /// A token of a workload identity provider's issuer, for that subject. None
+    /// if there is no such provider.
+    #[must_use]
+    pub fn external_token(&self, pool: &str, provider: &str, subject: &str) -> Option<String> {
+        self.google.accounts.external_token(pool, provider, subject)
+    }
+
     /// Changes the `max-age` of all key documents, in whole seconds.
     pub fn set_keys_max_age(&self, max_age: Duration) {
         self.google.keys_max_age.store(max_age.as_secs(), Ordering::Relaxed);
@@ -153,6 +192,12 @@ impl Emulator {
     #[must_use]
     pub fn identity_fetches(&self) -> u64 {
         self.google.hits.sum(|path| path.ends_with("/identity"))
+    }
+
+    /// How often IAM Credentials were asked for ID tokens.
+    #[must_use]
+    pub fn generated_id_tokens(&self) -> u64 {
+        self.google.hits.sum(|path| path.ends_with(":generateIdToken"))
     }
 
     /// How often this path of the Google listener was asked for.

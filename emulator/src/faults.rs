@@ -2,8 +2,10 @@
 
 use std::future::pending;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 
 use crate::answers::{Answer, answer, reset, text};
 use crate::sync::lock;
@@ -13,6 +15,8 @@ use crate::sync::lock;
 pub enum Fault {
     /// It answers with this status.
     Status(StatusCode),
+    /// It answers 429 and asks to be left alone for so many seconds.
+    SlowDown(u32),
     /// It takes the request and never answers.
     Hang,
     /// It answers 200 with a page of HTML that is called JSON, as a captive
@@ -36,6 +40,11 @@ pub struct Faults {
     keys: Mutex<Option<Fault>>,
     iap_keys: Mutex<Option<Fault>>,
     metadata: Mutex<Option<Fault>>,
+    iam: Mutex<Option<Fault>>,
+    token_endpoint: Mutex<Option<Fault>>,
+    sts: Mutex<Option<Fault>>,
+    without_exp: AtomicBool,
+    unmintable: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -59,11 +68,42 @@ impl Faults {
         *lock(&self.metadata) = fault;
     }
 
+    /// Sets or ends a fault of IAM Credentials.
+    pub fn set_iam(&self, fault: Option<Fault>) {
+        *lock(&self.iam) = fault;
+    }
+
+    /// Sets or ends a fault of the token endpoint.
+    pub fn set_token_endpoint(&self, fault: Option<Fault>) {
+        *lock(&self.token_endpoint) = fault;
+    }
+
+    /// Sets or ends a fault of STS.
+    pub fn set_sts(&self, fault: Option<Fault>) {
+        *lock(&self.sts) = fault;
+    }
+
+    /// Whether the metadata server leaves `exp` out of its ID tokens.
+    pub fn leave_out_exp(&self, is_left_out: bool) {
+        self.without_exp.store(is_left_out, Ordering::Relaxed);
+    }
+
+    /// From now on nobody gets an ID token for that audience, if one is given:
+    /// 500 is answered instead.
+    pub fn mint_nothing_for(&self, audience: Option<&str>) {
+        *lock(&self.unmintable) = audience.map(str::to_owned);
+    }
+
     /// Ends all faults.
     pub fn clear(&self) {
         self.set_keys(None);
         self.set_iap_keys(None);
         self.set_metadata(None);
+        self.set_iam(None);
+        self.set_token_endpoint(None);
+        self.set_sts(None);
+        self.leave_out_exp(false);
+        self.mint_nothing_for(None);
     }
 
     /// The fault of Google's key documents that is in force.
@@ -80,6 +120,30 @@ impl Faults {
     pub(crate) fn of_metadata(&self) -> Option<Fault> {
         *lock(&self.metadata)
     }
+
+    /// The same for IAM Credentials.
+    pub(crate) fn of_iam(&self) -> Option<Fault> {
+        *lock(&self.iam)
+    }
+
+    /// The same for the token endpoint.
+    pub(crate) fn of_token_endpoint(&self) -> Option<Fault> {
+        *lock(&self.token_endpoint)
+    }
+
+    /// The same for STS.
+    pub(crate) fn of_sts(&self) -> Option<Fault> {
+        *lock(&self.sts)
+    }
+
+    pub(crate) fn leaves_out_exp(&self) -> bool {
+        self.without_exp.load(Ordering::Relaxed)
+    }
+
+    /// Whether ID tokens for that audience can be had.
+    pub(crate) fn mints_for(&self, audience: &str) -> bool {
+        lock(&self.unmintable).as_deref() != Some(audience)
+    }
 }
 
 impl Fault {
@@ -88,6 +152,11 @@ impl Fault {
         const JSON: &str = "application/json; charset=UTF-8";
         match self {
             Self::Status(status) => text(status, "a fault that the emulator was told to have\n"),
+            Self::SlowDown(seconds) => {
+                let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+                answer
+            }
             Self::Hang => pending().await,
             Self::NotJson => answer(StatusCode::OK, JSON, "<!DOCTYPE html><title>Hello</title>\n"),
             Self::Oversized => {

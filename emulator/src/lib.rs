@@ -37,10 +37,10 @@ pub mod timeline;
 
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{Config, Service};
+pub use config::{Config, Grant, Provider, Service, User};
 pub use emulator::{Emulator, StartError};
 pub use faults::{Fault, Faults, OVERSIZE};
-pub use issuer::{AssertionRequest, IapResource, Issuer, TokenRequest};
+pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;
 pub use timeline::{Timeline, Verdict};

@@ -49,6 +49,10 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
     writeln!(out, "  keys       http://{google}/oauth2/v3/certs")?;
     writeln!(out, "  IAP's keys http://{google}/iap/verify/public_key-jwk")?;
     writeln!(out, "  metadata   export GCE_METADATA_HOST={google}")?;
+    writeln!(
+        out,
+        "  tokens     http://{google}/token, http://{google}/v1/token (STS), IAM Credentials"
+    )?;
     writeln!(out, "  mint       POST http://{google}/emulator/mint")?;
     writeln!(out, "  assertion  POST http://{google}/emulator/iap/mint")?;
     writeln!(out, "  timeline   http://{google}/emulator/timeline")?;

@@ -1,6 +1,7 @@
 //! Health, figures and the state of affairs, on a listener of their own.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -14,6 +15,9 @@ use crate::status::status;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long after its start the gateway waits for the tokens of all regions
+/// before it is ready with those that it has.
+const WAIT_FOR_ALL: Duration = Duration::from_secs(5);
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -118,8 +122,21 @@ impl Instance {
             missing.push(format!("no keys of the issuer {issuer}"));
         }
         let now = self.kept.clock.now();
-        for service in gateway.services.iter().filter(|it| !it.has_token(now)) {
-            missing.push(format!("no token for any region of {}", service.name));
+        // Traffic that comes a moment later finds all regions; but one that gets
+        // no token must not keep the others from serving.
+        let is_fresh = self.started_at.elapsed() < WAIT_FOR_ALL;
+        for service in &gateway.services {
+            let without = service.regions.iter().filter(|it| !it.token.has_token(now));
+            let without: Vec<&str> = without.map(|region| &*region.name).collect();
+            if without.len() == service.regions.len() {
+                missing.push(format!("no token for any region of {}", service.name));
+            } else if is_fresh && !without.is_empty() {
+                missing.push(format!(
+                    "no token yet for {} of {}",
+                    without.join(", "),
+                    service.name
+                ));
+            }
         }
         missing
     }

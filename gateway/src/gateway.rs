@@ -12,20 +12,20 @@ use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::{Policy, UnixTime};
 
 use crate::assertion::Asserter;
-use crate::config::{self, Config, HostPort, Identity, Origin, Tls};
+use crate::config::{self, Config, Identity, Origin, Tls};
 use crate::headers::{TokenHeader, TokenPlaces};
 use crate::in_flight::InFlight;
-use crate::kept::{FreshToken, Kept, Way};
+use crate::kept::{FreshToken, Kept, Way, Ways};
 use crate::keys::{IssuerKeys, KeySource, Keyring, key_origin};
 use crate::metrics::Metrics;
-use crate::mint::MetadataServer;
+use crate::mint::Source;
 use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
 use crate::server::Door;
 use crate::service::{Region, Service};
 use crate::token_store::TokenStore;
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Pool, ResponseBody};
 
 /// What one configuration makes of the gateway. Requests that began with it
 /// finish with it, also when there is a newer one.
@@ -57,8 +57,7 @@ impl Gateway {
     /// Must be called in a tokio runtime: new parts' tasks begin at once.
     pub(crate) fn build(config: &Config, kept: &Kept) -> Result<Self, ConnectorError> {
         let connector = Connector::new(&config.upstream)?;
-        let source = metadata_server(&config.identity, &connector)?;
-        let mut site = Site { config, connector: &connector, kept, source, tokens: Vec::new() };
+        let mut site = Site { config, connector: &connector, kept, tokens: Vec::new() };
         let services = config.services.iter().map(|it| site.service(it));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let issuers = site.issuers(&config.policy)?;
@@ -111,7 +110,6 @@ struct Site<'a> {
     config: &'a Config,
     connector: &'a Connector,
     kept: &'a Kept,
-    source: Arc<MetadataServer>,
     tokens: Vec<Counted>,
 }
 
@@ -136,7 +134,7 @@ impl Site<'_> {
         service: &config::Service,
         settings: &config::Region,
     ) -> Result<Region, ConnectorError> {
-        let token = self.token(&settings.audience, &service.name, &settings.name)?;
+        let token = self.token(service, settings)?;
         let (kept, origin) = (self.kept, &settings.origin);
         let key = ((Arc::clone(&service.name), Arc::clone(&settings.name)), self.way(origin));
         let healthy = |_: &_| Ok::<_, ConnectorError>(Health::default());
@@ -155,25 +153,20 @@ impl Site<'_> {
         })
     }
 
-    /// The token for an audience: one for all regions that have it.
+    /// The token for a region: one for all that have its audience, minted for
+    /// the same identity.
     fn token(
         &mut self,
-        audience: &Arc<str>,
-        service: &str,
-        region: &str,
+        service: &config::Service,
+        region: &config::Region,
     ) -> Result<Arc<FreshToken>, ConnectorError> {
-        let identity = &self.config.identity;
-        let way = self.way(&metadata_origin(identity)?);
-        let start = |_: &_| {
-            Ok::<_, ConnectorError>(FreshToken::start(
-                self.kept,
-                audience,
-                Arc::clone(&self.source),
-            ))
-        };
-        let key = (identity.clone(), way, Arc::clone(audience));
-        let token = self.kept.tokens.get(key, start)?;
-        let counters = self.kept.metrics.mints(service, region);
+        let key = (service.identity.clone(), Ways::new(&self.config.upstream));
+        let source = |(identity, _): &(Identity, _)| Source::new(identity, self.connector);
+        let source = self.kept.sources.get(key.clone(), source)?;
+        let audience = &region.audience;
+        let start = |_: &_| Ok::<_, ConnectorError>(FreshToken::start(self.kept, audience, source));
+        let token = self.kept.tokens.get((key, Arc::clone(audience)), start)?;
+        let counters = self.kept.metrics.mints(&service.name, &region.name);
         match self.tokens.iter_mut().find(|(it, _)| Arc::ptr_eq(it, &token)) {
             Some((_, shared)) => shared.push(counters),
             None => self.tokens.push((Arc::clone(&token), vec![counters])),
@@ -218,23 +211,6 @@ fn routes(
         })
     });
     routes.collect()
-}
-
-fn metadata_origin(identity: &Identity) -> Result<Origin, ConnectorError> {
-    let Identity::Metadata { host } = identity;
-    let HostPort { host, port } = host;
-    let authority = format!("{host}:{port}");
-    Origin::of(false, &authority).ok_or(ConnectorError::Name(authority))
-}
-
-fn metadata_server(
-    identity: &Identity,
-    connector: &Connector,
-) -> Result<Arc<MetadataServer>, ConnectorError> {
-    let origin = metadata_origin(identity)?;
-    let host = host_header(&origin.authority())?;
-    let fetcher = Fetcher::new(connector.dialer(&origin)?, host);
-    Ok(Arc::new(MetadataServer::new(fetcher)))
 }
 
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {

@@ -5,6 +5,7 @@
 //! that no configuration and no request uses any more is gone, and its task
 //! with it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
 use crate::keys::KeySource;
 use crate::metrics::Metrics;
-use crate::mint::{MetadataServer, Slot, keep_fresh};
+use crate::mint::{Slot, Source, keep_fresh};
 use crate::region::Health;
 use crate::upstream::Pool;
 
@@ -30,7 +31,8 @@ pub(crate) struct Kept {
     pub(crate) news: Arc<News>,
     pub(crate) pools: Parts<(RegionName, Way), Pool>,
     pub(crate) healths: Parts<(RegionName, Way), Health>,
-    pub(crate) tokens: Parts<(Identity, Way, Arc<str>), FreshToken>,
+    pub(crate) sources: Parts<(Identity, Ways), Source>,
+    pub(crate) tokens: Parts<((Identity, Ways), Arc<str>), FreshToken>,
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
     pub(crate) in_flight: Parts<InFlightLimits, InFlight>,
     tls: Mutex<Option<Tls>>,
@@ -45,8 +47,29 @@ pub(crate) type RegionName = (Arc<str>, Arc<str>);
 pub(crate) struct Way {
     origin: Origin,
     connect_to: Option<HostPort>,
+    means: Means,
+}
+
+/// The ways to everywhere, for what connects to several places.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Ways {
+    connect_to: HashMap<HostPort, HostPort>,
+    means: Means,
+}
+
+/// What all ways have in common.
+#[derive(Clone, PartialEq, Eq)]
+struct Means {
     connect_timeout: Duration,
     extra_roots: Vec<CertificateDer<'static>>,
+}
+
+impl Means {
+    fn new(settings: &Upstream) -> Self {
+        let (connect_timeout, extra_roots) =
+            (settings.connect_timeout, settings.extra_roots.clone());
+        Self { connect_timeout, extra_roots }
+    }
 }
 
 impl Way {
@@ -54,9 +77,14 @@ impl Way {
         Self {
             origin: origin.clone(),
             connect_to: settings.connect_to.get(&origin.address()).cloned(),
-            connect_timeout: settings.connect_timeout,
-            extra_roots: settings.extra_roots.clone(),
+            means: Means::new(settings),
         }
+    }
+}
+
+impl Ways {
+    pub(crate) fn new(settings: &Upstream) -> Self {
+        Self { connect_to: settings.connect_to.clone(), means: Means::new(settings) }
     }
 }
 
@@ -68,6 +96,7 @@ impl Kept {
             news: Arc::default(),
             pools: Parts::default(),
             healths: Parts::default(),
+            sources: Parts::default(),
             tokens: Parts::default(),
             keys: Parts::default(),
             in_flight: Parts::default(),
@@ -128,7 +157,7 @@ pub(crate) struct FreshToken {
 
 impl FreshToken {
     /// Must be called in a tokio runtime: minting begins at once.
-    pub(crate) fn start(kept: &Kept, audience: &Arc<str>, source: Arc<MetadataServer>) -> Self {
+    pub(crate) fn start(kept: &Kept, audience: &Arc<str>, source: Arc<Source>) -> Self {
         let slot = Arc::new(Slot::new(Arc::clone(audience), Arc::clone(&kept.news)));
         let counters = Arc::<Mutex<Vec<[Counter; 2]>>>::default();
         let counted = Arc::clone(&counters);

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, warn};
 
 pub(crate) use connections::{Connections, Open};
@@ -88,8 +88,10 @@ where
                 }
             }
         }
-        // Whoever is connected already may have sent a request.
-        while let Ok(Ok((stream, address))) = timeout(LAST_CALL, self.listener.accept()).await {
+        // Whoever is connected already may have sent a request. Those who come
+        // now could come for ever.
+        let end = Instant::now().checked_add(LAST_CALL).unwrap_or_else(Instant::now);
+        while let Ok(Ok((stream, address))) = timeout_at(end, self.listener.accept()).await {
             self.spawn(&graceful, stream, address);
         }
         graceful

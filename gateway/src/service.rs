@@ -124,11 +124,6 @@ impl Service {
         let left = left.filter(|(place, _)| !tried.contains(*place));
         left.filter(|(_, region)| region.token.hurry(now, patience)).count() > 0
     }
-
-    /// Whether there is a token for at least one region.
-    pub(crate) fn has_token(&self, now: UnixTime) -> bool {
-        self.regions.iter().any(|region| region.token.has_token(now))
-    }
 }
 
 impl Region {

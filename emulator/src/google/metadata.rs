@@ -13,10 +13,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use remint_idtoken::UnixTime;
 use serde_json::{Map, Value, json};
 
+use super::accounts::Accounts;
 use super::query;
 use crate::answers::{Answer, answer, json};
 use crate::config::Config;
-use crate::issuer::{Issuer, LIFETIME, TokenRequest};
+use crate::faults::Faults;
+use crate::issuer::{Issuer, TokenRequest};
 use crate::sync::lock;
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -30,12 +32,15 @@ const RENEWED_AHEAD: Duration = Duration::from_secs(240);
 
 pub(super) struct Metadata {
     issuer: Arc<Issuer>,
+    known: Arc<Accounts>,
+    faults: Arc<Faults>,
     accounts: Vec<String>,
     default_account: String,
     project_id: String,
     project_number: u64,
     region: String,
     tokens: Mutex<HashMap<Asked, Minted>>,
+    access: Mutex<HashMap<String, Minted>>,
 }
 
 /// What a token was asked for.
@@ -52,15 +57,23 @@ struct Minted {
 }
 
 impl Metadata {
-    pub(super) fn new(config: &Config, issuer: Arc<Issuer>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        issuer: Arc<Issuer>,
+        known: Arc<Accounts>,
+        faults: Arc<Faults>,
+    ) -> Self {
         Self {
             issuer,
+            known,
+            faults,
             accounts: config.accounts.clone(),
             default_account: config.default_account.clone(),
             project_id: config.project_id.clone(),
             project_number: config.project_number,
             region: config.region.clone(),
             tokens: Mutex::default(),
+            access: Mutex::default(),
         }
     }
 
@@ -106,6 +119,7 @@ impl Metadata {
         match wanted {
             "email" => answer(StatusCode::OK, TEXT, account.to_owned()),
             "identity" => self.identity(account, query),
+            "token" => self.access_token(account),
             "" if query::value(query, "recursive").as_deref() == Some("true") => {
                 let scopes = ["https://www.googleapis.com/auth/cloud-platform"];
                 let aliases = self.aliases(account);
@@ -133,6 +147,9 @@ impl Metadata {
         if audience.is_empty() {
             return refuse(StatusCode::BAD_REQUEST, "non-empty audience parameter required");
         }
+        if !self.faults.mints_for(&audience) {
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+        }
         let full = match query::value(query, "format").as_deref() {
             None | Some("" | "standard") => false,
             Some("full") => true,
@@ -146,12 +163,42 @@ impl Metadata {
         let now = self.issuer.now();
         let mut tokens = lock(&self.tokens);
         tokens.retain(|_, minted| now < minted.renewed_at);
-        let fresh = || Minted {
-            token: self.mint(asked),
-            renewed_at: now.plus(LIFETIME).minus(RENEWED_AHEAD),
-        };
+        let fresh = || Minted { token: self.mint(asked), renewed_at: self.renewed_at(now) };
         let minted = tokens.entry(asked.clone()).or_insert_with(fresh);
         minted.token.clone()
+    }
+
+    fn renewed_at(&self, now: UnixTime) -> UnixTime {
+        now.plus(self.issuer.lifetime()).minus(self.ahead())
+    }
+
+    /// How long before a token's end there is another.
+    fn ahead(&self) -> Duration {
+        RENEWED_AHEAD.min(self.issuer.lifetime().div_f64(2.0))
+    }
+
+    /// An access token, the same until shortly before its end.
+    fn access_token(&self, account: &str) -> Answer {
+        let now = self.issuer.now();
+        let mut tokens = lock(&self.access);
+        // One that was revoked is not handed out again.
+        let is_good = |it: &Minted| self.known.member(&it.token, now).is_some();
+        tokens.retain(|_, minted| now < minted.renewed_at && is_good(minted));
+        let new = || {
+            let token = self.known.access_token(format!("serviceAccount:{account}"), now)?;
+            Some(Minted { token, renewed_at: self.renewed_at(now) })
+        };
+        let Some(minted) = tokens.remove(account).or_else(new) else {
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+        };
+        let ends = minted.renewed_at.plus(self.ahead());
+        let answer = json!({
+            "access_token": minted.token,
+            "expires_in": ends.since(now).as_secs(),
+            "token_type": "Bearer",
+        });
+        tokens.insert(account.to_owned(), minted);
+        json(StatusCode::OK, &answer)
     }
 
     fn mint(&self, asked: &Asked) -> String {
@@ -163,6 +210,9 @@ impl Metadata {
         let mut claims = self.issuer.claims(&request);
         if asked.full {
             claims.insert("google".to_owned(), self.instance());
+        }
+        if self.faults.leaves_out_exp() {
+            claims.remove("exp");
         }
         self.issuer.sign_claims(&claims.into())
     }

@@ -1,15 +1,19 @@
-//! The Google listener: key documents, metadata server, and the emulator's own
-//! endpoints.
+//! The Google listener: key documents, metadata server, IAM Credentials, token
+//! endpoint, STS, and the emulator's own endpoints.
 
+mod accounts;
+mod iam_credentials;
 mod metadata;
+mod oauth;
 mod own;
 mod query;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::CACHE_CONTROL;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::header::{CACHE_CONTROL, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -17,10 +21,13 @@ use crate::answers::{Answer, json, text};
 use crate::config::Config;
 use crate::faults::{Fault, Faults};
 use crate::hits::Hits;
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::timeline::Timeline;
+pub(crate) use accounts::Accounts;
+use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
+use oauth::Oauth;
 
 /// Google's JWK set.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
@@ -30,12 +37,16 @@ const PEM_PATH: &str = "/oauth2/v1/certs";
 pub(crate) const IAP_JWKS_PATH: &str = "/iap/verify/public_key-jwk";
 const IAP_PEM_PATH: &str = "/iap/verify/public_key";
 
+/// The longest body of a request for a token.
+const MAX_BODY: usize = 64 * 1024;
+
 /// Everything behind the Google listener.
 pub(crate) struct Google {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) iap: Arc<Issuer>,
     pub(crate) timeline: Arc<Timeline>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) hits: Hits,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
@@ -44,23 +55,61 @@ pub(crate) struct Google {
 
 impl Google {
     /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 3] =
-        ["www.googleapis.com", "www.gstatic.com", "metadata.google.internal"];
+    pub(crate) const NAMES: [&'static str; 6] = [
+        "www.googleapis.com",
+        "www.gstatic.com",
+        "metadata.google.internal",
+        "iamcredentials.googleapis.com",
+        "oauth2.googleapis.com",
+        "sts.googleapis.com",
+    ];
 
     pub(crate) fn new(
         config: &Config,
         issuer: Arc<Issuer>,
         iap: Arc<Issuer>,
         timeline: Arc<Timeline>,
-    ) -> Self {
-        Self {
-            metadata: Metadata::new(config, Arc::clone(&issuer)),
+    ) -> Result<Self, KeyError> {
+        let faults = Arc::new(Faults::default());
+        let accounts = Arc::new(Accounts::new(config)?);
+        let metadata =
+            Metadata::new(config, Arc::clone(&issuer), Arc::clone(&accounts), Arc::clone(&faults));
+        Ok(Self {
+            metadata,
+            accounts,
             issuer,
             iap,
             timeline,
-            faults: Faults::default(),
+            faults,
             hits: Hits::default(),
             keys_max_age: config.keys_max_age.into(),
+        })
+    }
+
+    /// IAM Credentials, the token endpoint or STS: the path decides.
+    async fn tokens(&self, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let method = IamMethod::of(path);
+        let fault = match (&method, path) {
+            (Some(_), _) => self.faults.of_iam(),
+            (None, oauth::TOKEN_PATH) => self.faults.of_token_endpoint(),
+            _ => self.faults.of_sts(),
+        };
+        if let Some(fault) = fault {
+            return fault.answer("{}").await;
+        }
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "too long\n");
+        };
+        let body = body.to_bytes();
+        let (accounts, issuer, faults) = (&*self.accounts, &*self.issuer, &*self.faults);
+        let form = String::from_utf8_lossy(&body);
+        let oauth = Oauth { accounts, issuer, faults };
+        match (method, path) {
+            (Some(method), _) => method.answer(accounts, issuer, faults, &head.headers, &body),
+            (None, oauth::TOKEN_PATH) => oauth.token(&own_url(&head.headers), &form),
+            _ => oauth.exchange(&form),
         }
     }
 
@@ -86,6 +135,12 @@ impl Google {
     }
 }
 
+/// The token endpoint as its client has called it: on this machine without TLS.
+fn own_url(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("http://{host}{}", oauth::TOKEN_PATH)
+}
+
 impl Handler for Google {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
@@ -99,7 +154,10 @@ impl Handler for Google {
             (&Method::POST, own::MINT_ASSERTION_PATH) => {
                 own::mint_assertion(&self.iap, request.into_body()).await
             }
+            (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
+            (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
+            (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
             (_, path) if Metadata::serves(path) => match self.faults.of_metadata() {
                 Some(fault) => metadata::flavored(fault.answer("").await),
                 None => self.metadata.answer(&request),

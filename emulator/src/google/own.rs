@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
+use super::accounts::Accounts;
+use super::query;
 use crate::answers::{Answer, answer, json, text};
 use crate::issuer::{
     ASSERTION_LIFETIME, GOOGLE, IAP, Issuer, LIFETIME, iap_subject_of, subject_of,
@@ -16,6 +18,9 @@ use crate::timeline::Timeline;
 pub(super) const MINT_PATH: &str = "/emulator/mint";
 pub(super) const MINT_ASSERTION_PATH: &str = "/emulator/iap/mint";
 pub(super) const TIMELINE_PATH: &str = "/emulator/timeline";
+
+/// Where a workload gets its token of another issuer.
+pub(super) const EXTERNAL_PATH: &str = "/emulator/external-token";
 
 /// The longest set of claims that is read.
 const MAX_CLAIMS: usize = 64 * 1024;
@@ -78,6 +83,21 @@ fn completed(mut claims: Claims, usual: Vec<(&str, Value)>) -> Claims {
         claims.entry(name).or_insert(value);
     }
     claims
+}
+
+/// A token of a workload identity provider's issuer for `?subject=`, in a
+/// document, as Azure's and GitHub's servers give it. Like theirs this one wants
+/// a header, which a program that was tricked into the request does not send.
+pub(super) fn external_token<B>(accounts: &Accounts, request: &Request<B>) -> Answer {
+    if request.headers().get("metadata").is_none_or(|value| value != "True") {
+        return text(StatusCode::FORBIDDEN, "the header Metadata: True is missing\n");
+    }
+    let field = |name| query::value(request.uri().query(), name).unwrap_or_default();
+    let (pool, provider) = (field("pool"), field("provider"));
+    match accounts.external_token(&pool, &provider, &field("subject")) {
+        Some(token) => json(StatusCode::OK, &json!({ "value": token })),
+        None => text(StatusCode::NOT_FOUND, "no such provider\n"),
+    }
 }
 
 /// The calls that the front ends have seen.

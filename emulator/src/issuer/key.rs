@@ -158,6 +158,13 @@ impl rcgen::SigningKey for CertificateKey<'_> {
     }
 }
 
+/// The id and the public half of a service account's key.
+pub(super) fn spki_of(pair: &RsaKeyPair) -> Result<(String, Vec<u8>), KeyError> {
+    let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| KeyError::Generate)?;
+    let spki = spki.as_ref().to_vec();
+    Ok((key_id(Algorithm::Rs256, &spki), spki))
+}
+
 /// Google's ids of RSA keys are 40 hexadecimal digits, IAP's of its EC keys are
 /// six characters of base64url, such as `0oeLcQ`.
 fn key_id(algorithm: Algorithm, spki: &[u8]) -> String {

@@ -1,6 +1,8 @@
 //! An issuer: signs ID tokens as Google does, or assertions as IAP does, and
 //! publishes its keys.
 
+mod account;
+mod assertion;
 mod iap;
 mod key;
 
@@ -15,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::sync::lock;
+pub use account::AccountKey;
+pub(crate) use assertion::Assertion;
 pub use iap::{ASSERTION_LIFETIME, AssertionRequest, IAP, IapResource, iap_subject_of};
 use key::Key;
 pub use key::KeyError;
@@ -22,7 +26,8 @@ pub use key::KeyError;
 /// How Google spells itself in the tokens that it mints for accounts.
 pub const GOOGLE: &str = "https://accounts.google.com";
 
-/// `exp - iat` of every token that Google mints for a service account.
+/// `exp - iat` of every token that Google mints for a service account; an
+/// issuer can be told another.
 pub const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// A token for a service account, as its senders ask for it.
@@ -54,6 +59,7 @@ impl TokenRequest {
 pub struct Issuer {
     clock: Arc<dyn Clock>,
     algorithm: Algorithm,
+    lifetime: Duration,
     keys: Mutex<Keys>,
 }
 
@@ -72,7 +78,19 @@ impl Issuer {
     pub fn new(algorithm: Algorithm, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
         let current = Arc::new(Key::generate(algorithm)?);
         let keys = Keys { current, old: Vec::new(), generation: 0 };
-        Ok(Self { clock, algorithm, keys: Mutex::new(keys) })
+        Ok(Self { clock, algorithm, lifetime: LIFETIME, keys: Mutex::new(keys) })
+    }
+
+    /// The same with tokens for service accounts that live that long.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Duration) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// How long tokens for service accounts live.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
     }
 
     /// The time, as this issuer sees it.
@@ -161,7 +179,7 @@ impl Issuer {
             ("azp".to_owned(), subject.clone().into()),
             ("sub".to_owned(), subject.into()),
             ("iat".to_owned(), now.0.into()),
-            ("exp".to_owned(), now.plus(LIFETIME).0.into()),
+            ("exp".to_owned(), now.plus(self.lifetime).0.into()),
         ]);
         if request.with_email {
             claims.insert("email".to_owned(), request.account.clone().into());

@@ -20,3 +20,4 @@ mod push;
 mod region;
 mod support;
 mod tls;
+mod tokens;

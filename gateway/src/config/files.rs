@@ -17,7 +17,7 @@ impl Files {
 
     /// The path of a file that the configuration names. Whoever reads a file
     /// for it asks here, whether the file is there or not.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         let path = self.folder.join(name);
         let mut named = self.named.borrow_mut();
         if !named.contains(&path) {

@@ -10,7 +10,9 @@
 //! the URL allows.
 
 mod assertion;
+mod endpoint;
 mod files;
+mod identity;
 mod limits;
 mod origin;
 mod routes;
@@ -33,6 +35,11 @@ use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
 pub use assertion::Assertion;
+pub use endpoint::Endpoint;
+pub use identity::{
+    AccessSource, AuthorizedUser, ExternalAccount, Grant, Identity, Impersonation, Secret,
+    ServiceAccountKey, SigningKey, SubjectPlace,
+};
 pub use limits::{InFlightLimits, Limits};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
@@ -40,6 +47,7 @@ pub use telling::{HostHeader, Telling};
 pub use tls::Tls;
 
 use files::Files;
+use identity::Identities;
 
 pub use crate::headers::TokenHeader;
 
@@ -59,8 +67,6 @@ pub struct Config {
     /// How many of the callers' tokens are remembered, so that the signature of
     /// each is checked once.
     pub token_cache: CacheBounds,
-    /// Whose tokens are minted.
-    pub identity: Identity,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
     /// How regions are told who called, if they are told.
@@ -78,16 +84,6 @@ pub struct Config {
     pub files: Vec<PathBuf>,
 }
 
-/// A source of tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// The metadata server of the machine, at this host.
-    Metadata {
-        /// Host and port.
-        host: HostPort,
-    },
-}
-
 /// One service in several regions.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -95,6 +91,8 @@ pub struct Service {
     pub name: Arc<str>,
     /// The rules whose requests are for it.
     pub routes: Vec<Route>,
+    /// Whose tokens are minted for its regions.
+    pub identity: Identity,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
     /// Where its regions find the gateway's token.
@@ -148,6 +146,12 @@ pub struct Environment {
     pub metadata_host: Option<String>,
     /// Whether this is no production: `--dev`.
     pub dev: bool,
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: a file of credentials.
+    pub credentials_file: Option<PathBuf>,
+    /// `CLOUDSDK_CONFIG`: gcloud's folder, if it is another than usual.
+    pub gcloud_folder: Option<PathBuf>,
+    /// `HOME`, where gcloud's folder usually is.
+    pub home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -155,7 +159,15 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST"), dev: false }
+        let path = |name| var(name).map(PathBuf::from);
+        Self {
+            port: var("PORT"),
+            metadata_host: var("GCE_METADATA_HOST"),
+            credentials_file: path("GOOGLE_APPLICATION_CREDENTIALS"),
+            gcloud_folder: path("CLOUDSDK_CONFIG"),
+            home: path("HOME"),
+            dev: false,
+        }
     }
 }
 
@@ -248,8 +260,9 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
     let limits = limits::read(&mut object);
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
     let token_cache = settings::token_cache(&mut object);
-    let identity = settings::identity(&mut object, environment);
-    let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
+    let identities = Identities::read(&mut object, files, environment);
+    let services = object.need("services");
+    let services = services.and_then(|list| services::read(&list, policy.as_ref(), &identities));
     let assertion = assertion::read(&mut object, files, environment);
     let upstream = settings::upstream(&mut object, files);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
@@ -263,7 +276,6 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         limits: limits?,
         policy: policy?,
         token_cache: token_cache?,
-        identity: identity?,
         services: services?,
         assertion: assertion?,
         upstream: upstream?,

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
 
+use super::identity::Identities;
 use super::{Origin, Region, Service, routes, telling};
 
 /// Which regions were tried is kept in one word.
 pub(crate) const MAX_REGIONS: usize = 64;
 
-pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Service>> {
-    let services = from.list(|service| read_service(service, policy))?;
+pub(super) fn read(
+    from: &Reader<'_>,
+    policy: Option<&Policy>,
+    identities: &Identities<'_>,
+) -> Option<Vec<Service>> {
+    let services = from.list(|service| read_service(service, policy, identities))?;
     from.distinct("service", services.iter().map(|service| &*service.name));
     let routes = services.iter().flat_map(|service| &service.routes);
     let claimed: Vec<&str> = routes.map(|route| &*route.rule).collect();
@@ -27,16 +32,28 @@ pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ser
     Some(services)
 }
 
-fn read_service(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Service> {
+fn read_service(
+    from: &Reader<'_>,
+    policy: Option<&Policy>,
+    identities: &Identities<'_>,
+) -> Option<Service> {
     let mut object = from.object()?;
     let name = object.need("name").and_then(|name| shared(&name));
     let routes = object.need("rules").and_then(|list| list.list(|rule| routes::read(rule, policy)));
+    let identity = identities.of_service(&mut object);
     let regions = object.need("regions").and_then(|list| read_regions(&list));
     let headers = telling::read_headers(&mut object);
     object.finish();
     let ((token_header, host), routes) = (headers?, routes?);
     telling::check(from, policy, &routes, token_header);
-    Some(Service { name: name?, routes, regions: regions?, token_header, host })
+    Some(Service {
+        name: name?,
+        routes,
+        identity: identity?,
+        regions: regions?,
+        token_header,
+        host,
+    })
 }
 
 fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {

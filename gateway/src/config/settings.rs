@@ -1,4 +1,4 @@
-//! Listeners, identity and upstream settings.
+//! Listeners and upstream settings.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,16 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use remint_idtoken::CacheBounds;
-use remint_idtoken::config::{Kind, Object, Reader};
+use remint_idtoken::config::{Object, Reader};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::files::Files;
-use super::{Environment, HostPort, Identity, Upstream};
-
-/// Where the metadata server is on every machine of Google's.
-const METADATA_HOST: &str = "metadata.google.internal";
+use super::{Environment, HostPort, Upstream};
 
 /// Cloud Run asks to listen on `$PORT`, on all addresses.
 pub(super) fn listen(object: &mut Object<'_>, environment: &Environment) -> Option<SocketAddr> {
@@ -49,42 +46,6 @@ const TOKEN_CACHE: CacheBounds = CacheBounds { max_entries: 20_000, max_bytes: 6
 pub(super) fn token_cache(object: &mut Object<'_>) -> Option<CacheBounds> {
     let given = object.maybe("token_cache", |it| CacheBounds::read(it, TOKEN_CACHE))?;
     Some(given.unwrap_or(TOKEN_CACHE))
-}
-
-pub(super) fn identity(object: &mut Object<'_>, environment: &Environment) -> Option<Identity> {
-    let given = object.maybe("identity", |identity| {
-        let mut identity = identity.object()?;
-        let host = identity.need("metadata").and_then(|metadata| metadata_host(&metadata));
-        identity.finish();
-        host
-    });
-    if let Some(host) = given?.flatten() {
-        return Some(Identity::Metadata { host });
-    }
-    let host = environment.metadata_host.as_deref().unwrap_or(METADATA_HOST);
-    match parse_metadata_host(host) {
-        Ok(host) => Some(Identity::Metadata { host }),
-        Err(problem) => {
-            object.reader().problem(format!("$GCE_METADATA_HOST: {problem}"));
-            None
-        }
-    }
-}
-
-/// Outside: whether it can be read; inside: whether a host is given.
-fn metadata_host(metadata: &Reader<'_>) -> Option<Option<HostPort>> {
-    // `metadata:` with nothing after it asks for the defaults, as `{}` does.
-    if metadata.node().kind == Kind::Null {
-        return Some(None);
-    }
-    let mut metadata = metadata.object()?;
-    let host = metadata.maybe("host", |host| host.parsed(parse_metadata_host));
-    metadata.finish();
-    host
-}
-
-fn parse_metadata_host(text: &str) -> Result<HostPort, String> {
-    HostPort::parse(text, Some(80)).ok_or_else(|| format!("{text:?} is no host"))
 }
 
 impl Default for Upstream {

@@ -35,10 +35,14 @@ fn read(text: &str) -> Result<Config, Vec<String>> {
     let environment = Environment {
         port: Some("9090".into()),
         metadata_host: Some("127.0.0.1:9999".into()),
-        dev: false,
+        ..Environment::default()
     };
     Config::read(text, Path::new("/nowhere"), &environment)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn metadata(host: &str) -> Identity {
+    Identity::Metadata { host: HostPort::parse(host, None).unwrap() }
 }
 
 /// The problems of the good text after one replacement.
@@ -61,8 +65,7 @@ fn a_good_configuration_is_read_and_completed() {
     assert_eq!(config.admin.to_string(), "127.0.0.1:8081");
     assert_eq!((config.drain_delay, config.drain_timeout.as_secs()), (Duration::ZERO, 3));
     assert_eq!(config.upstream.response_timeout, Duration::from_secs(300));
-    let Identity::Metadata { host } = &config.identity;
-    assert_eq!(host.to_string(), "127.0.0.1:9999");
+    assert_eq!(config.services[0].identity, metadata("127.0.0.1:9999"));
     let (from, to) = config.upstream.connect_to.iter().next().unwrap();
     assert_eq!(from.to_string(), "orders-1.us-central1.run.app:443");
     assert_eq!(to.to_string(), "127.0.0.1:4000");
@@ -100,9 +103,9 @@ fn what_is_left_out_comes_from_the_environment_or_a_default() {
     let text = GOOD.replace("listen: 127.0.0.1:0\n", "").replace("identity:\n  metadata: {}\n", "");
     let config = read(&text).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:9090");
+    assert_eq!(config.services[0].identity, metadata("127.0.0.1:9999"));
     let text = GOOD.replace("metadata: {}", "metadata: { host: meta.example }");
-    let Identity::Metadata { host } = read(&text).unwrap().identity;
-    assert_eq!(host.to_string(), "meta.example:80");
+    assert_eq!(read(&text).unwrap().services[0].identity, metadata("meta.example:80"));
 }
 
 #[test]
@@ -170,7 +173,11 @@ const MISTAKES: [(&str, &str, &str); 18] = [
         "name: europe-west1",
         "19:7: services[0].regions: the name \"europe-west1\" occurs twice",
     ),
-    ("metadata: {}", "metadta: {}", "14:3: identity: \"metadata\" is missing"),
+    (
+        "metadata: {}",
+        "metadta: {}",
+        "14:3: identity: needs one of these, and only one: metadata, service_account_key, impersonate, external_account, default",
+    ),
     (
         "connect_timeout: 1s",
         "connect_timeout: 0s",

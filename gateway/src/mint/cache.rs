@@ -98,6 +98,12 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
         seen(minted.is_ok());
         match minted {
             Ok(token) => store(&slot, token, clock.now()),
+            // Frozen between two requests it comes back to a time-out each time;
+            // counting those, it would hardly ask any more.
+            Err(_) if MintSchedule::was_interrupted(now, clock.now()) => {
+                debug!(audience = slot.audience(), "minting was interrupted");
+                slot.schedule().interrupted(clock.now());
+            }
             Err(error) => keep_old(&slot, &error, clock.now()),
         }
         slot.doorbell.attempt_ended();
@@ -111,7 +117,7 @@ fn store(slot: &Slot, token: MintedToken, now: UnixTime) {
         slot.schedule().repeated(now, random::unit());
         return;
     }
-    slot.schedule().succeeded(now, token.expires_at());
+    slot.schedule().succeeded(now, token.expires_at(), random::unit());
     info!(audience = slot.audience(), expires_at = %token.expires_at(), "token minted");
     slot.token.store(Some(Arc::new(token)));
 }

@@ -1,88 +1,64 @@
 //! Tokens from the metadata server of the machine.
 
-use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use remint_idtoken::{MAX_TOKEN_BYTES, UnixTime};
+use remint_idtoken::UnixTime;
 
-use super::{MintError, MintedToken, TokenSource};
-use crate::upstream::Fetcher;
+use super::MintedToken;
+use super::access::AccessToken;
+use super::error::MintError;
+use super::percent::encoded;
+use super::remote::{Answer, Remote};
+use crate::config::{Endpoint, HostPort, Origin};
+use crate::upstream::{Connector, ConnectorError};
 
 /// Proves that the request was made on purpose: no browser or redirect sends
 /// it (Compute Engine, "About VM metadata").
 const FLAVOR: (HeaderName, HeaderValue) =
     (HeaderName::from_static("metadata-flavor"), HeaderValue::from_static("Google"));
-/// `full` adds the account's address, which is for messages.
-const PATH: &str =
-    "/computeMetadata/v1/instance/service-accounts/default/identity?format=full&audience=";
+const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
+const NAME: &str = "the metadata server";
 
 /// The metadata server.
-pub(crate) struct MetadataServer(Fetcher);
+pub(crate) struct MetadataServer(Remote);
 
 impl MetadataServer {
-    pub(crate) fn new(fetcher: Fetcher) -> Self {
-        Self(fetcher)
+    pub(super) fn new(host: &HostPort, connector: &Connector) -> Result<Self, ConnectorError> {
+        let HostPort { host, port } = host;
+        let authority = format!("{host}:{port}");
+        // It speaks no TLS: what it says never leaves the machine.
+        let origin = Origin::of(false, &authority).ok_or(ConnectorError::Name(authority))?;
+        Ok(Self(Remote::new(NAME, &Endpoint::at(origin, "/"), connector)?))
     }
-}
 
-impl TokenSource for MetadataServer {
-    async fn mint(&self, audience: &Arc<str>, now: UnixTime) -> Result<MintedToken, MintError> {
-        let headers = HeaderMap::from_iter([FLAVOR]);
-        let answer = self.0.get(&path(audience), headers, MAX_TOKEN_BYTES).await?;
-        if answer.status != StatusCode::OK {
-            return Err(MintError::Status {
-                status: answer.status,
-                retry_after: retry_after(&answer.headers),
-            });
-        }
+    pub(super) async fn id_token(
+        &self,
+        audience: &Arc<str>,
+        now: UnixTime,
+    ) -> Result<MintedToken, MintError> {
+        // `full` adds the account's address, which is for messages.
+        let path = format!("{ACCOUNT}/identity?format=full&audience={}", encoded(audience));
+        let answer = self.get(&path, now).await?;
         MintedToken::read(&answer.body, audience, now)
     }
-}
 
-/// `Retry-After` in seconds; the form with a date is not used by Google.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// The path that mints for `audience`, all of which but letters, digits and
-/// `-._~` is percent-encoded (RFC 3986, section 2.3).
-fn path(audience: &str) -> String {
-    let mut path = String::from(PATH);
-    for byte in audience.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                path.push(char::from(byte));
-            }
-            // Writing to a string does not fail.
-            _ => {
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_audience_is_one_value_of_the_query_whatever_it_holds() {
-        let path = path("https://h:1/p?a=b&format=x#ä");
-        let audience = path.rsplit_once("audience=").unwrap().1;
-        assert_eq!(audience, "https%3A%2F%2Fh%3A1%2Fp%3Fa%3Db%26format%3Dx%23%C3%A4");
+    pub(super) async fn access_token(&self, now: UnixTime) -> Result<AccessToken, MintError> {
+        let answer = self.get(&format!("{ACCOUNT}/token"), now).await?;
+        AccessToken::read(&answer.json()?, now)
     }
 
-    #[test]
-    fn only_seconds_are_read_as_retry_after() {
-        let read = |value| {
-            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]))
-        };
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+    async fn get(&self, path: &str, now: UnixTime) -> Result<Answer, MintError> {
+        let answer = self.0.get(path, HeaderMap::from_iter([FLAVOR]), now).await;
+        answer.map_err(|error| {
+            error
+                .with_remedy(StatusCode::FORBIDDEN, || FORBIDDEN.to_owned())
+                .with_remedy(StatusCode::NOT_FOUND, || NOT_FOUND.to_owned())
+        })
     }
 }
+
+const NOT_FOUND: &str = "no service account is attached to this machine";
+/// On GKE a Kubernetes account speaks for a service account only if that one
+/// lets it (GKE, "Workload Identity Federation for GKE").
+const FORBIDDEN: &str = "check that a service account is attached to this machine; on GKE: gcloud iam service-accounts add-iam-policy-binding ACCOUNT --member='serviceAccount:PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]' --role=roles/iam.workloadIdentityUser";

@@ -1,21 +1,29 @@
 //! ID tokens of the gateway's own, one for each audience.
 
+mod access;
+mod base;
 mod cache;
+mod error;
+mod external;
+mod impersonation;
+mod key;
 mod metadata;
+mod percent;
+mod remote;
 mod schedule;
+mod source;
+mod user;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use remint_idtoken::{TokenError, UnixTime, UnverifiedToken};
 
-use crate::upstream::FetchError;
-
 pub(crate) use cache::{Slot, keep_fresh};
-pub(crate) use metadata::MetadataServer;
+pub(crate) use error::MintError;
+pub(crate) use source::Source;
 
 /// Makes ID tokens.
 pub(crate) trait TokenSource: Send + Sync + 'static {
@@ -104,46 +112,6 @@ impl fmt::Debug for MintedToken {
             .field("audience", &self.audience)
             .field("expires_at", &self.expires_at.to_string())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why there is no token. Holds nothing of an answer's body, in which there
-/// may be one.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum MintError {
-    /// The source could not be asked.
-    #[error("the token source gives no answer")]
-    Fetch(#[from] FetchError),
-    /// The source says no.
-    #[error("the token source answers {status}{}", hint(*.status))]
-    Status { status: StatusCode, retry_after: Option<Duration> },
-    /// What it gave is no token.
-    #[error("the token source's answer is no ID token")]
-    Token(#[from] TokenError),
-    /// What it gave is for somebody else.
-    #[error("the token source gave a token for {received:?}, not for {expected:?}")]
-    Audience { expected: Arc<str>, received: String },
-    /// What it gave is of no use any more.
-    #[error("the token source gave a token that expired at {0}")]
-    Expired(UnixTime),
-}
-
-impl MintError {
-    /// How long the source asks to be left alone.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-}
-
-fn hint(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::FORBIDDEN => ": check that a service account is attached to this machine",
-        StatusCode::NOT_FOUND => ": no service account is attached to this machine",
-        StatusCode::TOO_MANY_REQUESTS => ": too many requests",
-        _ => "",
     }
 }
 

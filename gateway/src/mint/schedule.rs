@@ -7,10 +7,15 @@ use remint_idtoken::UnixTime;
 /// Google's client libraries refresh this long before a token's end. Metadata
 /// servers hand out the old token until four to five minutes before it.
 const AHEAD: Duration = Duration::from_secs(225);
+/// Instances that started together ask within this time, not all at once. Later
+/// than [`AHEAD`], not earlier: then there would be no new token yet.
+const SPREAD: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The same token once more is no failure: the next try can wait.
 const FIRST_RETRY_SAME: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// An attempt asks four servers at most, each of which has five seconds.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(25);
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
@@ -21,6 +26,8 @@ pub(super) struct MintSchedule {
     /// When that was decided. A clock that shows less was set back, and what
     /// was decided by it holds no longer.
     decided_at: UnixTime,
+    /// The end of the token at hand.
+    expires_at: UnixTime,
     failures: u32,
     repeats: u32,
 }
@@ -28,7 +35,8 @@ pub(super) struct MintSchedule {
 impl MintSchedule {
     /// Nothing was minted yet: the first attempt is due at once.
     pub(super) fn new() -> Self {
-        Self { next_at: UnixTime(0), decided_at: UnixTime(0), failures: 0, repeats: 0 }
+        let never = UnixTime(0);
+        Self { next_at: never, decided_at: never, expires_at: never, failures: 0, repeats: 0 }
     }
 
     /// Whether an attempt may begin now.
@@ -41,29 +49,53 @@ impl MintSchedule {
         self.next_at
     }
 
-    /// A token came that was not there before.
-    pub(super) fn succeeded(&mut self, now: UnixTime, expires_at: UnixTime) {
+    /// A token came that was not there before. `jitter` between 0 and 1
+    /// spreads many instances.
+    pub(super) fn succeeded(&mut self, now: UnixTime, expires_at: UnixTime, jitter: f64) {
         self.failures = 0;
         self.repeats = 0;
+        self.expires_at = expires_at;
         let left = expires_at.since(now);
         // A token with little time left is used for the first half of it.
         let wait = left.saturating_sub(AHEAD.min(left.mul_f64(0.5)));
-        self.decide(now, wait.max(FIRST_RETRY));
+        let spread = SPREAD.min(left.mul_f64(0.1)).mul_f64(jitter.clamp(0.0, 1.0));
+        self.decide(now, wait.saturating_add(spread).max(FIRST_RETRY));
     }
 
     /// The token came that is there already.
     pub(super) fn repeated(&mut self, now: UnixTime, jitter: f64) {
         self.failures = 0;
-        self.decide(now, backed_off(FIRST_RETRY_SAME, self.repeats, jitter));
+        let wait = backed_off(FIRST_RETRY_SAME, self.repeats, jitter);
+        self.decide(now, self.before_the_end(now, wait));
         self.repeats = self.repeats.saturating_add(1);
     }
 
-    /// No token came. `jitter` between 0 and 1 spreads many instances.
+    /// No token came.
     pub(super) fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>, jitter: f64) {
         let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        let wait = backed_off(FIRST_RETRY, self.failures, jitter).max(asked);
-        self.decide(now, wait);
+        let wait = backed_off(FIRST_RETRY, self.failures, jitter);
+        self.decide(now, self.before_the_end(now, wait).max(asked));
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// An attempt took so long that this process must have slept meanwhile:
+    /// that it failed says nothing of the source.
+    pub(super) fn was_interrupted(began: UnixTime, now: UnixTime) -> bool {
+        now.since(began) > LONGEST_ATTEMPT
+    }
+
+    /// Such an attempt: the next one is due at once.
+    pub(super) fn interrupted(&mut self, now: UnixTime) {
+        self.decide(now, Duration::ZERO);
+    }
+
+    /// While there is a token, its end is not slept through: at half of the
+    /// time that it has left there is another attempt.
+    fn before_the_end(&self, now: UnixTime, wait: Duration) -> Duration {
+        match self.expires_at.since(now) {
+            Duration::ZERO => wait,
+            left => wait.min(left.div_f64(2.0)).max(FIRST_RETRY),
+        }
     }
 
     fn decide(&mut self, now: UnixTime, wait: Duration) {
@@ -97,18 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_three_minutes_and_three_quarters_before_its_end() {
+    fn a_token_is_renewed_three_minutes_and_three_quarters_before_its_end_or_a_little_later() {
         let mut schedule = MintSchedule::new();
         assert!(schedule.next_at() <= NOW);
-        schedule.succeeded(NOW, later(3600));
-        assert_eq!(schedule.next_at(), later(3600 - 225));
+        for (jitter, ahead) in [(0.0, 225), (0.5, 210), (1.0, 195)] {
+            schedule.succeeded(NOW, later(3600), jitter);
+            assert_eq!(schedule.next_at(), later(3600 - ahead));
+        }
     }
 
     #[test]
     fn a_short_token_is_renewed_at_its_half_and_never_in_a_tight_loop() {
         let mut schedule = MintSchedule::new();
         for (left, wait) in [(400, 200), (60, 30), (1, 1), (0, 1)] {
-            schedule.succeeded(NOW, later(left));
+            schedule.succeeded(NOW, later(left), 0.0);
             assert_eq!(schedule.next_at(), later(wait), "{left}");
         }
     }
@@ -129,9 +163,25 @@ mod tests {
         let mut schedule = MintSchedule::new();
         schedule.failed(NOW, None, 0.0);
         schedule.failed(NOW, None, 0.0);
-        schedule.succeeded(NOW, later(3600));
+        schedule.succeeded(NOW, later(3600), 0.0);
         schedule.failed(NOW, None, 0.0);
         assert_eq!(schedule.next_at(), later(1));
+    }
+
+    #[test]
+    fn no_back_off_sleeps_through_the_end_of_the_token_at_hand() {
+        let steps: [fn(&mut MintSchedule, UnixTime); 2] =
+            [|it, now| it.failed(now, None, 1.0), |it, now| it.repeated(now, 1.0)];
+        for step in steps {
+            let mut schedule = MintSchedule::new();
+            schedule.succeeded(NOW, later(3600), 1.0);
+            let mut now = schedule.next_at();
+            while now < later(3595) {
+                step(&mut schedule, now);
+                assert!(schedule.next_at() > now && schedule.next_at() < later(3600));
+                now = schedule.next_at();
+            }
+        }
     }
 
     #[test]

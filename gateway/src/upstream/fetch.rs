@@ -1,11 +1,11 @@
-//! Small documents from elsewhere: key sets and tokens.
+//! Small exchanges with other servers: for key sets and tokens.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -56,19 +56,38 @@ impl Fetcher {
         headers: HeaderMap,
         limit: usize,
     ) -> Result<Fetched, FetchError> {
-        timeout(FETCH_TIME, self.get_untimed(path, headers, limit))
-            .await
-            .unwrap_or(Err(FetchError::TimedOut))
+        let mut request = Request::get(path).body(Full::default())?;
+        *request.headers_mut() = headers;
+        self.send(request, limit).await
     }
 
-    async fn get_untimed(
+    /// Sends `body` to `path`. An answer of more than `limit` bytes is none.
+    pub(crate) async fn post(
         &self,
         path: &str,
         headers: HeaderMap,
+        body: Bytes,
         limit: usize,
     ) -> Result<Fetched, FetchError> {
-        let mut request = Request::get(path).body(Empty::<Bytes>::new())?;
+        let mut request = Request::post(path).body(Full::new(body))?;
         *request.headers_mut() = headers;
+        self.send(request, limit).await
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
+        let sent = timeout(FETCH_TIME, self.send_untimed(request, limit));
+        sent.await.unwrap_or(Err(FetchError::TimedOut))
+    }
+
+    async fn send_untimed(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
         request.headers_mut().insert(HOST, self.host.clone());
         let accept = HeaderValue::from_static("*/*");
         request.headers_mut().insert(ACCEPT, accept);

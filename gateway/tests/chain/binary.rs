@@ -13,12 +13,12 @@ use remint_emulator::TokenRequest;
 use crate::client::{get, send};
 use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, configuration, eventually};
 
-fn remint() -> Command {
+pub(crate) fn remint() -> Command {
     Command::new(env!("CARGO_BIN_EXE_remint"))
 }
 
 /// A program that does not outlive its test.
-struct Program(Child);
+pub(crate) struct Program(pub(crate) Child);
 
 impl Program {
     fn signal(&self, signal: Signal) {
@@ -34,7 +34,10 @@ impl Drop for Program {
 }
 
 /// The address on the next line of output.
-fn address(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &str) -> SocketAddr {
+pub(crate) fn address(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    before: &str,
+) -> SocketAddr {
     let line = lines.next().unwrap().unwrap();
     line.strip_prefix(before).unwrap().parse().unwrap()
 }

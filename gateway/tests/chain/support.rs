@@ -89,7 +89,10 @@ pub(crate) fn configuration(emulator: &Emulator, regions: &[(String, String)]) -
             "      - {{ name: r{place}, url: \"{url}\", audience: \"{audience}\" }}"
         );
     }
-    let mut connect_to = format!("    \"www.googleapis.com:443\": \"{google}\"\n");
+    let mut connect_to = String::new();
+    for name in ["www", "oauth2", "sts", "iamcredentials"] {
+        let _ = writeln!(connect_to, "    \"{name}.googleapis.com:443\": \"{google}\"");
+    }
     for region in emulator.regions() {
         let host = region.url().trim_start_matches("https://");
         let _ = writeln!(connect_to, "    \"{host}:443\": \"{}\"", region.addr());
@@ -139,9 +142,15 @@ pub(crate) struct Google {
 
 impl Google {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With a configuration as `change` leaves it.
+    pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
         config.clock = Arc::clone(&clock) as _;
+        change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }
     }
@@ -183,11 +192,21 @@ impl Chain {
         regions: &[(String, String)],
         change: impl FnOnce(String, &Folder) -> String,
     ) -> Self {
+        Self::in_environment(google, regions, &Environment::default(), change).await
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn in_environment(
+        google: Google,
+        regions: &[(String, String)],
+        environment: &Environment,
+        change: impl FnOnce(String, &Folder) -> String,
+    ) -> Self {
         let (Google { emulator, clock }, folder) = (google, Folder::new());
         folder.write("ca.pem", emulator.ca_pem());
         let text = change(configuration(&emulator, regions), &folder);
         let file = folder.write("remint.yaml", &text);
-        let (reloader, config) = Reloader::load(&file, Environment::default()).unwrap();
+        let (reloader, config) = Reloader::load(&file, environment.clone()).unwrap();
         let gateway = Running::start(&config, Arc::clone(&clock) as _).await.unwrap();
         Self { emulator, gateway: gateway.following(reloader), clock, folder, text }
     }

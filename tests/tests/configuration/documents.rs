@@ -1,9 +1,11 @@
 //! The three documents: their schemas, their readers, and one of each that has
 //! every member.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use jsonschema::{Registry, Validator};
+use remint_emulator::AccountKey;
 use remint_gateway::config::{Config, Environment};
 use remint_idtoken::Policy;
 use remint_idtoken::config::Problem;
@@ -53,7 +55,7 @@ impl Kind {
             Self::Plugin => {
                 remint_filter::check_configuration(text.as_bytes()).err().unwrap_or_default()
             }
-            Self::Gateway => shown(Config::read(&text, &here(), &Environment::default()).err()),
+            Self::Gateway => shown(Config::read(&text, files(), &Environment::default()).err()),
         }
     }
 
@@ -75,6 +77,23 @@ impl Kind {
 
 fn here() -> PathBuf {
     workspace().join("tests/tests/configuration")
+}
+
+/// A folder with the files that the gateway's document names, among them a key,
+/// which belongs into no repository.
+fn files() -> &'static Path {
+    static FILES: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("configuration");
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["ca.pem", "external.json", "server.pem", "server.key", "assertion-keys.json"] {
+            std::fs::copy(here().join(name), folder.join(name)).unwrap();
+        }
+        let key = AccountKey::generate("runner@demo-project.iam.gserviceaccount.com").unwrap();
+        let key = key.file("https://oauth2.googleapis.com/token");
+        std::fs::write(folder.join("key.json"), key).unwrap();
+        folder
+    });
+    &FILES
 }
 
 /// The mistakes without lines and columns, which only YAML has.
