@@ -13,7 +13,7 @@ use crate::upstream::ResponseBody;
 /// The request id in an answer of the gateway's own.
 const ANSWER_ID: HeaderName = HeaderName::from_static("x-remint-request-id");
 /// Tells the gateway's own errors from a region's.
-const ANSWER_REASON: HeaderName = HeaderName::from_static("x-remint-reason");
+pub(crate) const ANSWER_REASON: HeaderName = HeaderName::from_static("x-remint-reason");
 
 /// Why a request got no answer from a region.
 #[derive(Debug)]

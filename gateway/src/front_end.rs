@@ -1,18 +1,49 @@
-//! Refusals of Cloud Run's front end, told apart from the service's own.
+//! What Cloud Run's front end says itself, told apart from the service's own
+//! answers.
 
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
-/// Whether an answer looks like the front end's "you may not". It says 401 in
-/// HTML and with a challenge, 403 in HTML alone: a service's own 403 may look
-/// the same, so this is for the log and decides nothing.
-pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+use crate::retry::Cause;
+
+/// How much of a page is looked at. Google's say what matters in the first few
+/// hundred bytes.
+pub(crate) const LOOKED_AT: usize = 1024;
+/// No page of the front end is longer; what is known to be is not looked at.
+const LONGEST_PAGE: u64 = 16 * 1024;
+
+/// How every error page of Google's front ends goes on after its title.
+const PAGE: &str = "<body text=#000000 bgcolor=#ffffff>\n<h1>Error: ";
+/// What it says to those who may not.
+const NO_PERMISSION: &str = "Your client does not have permission to get URL";
+
+/// Whether an answer may be the front end's own, so that its page is worth a
+/// look: HTML, and with 401 the challenge that Google sends.
+pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let is_html = text(CONTENT_TYPE).starts_with("text/html");
+    let is_page = text(CONTENT_TYPE).starts_with("text/html")
+        && !headers.contains_key(CONTENT_ENCODING)
+        && length.is_none_or(|length| length <= LONGEST_PAGE);
+    is_page
+        && match status.as_u16() {
+            401 => text(WWW_AUTHENTICATE).starts_with("Bearer"),
+            403 | 429 | 500 | 502..=504 => true,
+            _ => false,
+        }
+}
+
+/// What the front end says, if it is the one who speaks: by the page of an
+/// answer that [may be its own](may_be_its_own).
+pub(crate) fn cause(status: StatusCode, beginning: &[u8]) -> Option<Cause> {
+    let page = beginning.get(..LOOKED_AT).unwrap_or(beginning);
+    let has = |text: &str| page.windows(text.len()).any(|part| part == text.as_bytes());
+    if !has(PAGE) {
+        return None;
+    }
     match status {
-        StatusCode::UNAUTHORIZED => is_html && text(WWW_AUTHENTICATE).starts_with("Bearer"),
-        StatusCode::FORBIDDEN => is_html,
-        _ => false,
+        StatusCode::UNAUTHORIZED => has(NO_PERMISSION).then_some(Cause::TokenRefused),
+        StatusCode::FORBIDDEN => has(NO_PERMISSION).then_some(Cause::CallerRefused),
+        _ => Some(Cause::FrontEndFailed),
     }
 }
 
@@ -51,27 +82,63 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    fn headers(kind: &'static str, challenge: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        headers
+    }
+
+    fn may(status: u16, headers: &HeaderMap, length: Option<u64>) -> bool {
+        may_be_its_own(StatusCode::from_u16(status).unwrap(), headers, length)
+    }
+
+    fn told(status: u16, page: &str) -> Option<Cause> {
+        cause(StatusCode::from_u16(status).unwrap(), page.as_bytes())
+    }
+
     #[test]
-    fn what_the_front_end_says_is_told_apart_by_html_and_challenge() {
-        let answer = |kind, challenge: Option<&'static str>| {
-            let mut headers =
-                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            if let Some(challenge) = challenge {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            headers
-        };
+    fn a_401_needs_html_and_a_challenge_to_be_looked_at() {
+        let html = "text/html; charset=UTF-8";
         let challenge = Some("Bearer error=\"invalid_token\"");
-        let html = answer("text/html; charset=UTF-8", challenge);
-        assert!(is_refusal(StatusCode::UNAUTHORIZED, &html));
-        assert!(is_refusal(StatusCode::FORBIDDEN, &html));
-        assert!(!is_refusal(StatusCode::OK, &html));
-        let json = answer("application/json", challenge);
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &json));
-        assert!(!is_refusal(StatusCode::FORBIDDEN, &json));
-        assert!(is_refusal(StatusCode::FORBIDDEN, &answer("text/html", None)));
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", None)));
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", Some("Basic"))));
+        assert!(may(401, &headers(html, challenge), Some(300)));
+        assert!(!may(401, &headers(html, None), None));
+        assert!(!may(401, &headers(html, Some("Basic")), None));
+        assert!(!may(401, &headers("application/json", challenge), None));
+        assert!(!may(401, &headers(html, challenge), Some(1 << 20)));
+        let mut packed = headers(html, challenge);
+        packed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!may(401, &packed, None));
+        for status in [403, 429, 500, 502, 503, 504] {
+            assert!(may(status, &headers(html, None), None), "{status}");
+        }
+        for status in [200, 204, 302, 400, 404, 501] {
+            assert!(!may(status, &headers(html, challenge), None), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_google_s_page_makes_an_answer_the_front_end_s() {
+        let page = |title: &str, text: &str| {
+            format!(
+                "<html><head>\n<meta http-equiv=\"content-type\" \
+                 content=\"text/html;charset=utf-8\">\n<title>{title}</title>\n</head>\n\
+                 <body text=#000000 bgcolor=#ffffff>\n<h1>Error: {title}</h1>\n<h2>{text}</h2>\n"
+            )
+        };
+        let refusal = page("Unauthorized", "Your client does not have permission to get URL /");
+        assert_eq!(told(401, &refusal), Some(Cause::TokenRefused));
+        assert_eq!(told(403, &refusal), Some(Cause::CallerRefused));
+        let failure = page("Server Error", "The service you requested is not available yet.");
+        assert_eq!(told(503, &failure), Some(Cause::FrontEndFailed));
+        assert_eq!(told(401, &failure), None);
+        let own = "<html><body>Your client does not have permission to get URL /</body></html>";
+        for status in [401, 403, 503] {
+            assert_eq!(told(status, own), None);
+            assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
+            assert_eq!(told(status, ""), None);
+        }
     }
 
     #[test]

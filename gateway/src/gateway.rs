@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
@@ -18,6 +19,7 @@ use crate::mint::{MetadataServer, Slot, keep_fresh};
 use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
+use crate::retry::{Budget, Limits, ReplayMemory, default_per_try};
 use crate::service::{Region, Service};
 use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
 
@@ -60,6 +62,8 @@ impl Gateway {
     pub(crate) fn start(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, ConnectorError> {
         let connector = Connector::new(&config.upstream)?;
         let metrics = Metrics::new();
+        let memory = config.upstream.replay_memory;
+        let replay = Arc::new(ReplayMemory::new(memory, metrics.replay_bytes()));
         let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock))?;
         let mut tokens = Tokens { slots: HashMap::new(), news: Arc::new(News::default()) };
         let site = Site { connector: &connector, clock, metrics: &metrics };
@@ -78,7 +82,7 @@ impl Gateway {
                 routes: routes(config, &services, &metrics),
                 clock: Arc::clone(clock),
                 metrics,
-                response_timeout: config.upstream.response_timeout,
+                replay,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
             },
@@ -130,6 +134,7 @@ impl Site<'_> {
             regions: regions.collect::<Result<_, _>>()?,
             turn: AtomicUsize::new(0),
             retries: self.metrics.retries(name),
+            budget: Budget::new(settings.retry_budget, Instant::now()),
             news: Arc::clone(&tokens.news),
         }))
     }
@@ -164,11 +169,23 @@ fn routes(
             let route = Route {
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
+                limits: limits(&it.attempts, config.upstream.response_timeout),
             };
             (Arc::clone(&it.rule), route)
         })
     });
     routes.collect()
+}
+
+fn limits(settings: &config::Attempts, usual_timeout: Duration) -> Limits {
+    let timeout = settings.timeout.unwrap_or(usual_timeout);
+    Limits {
+        attempts: settings.attempts,
+        at_least_once: settings.at_least_once,
+        replay_limit: settings.replay_limit,
+        timeout,
+        per_try_timeout: settings.per_try_timeout.unwrap_or_else(|| default_per_try(timeout)),
+    }
 }
 
 fn metadata_server(

@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod admin;
+mod attempts;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -32,7 +33,9 @@ pub mod plugin_config;
 mod proxy;
 mod random;
 mod region;
+mod renewal;
 mod request;
+mod retry;
 mod running;
 mod server;
 mod service;

@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
 
+use crate::retry::Cause;
+
 /// All figures.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -16,7 +18,11 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
-    retries: Family<ServiceLabels, Counter>,
+    retries: Family<RetryLabels, Counter>,
+    withheld: Family<WithheldLabels, Counter>,
+    retried: Family<RetriedLabels, Counter>,
+    replay_bytes: Gauge,
+    front_end_refusals: Family<RegionStatusLabels, Counter>,
     mints: Family<RegionOutcomeLabels, Counter>,
     ejected: Family<RegionLabels, Gauge>,
 }
@@ -44,8 +50,28 @@ impl From<&Refusal> for RefusalLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ServiceLabels {
+struct RetryLabels {
     service: String,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WithheldLabels {
+    service: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RetriedLabels {
+    service: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RegionStatusLabels {
+    service: String,
+    region: String,
+    status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -70,6 +96,10 @@ impl Metrics {
             reported: Family::default(),
             attempts: Family::default(),
             retries: Family::default(),
+            withheld: Family::default(),
+            retried: Family::default(),
+            replay_bytes: Gauge::default(),
+            front_end_refusals: Family::default(),
             mints: Family::default(),
             ejected: Family::default(),
         };
@@ -89,6 +119,16 @@ impl Metrics {
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
         let retries = self.retries.clone();
         registry.register("retries", "Attempts after the first one of a request", retries);
+        let withheld = self.withheld.clone();
+        let help = "Attempts that were not made: for the budget, or for a body that was not held";
+        registry.register("retries_withheld", help, withheld);
+        let retried = self.retried.clone();
+        registry.register("retried_requests", "Requests with more than one attempt", retried);
+        let help = "Bytes of requests' bodies that are held to be sent again";
+        registry.register("replay_bytes", help, self.replay_bytes.clone());
+        let refusals = self.front_end_refusals.clone();
+        let help = "Answers with which a region's front end refused the gateway";
+        registry.register("front_end_refusals", help, refusals);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
         let ejected = self.ejected.clone();
@@ -138,6 +178,13 @@ impl Metrics {
             unreachable: attempts("unreachable"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
+            refused: [401, 403].map(|status| {
+                self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
+                    service: service.to_owned(),
+                    region: region.to_owned(),
+                    status,
+                })
+            }),
             ejected: self.ejected.get_or_create_owned(&RegionLabels {
                 service: service.to_owned(),
                 region: region.to_owned(),
@@ -156,10 +203,30 @@ impl Metrics {
         })
     }
 
-    /// Attempts of a service's requests after their first.
-    pub(crate) fn retries(&self, service: &str) -> Counter {
-        let service = service.to_owned();
-        self.retries.get_or_create_owned(&ServiceLabels { service })
+    /// What is counted of requests that are sent again.
+    pub(crate) fn retries(&self, service: &str) -> RetryCounters {
+        let service = || service.to_owned();
+        let withheld = |reason| {
+            self.withheld.get_or_create_owned(&WithheldLabels { service: service(), reason })
+        };
+        let retried = |outcome| {
+            self.retried.get_or_create_owned(&RetriedLabels { service: service(), outcome })
+        };
+        RetryCounters {
+            by_cause: Cause::ALL.map(|cause| {
+                let labels = RetryLabels { service: service(), cause: cause.name() };
+                self.retries.get_or_create_owned(&labels)
+            }),
+            over_budget: withheld("budget"),
+            not_held: withheld("body"),
+            answered: retried("answered"),
+            failed: retried("failed"),
+        }
+    }
+
+    /// The bytes of all bodies that are held.
+    pub(crate) fn replay_bytes(&self) -> Gauge {
+        self.replay_bytes.clone()
     }
 
     /// All figures as text in the format of OpenMetrics.
@@ -198,7 +265,27 @@ pub(crate) struct RegionCounters {
     pub(crate) unreachable: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
+    /// Refusals of its front end: 401 and 403.
+    pub(crate) refused: [Counter; 2],
     pub(crate) ejected: Gauge,
+}
+
+/// What becomes of requests whose first attempt came to nothing.
+pub(crate) struct RetryCounters {
+    by_cause: [Counter; Cause::ALL.len()],
+    pub(crate) over_budget: Counter,
+    pub(crate) not_held: Counter,
+    pub(crate) answered: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl RetryCounters {
+    /// Counts an attempt that is made because of this.
+    pub(crate) fn again(&self, cause: Cause) {
+        if let Some(counter) = self.by_cause.get(cause.place()) {
+            counter.inc();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -214,14 +301,14 @@ mod tests {
         requests.answered(http::StatusCode::from_u16(999).unwrap());
         metrics.refused(&Reason::NoRule.into());
         metrics.reported(&Reason::TokenMissing.into());
-        metrics.retries("orders").inc();
+        metrics.retries("orders").again(Cause::Lost);
         metrics.region("orders", "us").ejected.set(1);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
             r#"remint_refusals_total{rule="",reason="no_rule"} 1"#,
             r#"remint_reported_total{rule="",reason="token_missing"} 1"#,
-            r#"remint_retries_total{service="orders"} 1"#,
+            r#"remint_retries_total{service="orders",cause="connection_lost"} 1"#,
             r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
             r#"remint_region_ejected{service="orders",region="us"} 1"#,
         ] {

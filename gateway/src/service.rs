@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
-use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::UnixTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -13,10 +12,11 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::doorbell::News;
 use crate::error::chain;
-use crate::metrics::RegionCounters;
+use crate::metrics::{RegionCounters, RetryCounters};
 use crate::mint::{MintedToken, Slot};
 use crate::region::{Health, choose};
 use crate::request::shown;
+use crate::retry::Budget;
 use crate::upstream::{ConnectError, Pool, Upload};
 
 /// How long a request waits for a token when no region has one.
@@ -30,7 +30,8 @@ pub(crate) struct Service {
     pub(crate) regions: Vec<Region>,
     /// Counts the choices, so that regions take turns.
     pub(crate) turn: AtomicUsize,
-    pub(crate) retries: Counter,
+    pub(crate) retries: RetryCounters,
+    pub(crate) budget: Budget,
     /// When attempts to mint have ended.
     pub(crate) news: Arc<News>,
 }
@@ -51,10 +52,6 @@ pub(crate) struct Region {
 pub(crate) struct Tried(u64);
 
 impl Tried {
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     pub(crate) fn add(&mut self, place: usize) {
         self.0 |= bit(place);
     }
@@ -171,6 +168,13 @@ impl Region {
         if !waits_for_caller {
             self.unanswered(service);
         }
+    }
+
+    /// The front end answered in place of the service.
+    pub(crate) fn front_end_failed(&self, service: &str, request_id: &HeaderValue, status: u16) {
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, status, "the front end got no answer of the service");
+        self.unanswered(service);
     }
 
     fn unanswered(&self, service: &str) {

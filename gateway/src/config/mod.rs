@@ -9,6 +9,7 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod attempts;
 mod origin;
 mod routes;
 mod services;
@@ -26,6 +27,7 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
+pub use attempts::{Attempts, RetryBudget};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
 
@@ -70,6 +72,8 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
+    /// How many of its requests may be sent again.
+    pub retry_budget: RetryBudget,
 }
 
 /// How the requests of one rule are served.
@@ -77,6 +81,8 @@ pub struct Service {
 pub struct Route {
     /// The name of the rule.
     pub rule: Arc<str>,
+    /// How its requests are tried.
+    pub attempts: Attempts,
 }
 
 /// A service in one region.
@@ -98,8 +104,11 @@ pub struct Upstream {
     /// The time for a connection, TLS included.
     pub connect_timeout: Duration,
     /// The time from the request's arrival to the answer's headers, over all
-    /// attempts.
+    /// attempts, where service and rule say nothing else.
     pub response_timeout: Duration,
+    /// How many bytes of requests' bodies are held in all, so that they can be
+    /// sent again.
+    pub replay_memory: usize,
     /// Where to connect instead, as curl's `--connect-to`.
     pub connect_to: HashMap<HostPort, HostPort>,
 }

@@ -6,17 +6,20 @@ use remint_idtoken::config::Reader;
 use remint_idtoken::{Policy, Rule};
 
 use super::Route;
+use super::attempts::Given;
 
 /// A rule's name, or a mapping with the name and what differs from the
 /// defaults.
-pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> {
+pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>, service: Given) -> Option<Route> {
     if !from.is_mapping() {
-        return read_rule(from, policy).map(|rule| Route { rule });
+        let attempts = Given::default().of(service);
+        return read_rule(from, policy).map(|rule| Route { rule, attempts });
     }
     let mut object = from.object()?;
     let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
+    let attempts = Given::of_rule(&mut object);
     object.finish();
-    Some(Route { rule: rule? })
+    Some(Route { rule: rule?, attempts: attempts?.of(service) })
 }
 
 fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
 
+use super::attempts::{self, Given};
 use super::{Origin, Region, Service, routes};
 
 /// Which regions were tried is kept in one word.
@@ -30,10 +31,16 @@ pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Vec<Ser
 fn read_service(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Service> {
     let mut object = from.object()?;
     let name = object.need("name").and_then(|name| shared(&name));
-    let routes = object.need("rules").and_then(|list| list.list(|rule| routes::read(rule, policy)));
+    let attempts = Given::of_service(&mut object);
+    let budget = object.maybe("retry_budget", attempts::retry_budget);
+    let for_all = attempts.unwrap_or_default();
+    let route = |rule: &Reader<'_>| routes::read(rule, policy, for_all);
+    let routes = object.need("rules").and_then(|list| list.list(route));
     let regions = object.need("regions").and_then(|list| read_regions(&list));
     object.finish();
-    Some(Service { name: name?, routes: routes?, regions: regions? })
+    attempts?;
+    let retry_budget = budget?.unwrap_or_default();
+    Some(Service { name: name?, routes: routes?, regions: regions?, retry_budget })
 }
 
 fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {

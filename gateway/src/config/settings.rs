@@ -82,6 +82,7 @@ impl Default for Upstream {
             extra_roots: Vec::new(),
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(300),
+            replay_memory: 64 << 20,
             connect_to: HashMap::new(),
         }
     }
@@ -99,17 +100,19 @@ fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Optio
     let roots = object.maybe("ca_file", |file| read_roots(file, folder));
     let connect = object.maybe("connect_timeout", positive);
     let response = object.maybe("response_timeout", positive);
+    let replay = object.maybe("replay_memory", |it| it.whole_within(0, u32::MAX));
     let connect_to = object.maybe("connect_to", read_connect_to);
     object.finish();
     Some(Upstream {
         extra_roots: roots?.unwrap_or_default(),
         connect_timeout: connect?.unwrap_or(defaults.connect_timeout),
         response_timeout: response?.unwrap_or(defaults.response_timeout),
+        replay_memory: replay?.unwrap_or(defaults.replay_memory),
         connect_to: connect_to?.unwrap_or_default(),
     })
 }
 
-fn positive(from: &Reader<'_>) -> Option<Duration> {
+pub(super) fn positive(from: &Reader<'_>) -> Option<Duration> {
     let span = from.duration()?;
     if span.is_zero() {
         from.problem("must be longer than nothing");

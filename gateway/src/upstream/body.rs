@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::peeked::PeekedBody;
 use super::pool::Lease;
 
 /// The body of an answer.
@@ -16,6 +17,8 @@ pub(crate) enum ResponseBody {
     Own(Full<Bytes>),
     /// A region's.
     Region(RegionBody),
+    /// A region's, whose beginning was looked at.
+    Peeked(Box<PeekedBody>),
 }
 
 impl From<&'static str> for ResponseBody {
@@ -98,6 +101,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Region(body) => Pin::new(body).poll_frame(cx),
+            Self::Peeked(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -105,6 +109,7 @@ impl Body for ResponseBody {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Region(body) => body.is_end_stream(),
+            Self::Peeked(body) => body.is_end_stream(),
         }
     }
 
@@ -112,6 +117,7 @@ impl Body for ResponseBody {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Region(body) => body.size_hint(),
+            Self::Peeked(body) => body.size_hint(),
         }
     }
 }
