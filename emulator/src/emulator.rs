@@ -194,8 +194,10 @@ impl Parts<'_> {
             check_name(name)?;
         }
         let urls = Urls::new(&service.name, self.config.project_number, region);
+        let iam = Iam::new(Arc::clone(self.issuer), service, &urls);
+        let bindings = iam.bindings();
         let front = FrontEnd {
-            iam: Iam::new(Arc::clone(self.issuer), service, &urls),
+            iam,
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
             container: Container { service: service.name.clone(), region: region.to_owned() },
@@ -203,7 +205,8 @@ impl Parts<'_> {
         let addr = SocketAddr::new(self.config.host, 0);
         let what = format!("{} in {region}", service.name);
         let listener = listen(self.ca, addr, &urls.hosts(), &what, Arc::new(front))?;
-        Ok(Region { service: service.name.clone(), region: region.to_owned(), urls, listener })
+        let (service, region) = (service.name.clone(), region.to_owned());
+        Ok(Region { service, region, urls, bindings, listener })
     }
 }
 

@@ -1,13 +1,16 @@
 //! The IAM check in front of a private Cloud Run service.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_idtoken::keys::{KeySet, parse_jwks};
 use remint_idtoken::policy::{Issuer as GoogleIssuer, TokenPlace};
-use remint_idtoken::{Authority, AwsLc, Claims, Reason, Timing, TokenError, UnverifiedToken};
+use remint_idtoken::{
+    Authority, AwsLc, Claims, Reason, Timing, TokenError, UnixTime, UnverifiedToken,
+};
 
 use crate::config::Service;
 use crate::issuer::Issuer;
@@ -23,8 +26,37 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 pub(crate) struct Iam {
     issuer: Arc<Issuer>,
     audiences: HashSet<String>,
-    invokers: HashSet<String>,
+    bindings: Arc<Bindings>,
     authority: Mutex<Keyed>,
+}
+
+/// What can be changed of the check while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings {
+    /// Addresses that may call, in lower case.
+    invokers: Mutex<HashSet<String>>,
+    /// Tokens that were issued earlier are not believed.
+    believed_from: AtomicU64,
+}
+
+impl Bindings {
+    pub(crate) fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
+        let emails = emails.into_iter().map(str::to_ascii_lowercase);
+        *lock(&self.invokers) = emails.collect();
+    }
+
+    pub(crate) fn believe_from(&self, at: UnixTime) {
+        self.believed_from.store(at.0, Ordering::SeqCst);
+    }
+
+    fn believes(&self, claims: &Claims) -> bool {
+        let from = self.believed_from.load(Ordering::SeqCst);
+        claims.issued_at.is_some_and(|at| at.0 >= from)
+    }
+
+    fn may_call(&self, email: &str) -> bool {
+        lock(&self.invokers).contains(&email.to_ascii_lowercase())
+    }
 }
 
 /// An authority and the generation of the issuer's keys that it has.
@@ -59,17 +91,23 @@ pub(super) struct Claimed {
 
 impl Iam {
     pub(crate) fn new(issuer: Arc<Issuer>, service: &Service, urls: &Urls) -> Self {
-        let invokers = service.invokers.iter();
+        let bindings = Bindings::default();
+        bindings.set_invokers(service.invokers.iter().map(String::as_str));
         let google = [GoogleIssuer::google()];
         Self {
             issuer,
             audiences: urls.audiences().chain(service.custom_audiences.iter().cloned()).collect(),
-            invokers: invokers.map(|email| email.to_ascii_lowercase()).collect(),
+            bindings: Arc::new(bindings),
             authority: Mutex::new(Keyed {
                 authority: Arc::new(Authority::of(&google, Timing::default(), AwsLc)),
                 generation: None,
             }),
         }
+    }
+
+    /// What can be changed of it.
+    pub(crate) fn bindings(&self) -> Arc<Bindings> {
+        Arc::clone(&self.bindings)
     }
 
     /// Looks at `X-Serverless-Authorization` alone if it is there.
@@ -94,10 +132,13 @@ impl Iam {
         let authentic = self.authority().authenticate(token, self.issuer.now());
         let authentic = authentic.map_err(|refusal| refusal.reason)?;
         let claims = authentic.claims();
+        if !self.bindings.believes(claims) {
+            return Err(Reason::KeyUnknown);
+        }
         let audience = claims.audiences.iter().find(|it| self.audiences.contains(*it));
         let audience = audience.ok_or(Reason::AudienceMismatch)?;
         let email = claims.verified_email().ok_or(Reason::CallerNotAllowed)?;
-        match self.invokers.contains(&email.to_ascii_lowercase()) {
+        match self.bindings.may_call(email) {
             true => Ok((audience.clone(), email.to_owned())),
             false => Err(Reason::CallerNotAllowed),
         }

@@ -8,10 +8,13 @@ mod url;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use remint_idtoken::UnixTime;
 
 pub(crate) use container::Container;
 pub(crate) use front::FrontEnd;
-pub(crate) use iam::Iam;
+pub(crate) use iam::{Bindings, Iam};
 pub(crate) use url::Urls;
 
 use crate::listener::Listener;
@@ -21,6 +24,7 @@ pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
     pub(crate) urls: Urls,
+    pub(crate) bindings: Arc<Bindings>,
     pub(crate) listener: Listener<FrontEnd>,
 }
 
@@ -53,6 +57,17 @@ impl Region {
     #[must_use]
     pub fn hash_url(&self) -> &str {
         &self.urls.hashed
+    }
+
+    /// Changes who has `roles/run.invoker` in this region, by address.
+    pub fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
+        self.bindings.set_invokers(emails);
+    }
+
+    /// From now on the front end does not believe tokens that were issued
+    /// before that moment, as if their key had been withdrawn.
+    pub fn refuse_tokens_before(&self, moment: UnixTime) {
+        self.bindings.believe_from(moment);
     }
 
     /// The region dies: its listener and all its connections are closed when

@@ -54,14 +54,11 @@ impl Budget {
         let Some(slot) = self.requests.get(place(second)) else { return };
         let first = (u64::from(second) << 32) | 1;
         let current = slot.load(Ordering::Relaxed);
-        // Whoever finds an old slot begins it anew; a request that is counted
-        // at that very moment may be forgotten, which errs on the safe side.
-        if Slot::of(current).second == second && current != 0 {
-            slot.fetch_add(1, Ordering::Relaxed);
-        } else if slot
-            .compare_exchange(current, first, Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {
+        // Whoever finds the slot of an old second begins it anew. Who is beaten
+        // to it counts in the new one.
+        let is_old = Slot::of(current).second != second || current == 0;
+        let begin = || slot.compare_exchange(current, first, Ordering::Relaxed, Ordering::Relaxed);
+        if !is_old || begin().is_err() {
             slot.fetch_add(1, Ordering::Relaxed);
         }
     }

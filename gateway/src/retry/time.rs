@@ -9,7 +9,7 @@ const LEAST_PER_TRY: Duration = Duration::from_secs(5);
 /// The time for one attempt where none is configured: a third of all, so that
 /// three find room, but no less than five seconds.
 pub(crate) fn default_per_try(timeout: Duration) -> Duration {
-    (timeout / 3).max(LEAST_PER_TRY).min(timeout)
+    timeout.checked_div(3).unwrap_or_default().max(LEAST_PER_TRY).min(timeout)
 }
 
 /// The caller's own deadline: `grpc-timeout: 100m`, at most eight digits and a

@@ -14,8 +14,10 @@ pub(crate) enum Habit {
     Answer,
     /// Answers with a trailer.
     Trailer,
-    /// Reads the request and breaks off.
+    /// Reads the request's head and breaks off.
     BreakOff,
+    /// Reads 5,000 bytes of a body and breaks off.
+    BreakOffAtEnd,
     /// Reads all that comes and says nothing.
     Hang,
 }
@@ -81,9 +83,7 @@ async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         read.extend_from_slice(&buffer[..count]);
         seen.text.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
-        if !read.ends_with(b"\r\n\r\n") {
-            continue;
-        }
+        let Some(end) = read.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
         let head = std::mem::take(&mut read);
         seen.requests.fetch_add(1, Ordering::SeqCst);
         match habit {
@@ -103,6 +103,16 @@ async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
                 stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
             }
             Habit::BreakOff => return,
+            Habit::BreakOffAtEnd => {
+                let mut left = 5000_usize.saturating_sub(head.len() - end);
+                while left > 0 {
+                    match stream.read(&mut buffer).await {
+                        Ok(count @ 1..) => left -= count.min(left),
+                        _ => return,
+                    }
+                }
+                return;
+            }
             Habit::Hang => {}
         }
     }
