@@ -103,7 +103,8 @@ impl<'a> Attempts<'a> {
         self.service().budget.note_request(std::time::Instant::now());
         let mut request = self.with_spare(request);
         let clock = &*self.proxy.clock;
-        let Some(mut choice) = self.service().choose(self.tried, clock).await else {
+        let choosing = self.service().choose(self.tried, clock);
+        let Ok(Some(mut choice)) = timeout_at(self.deadline, choosing).await else {
             return Err(ProxyError::NoToken);
         };
         self.enter(&choice);
@@ -210,12 +211,16 @@ impl<'a> Attempts<'a> {
             let left = HeaderValue::try_from(write_grpc_timeout(left)).ok();
             request.headers_mut().extend(left.map(|left| (GRPC_TIMEOUT, left)));
         }
-        let upload = request.body().upload();
+        let (upload, began) = (request.body().upload(), Instant::now());
         match self.in_time(region.pool.send(request), &upload).await {
             Ok(Ok(response)) => self.look_at(choice, answered(response)).await,
             Ok(Err(error)) => self.failed(choice, &upload, error),
             Err(given_up) => {
-                region.timed_out(&service.name, self.id, &upload);
+                // Who sends slowly, or leaves little time, says nothing of the
+                // region.
+                let half_a_try = self.route.limits.per_try_timeout.mul_f64(0.5);
+                let had_time = !upload.waits_for_caller() && began.elapsed() >= half_a_try;
+                region.timed_out(&service.name, self.id, had_time);
                 let otherwise = Err(ProxyError::TimedOut);
                 match given_up {
                     GivenUp::AtDeadline => Ended::Finally(otherwise),

@@ -17,7 +17,7 @@ use crate::mint::{MintedToken, Slot};
 use crate::region::{Health, choose};
 use crate::request::shown;
 use crate::retry::Budget;
-use crate::upstream::{ConnectError, Pool, Upload};
+use crate::upstream::{ConnectError, Pool};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -159,13 +159,12 @@ impl Region {
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
-    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, upload: &Upload) {
+    /// `had_time` if the region is to blame.
+    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, had_time: bool) {
         self.counters.timed_out.inc();
-        let waits_for_caller = upload.waits_for_caller();
         let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, waits_for_caller, "no answer in time");
-        // A caller who sends slowly says nothing about the region.
-        if !waits_for_caller {
+        warn!(service, region, request_id, had_time, "no answer in time");
+        if had_time {
             self.unanswered(service);
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderName;
+use http_body_util::Full;
 use remint_gateway::clock::Clock;
 
-use crate::client::Answer;
+use crate::client::{Answer, send};
 use crate::support::{Chain, Google};
 
 const REFUSALS: &str = "remint_front_end_refusals_total";
@@ -71,7 +73,20 @@ async fn where_the_gateway_is_no_invoker_its_requests_go_elsewhere_and_the_opera
         assert_eq!((answer.status.as_u16(), answer.header(REASON)), (200, None));
         assert_eq!(answer.json()["region"], "europe-west1");
     }
-    assert_eq!(chain.figure(REFUSALS, "region=\"r0\",status=\"403\"").await, 3);
+    let before = chain.emulator.timeline().refused("us-central1");
+    for size in [1000, 100_000] {
+        for _ in 0..4 {
+            let body = Bytes::from(vec![7; size]);
+            let request = chain.request("/").method("POST").header("x-echo-stream", "1");
+            let request = request.body(Full::new(body.clone())).unwrap();
+            let answer = send(chain.gateway.address(), request).await;
+            assert_eq!((answer.status.as_u16(), answer.body == body), (200, true), "{size}");
+        }
+    }
+    let refused = chain.emulator.timeline().refused("us-central1");
+    assert!(refused > before);
+    let figure = chain.figure(REFUSALS, "region=\"r0\",status=\"403\"").await;
+    assert_eq!(figure, refused as u64);
     assert_eq!(chain.figure(REFUSALS, "region=\"r1\"").await, 0);
     chain.emulator.region("orders", "europe-west1").unwrap().set_invokers([]);
     let answer = post(&chain).await;

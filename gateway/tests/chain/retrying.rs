@@ -204,6 +204,11 @@ async fn a_grpc_callers_deadline_is_kept_and_passed_on() {
     let told = text.lines().find_map(|line| line.strip_prefix("grpc-timeout: ")).unwrap();
     let left: u64 = told.strip_suffix('m').unwrap().parse().unwrap();
     assert!((1..=700).contains(&left), "{told}");
+    for _ in 0..6 {
+        let request = chain.request("/").header("content-type", "application/grpc");
+        assert_eq!(chain.send(request.header("grpc-timeout", "1m")).await.status, 504);
+    }
+    assert_eq!(chain.figure("remint_region_ejected", "").await, 0, "nobody could be so fast");
 }
 
 #[tokio::test]
@@ -219,7 +224,8 @@ async fn the_budget_ends_a_storm_of_retries() {
     // the test so long that the first are forgotten.
     assert!((10..=32).contains(&retries), "{retries}");
     assert_eq!(chain.figure(WITHHELD, "reason=\"budget\"").await, 60 - retries);
-    assert_eq!(broken[0].requests() + broken[1].requests(), 60 + retries as usize);
+    let requests = broken[0].requests() + broken[1].requests();
+    assert_eq!(requests as u64, 60 + retries);
 }
 
 #[tokio::test]
