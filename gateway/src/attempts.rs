@@ -208,8 +208,9 @@ impl<'a> Attempts<'a> {
         headers::address(request.headers_mut(), region.host.clone(), choice.token.header());
         if self.has_own_deadline {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let left = HeaderValue::try_from(write_grpc_timeout(left)).ok();
-            request.headers_mut().extend(left.map(|left| (GRPC_TIMEOUT, left)));
+            if let Ok(left) = HeaderValue::try_from(write_grpc_timeout(left)) {
+                request.headers_mut().insert(GRPC_TIMEOUT, left);
+            }
         }
         let (upload, began) = (request.body().upload(), Instant::now());
         match self.in_time(region.pool.send(request), &upload).await {

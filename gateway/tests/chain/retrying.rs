@@ -182,11 +182,14 @@ async fn who_sends_slowly_does_not_use_up_a_try() {
     let change = |text: String| text.replace("rules: [push]", rules);
     let chain = Chain::before(google, &regions, change).await;
     chain.ready().await;
-    let slow = Slow { pieces: 4, pause: Box::pin(tokio::time::sleep(Slow::PAUSE)) };
-    let request = echo(&chain, slow.map_err(|never| match never {}));
+    let slow = Slow { pieces: 2, pause: Box::pin(tokio::time::sleep(Slow::PAUSE)) };
+    let slow = slow.map_err(|never| match never {});
+    let request = chain.request("/").method("POST").body(slow).unwrap();
     let answer = exchange(chain.gateway.address(), request).await;
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 4);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let seen: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(seen["body_bytes"], 2);
     assert_eq!(chain.figure(RETRIES, "").await, 0);
 }
 
@@ -201,9 +204,11 @@ async fn a_grpc_callers_deadline_is_kept_and_passed_on() {
     let answer = chain.send(request).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-remint-reason")), (504, Some("timeout")));
     let text = hung.text();
-    let told = text.lines().find_map(|line| line.strip_prefix("grpc-timeout: ")).unwrap();
+    let told: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("grpc-timeout: ")).collect();
+    let [told] = told[..] else { panic!("{text}") };
     let left: u64 = told.strip_suffix('m').unwrap().parse().unwrap();
-    assert!((1..=700).contains(&left), "{told}");
+    assert!((1..700).contains(&left), "{told}: some of it is over");
     for _ in 0..6 {
         let request = chain.request("/").header("content-type", "application/grpc");
         assert_eq!(chain.send(request.header("grpc-timeout", "1m")).await.status, 504);
@@ -284,8 +289,8 @@ struct Slow {
 }
 
 impl Slow {
-    /// Two of them are longer than a try.
-    const PAUSE: Duration = Duration::from_millis(200);
+    /// Longer than a try.
+    const PAUSE: Duration = Duration::from_millis(700);
 }
 
 impl Body for Slow {
