@@ -1,6 +1,8 @@
 //! One request on its way: sent to one region after the other until it has an
 //! answer, as often and as long as it may be.
 
+mod answer;
+
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -8,27 +10,18 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::Body;
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use crate::error::{ANSWER_REASON, ProxyError};
-use crate::front_end;
+use crate::error::ProxyError;
 use crate::headers;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
 use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
 use crate::service::{Choice, Service, Tried};
-use crate::upstream::{
-    PeekedBody, RegionBody, RequestBody, ResponseBody, SendError, SpareBody, Upload,
-};
+use crate::upstream::{RequestBody, ResponseBody, SendError, SpareBody, Upload};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// Marks a front end's refusal of the gateway itself: whoever reads it as one
-/// of their own token would mend the wrong thing.
-const REFUSED_GATEWAY: HeaderValue = HeaderValue::from_static("region_refused_gateway");
-/// How long the beginning of an answer's page is waited for.
-const LOOK_TIME: Duration = Duration::from_secs(1);
 
 type Answered = Result<Response<ResponseBody>, ProxyError>;
 
@@ -113,9 +106,10 @@ impl<'a> Attempts<'a> {
                 Ended::Finally(result) => break result,
                 Ended::Again { cause, unsent, otherwise } => (cause, unsent, otherwise),
             };
+            let Some(next) = self.next(&choice, cause).await else { break otherwise };
+            // This ends the attempt before, so there must be somewhere to go.
             let again = unsent.map_or_else(|| self.again(), |unsent| Some(*unsent));
-            let next = self.next(&choice, cause).await;
-            let (Some(again), Some(next)) = (again, next) else { break otherwise };
+            let Some(again) = again else { break otherwise };
             debug!(request_id = shown(self.id), cause = cause.name(), "sent again");
             self.service().retries.again(cause);
             (request, choice) = (again, next);
@@ -289,61 +283,6 @@ impl<'a> Attempts<'a> {
                 self.ended(Cause::Lost, Err(ProxyError::Lost))
             }
         }
-    }
-
-    /// Tells the service's answers from those of the front end before it.
-    async fn look_at(&self, choice: &Choice<'_>, response: Response<RegionBody>) -> Ended {
-        let (service, region) = (&self.service().name, choice.region);
-        let (status, length) = (response.status(), response.body().size_hint().exact());
-        if !front_end::may_be_its_own(status, response.headers(), length) {
-            region.answered(service);
-            return Ended::Finally(Ok(response.map(ResponseBody::Region)));
-        }
-        let (head, body) = response.into_parts();
-        let mut body = Box::new(PeekedBody::new(body));
-        if let Some(until) = Instant::now().checked_add(LOOK_TIME) {
-            let looked = body.look(front_end::LOOKED_AT);
-            // What comes too slowly is not the front end's.
-            let _ = timeout_at(until.min(self.deadline), looked).await;
-        }
-        let cause = front_end::cause(status, &body.beginning());
-        let mut response = Response::from_parts(head, ResponseBody::Peeked(body));
-        match cause {
-            None => region.answered(service),
-            Some(Cause::FrontEndFailed) => {
-                region.front_end_failed(service, self.id, status.as_u16());
-            }
-            Some(_) => {
-                region.answered(service);
-                self.note_refusal(choice, response.status());
-                response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
-            }
-        }
-        match cause {
-            Some(cause) => self.ended(cause, Ok(response)),
-            None => Ended::Finally(Ok(response)),
-        }
-    }
-
-    /// A region that refuses the gateway is the operator's affair.
-    fn note_refusal(&self, choice: &Choice<'_>, status: http::StatusCode) {
-        let region = choice.region;
-        let [unauthorized, forbidden] = &region.counters.refused;
-        if status == http::StatusCode::FORBIDDEN { forbidden } else { unauthorized }.inc();
-        if !region.may_warn(self.proxy.clock.now()) {
-            return;
-        }
-        let host = region.host.to_str().unwrap_or_default();
-        warn!(
-            request_id = shown(self.id),
-            service = &*self.service().name,
-            region = &*region.name,
-            status = status.as_u16(),
-            audience = choice.token.audience(),
-            likely_cause = front_end::likely_cause(status),
-            command = front_end::invoker_command(host, choice.token.account()),
-            "the region's front end refused the gateway's token",
-        );
     }
 }
 

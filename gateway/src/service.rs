@@ -169,10 +169,10 @@ impl Region {
         }
     }
 
-    /// The front end answered in place of the service.
-    pub(crate) fn front_end_failed(&self, service: &str, request_id: &HeaderValue, status: u16) {
+    /// Google's front end answered that it could not serve.
+    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
         let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, status, "the front end got no answer of the service");
+        warn!(service, region, request_id, status, "the front end could not serve");
         self.unanswered(service);
     }
 
