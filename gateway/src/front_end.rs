@@ -1,7 +1,29 @@
 //! Refusals of Cloud Run's front end, told apart from the service's own.
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+/// The content type of Google's pages, letter by letter: frameworks write
+/// `utf-8`.
+const PAGE_TYPE: &str = "text/html; charset=UTF-8";
+const FAILURES: [u16; 4] = [500, 502, 503, 504];
+/// What comes with Google's pages, and with any answer that passes its front
+/// ends.
+const PAGE_HEADERS: [&str; 13] = [
+    "alt-svc",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "referrer-policy",
+    "retry-after",
+    "server",
+    "traceparent",
+    "transfer-encoding",
+    "via",
+    "x-cloud-trace-context",
+    "x-content-type-options",
+];
 
 /// Whether an answer looks like the front end's "you may not". It says 401 in
 /// HTML and with a challenge, 403 in HTML alone: a service's own 403 may look
@@ -14,6 +36,18 @@ pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
         StatusCode::FORBIDDEN => is_html,
         _ => false,
     }
+}
+
+/// Whether an answer is the front end's "it can't be served" rather than the
+/// application's own: an HTML page as Google's front ends write it, for the
+/// statuses that they use for this (Cloud Run, "Troubleshoot": 500, 502, 503
+/// and 504), and not one header that only an application would set.
+///
+/// `Server` tells nothing: Google sets it on an application's answers too.
+pub(crate) fn is_failure(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_kind = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == PAGE_TYPE);
+    let is_google_s = |name: &HeaderName| PAGE_HEADERS.contains(&name.as_str());
+    FAILURES.contains(&status.as_u16()) && is_kind && headers.keys().all(is_google_s)
 }
 
 /// What is most likely wrong.
@@ -72,6 +106,33 @@ mod tests {
         assert!(is_refusal(StatusCode::FORBIDDEN, &answer("text/html", None)));
         assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", None)));
         assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", Some("Basic"))));
+    }
+
+    #[test]
+    fn a_failure_of_the_front_end_is_google_s_page_and_nothing_of_an_application_s() {
+        let google = |extra: Option<(&'static str, &'static str)>| {
+            let headers = [("content-type", PAGE_TYPE), ("content-length", "305")].into_iter();
+            let more = [("date", "x"), ("server", "Google Frontend"), ("alt-svc", "h3")];
+            let all = headers.chain(more).chain(extra);
+            let header =
+                |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+            all.map(header).collect::<HeaderMap>()
+        };
+        for status in [500, 502, 503, 504] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(is_failure(status, &google(None)), "{status}");
+            for mark in [("x-powered-by", "Express"), ("etag", "1"), ("set-cookie", "a=b")] {
+                assert!(!is_failure(status, &google(Some(mark))), "{mark:?}");
+            }
+            let other =
+                |kind| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            assert!(!is_failure(status, &HeaderMap::new()));
+            assert!(!is_failure(status, &other("text/html; charset=utf-8")), "Flask's");
+            assert!(!is_failure(status, &other("application/json")));
+        }
+        for status in [200, 401, 403, 404, 429, 501] {
+            assert!(!is_failure(StatusCode::from_u16(status).unwrap(), &google(None)), "{status}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod admin;
+mod balance;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -26,12 +27,13 @@ mod front_end;
 mod gateway;
 mod headers;
 mod keys;
+mod locality;
 mod metrics;
 mod mint;
 pub mod plugin_config;
+mod probe;
 mod proxy;
 mod random;
-mod region;
 mod request;
 mod running;
 mod server;

@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
 
+use crate::balance::Cause;
+
 /// All figures.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -17,8 +19,12 @@ pub(crate) struct Metrics {
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
     retries: Family<ServiceLabels, Counter>,
+    panics: Family<ServiceLabels, Counter>,
+    panic: Family<ServiceLabels, Gauge>,
     mints: Family<RegionOutcomeLabels, Counter>,
     ejected: Family<RegionLabels, Gauge>,
+    ejections: Family<EjectionLabels, Counter>,
+    in_flight: Family<RegionLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -61,6 +67,13 @@ struct RegionOutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EjectionLabels {
+    service: String,
+    region: String,
+    cause: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
@@ -70,10 +83,15 @@ impl Metrics {
             reported: Family::default(),
             attempts: Family::default(),
             retries: Family::default(),
+            panics: Family::default(),
+            panic: Family::default(),
             mints: Family::default(),
             ejected: Family::default(),
+            ejections: Family::default(),
+            in_flight: Family::default(),
         };
         metrics.register();
+        metrics.register_balance();
         metrics
     }
 
@@ -91,8 +109,22 @@ impl Metrics {
         registry.register("retries", "Attempts after the first one of a request", retries);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
+    }
+
+    /// What the choice of regions tells.
+    fn register_balance(&mut self) {
+        let registry = &mut self.registry;
         let ejected = self.ejected.clone();
         registry.register("region_ejected", "1 while a region is left alone", ejected);
+        let ejections = self.ejections.clone();
+        registry.register("ejections", "How often a region was left alone", ejections);
+        let in_flight = self.in_flight.clone();
+        registry.register("region_in_flight", "Requests under way in a region", in_flight);
+        let panic = self.panic.clone();
+        let help = "1 while so few regions are left that ejected ones are used too";
+        registry.register("service_panic", help, panic);
+        let panics = self.panics.clone();
+        registry.register("panic_choices", "Attempts for which ejections were ignored", panics);
     }
 
     /// The outcomes of one rule's requests.
@@ -133,15 +165,21 @@ impl Metrics {
             outcome,
         };
         let attempts = |outcome| self.attempts.get_or_create_owned(&labels(outcome));
+        let own = RegionLabels { service: service.to_owned(), region: region.to_owned() };
+        let ejections = Cause::ALL.map(|cause| {
+            let (service, region) = (service.to_owned(), region.to_owned());
+            let labels = EjectionLabels { service, region, cause: cause.name() };
+            (cause, self.ejections.get_or_create_owned(&labels))
+        });
         RegionCounters {
             answered: attempts("answered"),
+            unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
-            ejected: self.ejected.get_or_create_owned(&RegionLabels {
-                service: service.to_owned(),
-                region: region.to_owned(),
-            }),
+            ejected: self.ejected.get_or_create_owned(&own),
+            in_flight: self.in_flight.get_or_create_owned(&own),
+            ejections,
         }
     }
 
@@ -156,10 +194,14 @@ impl Metrics {
         })
     }
 
-    /// Attempts of a service's requests after their first.
-    pub(crate) fn retries(&self, service: &str) -> Counter {
-        let service = service.to_owned();
-        self.retries.get_or_create_owned(&ServiceLabels { service })
+    /// The figures of one service as a whole.
+    pub(crate) fn service(&self, service: &str) -> ServiceCounters {
+        let labels = ServiceLabels { service: service.to_owned() };
+        ServiceCounters {
+            retries: self.retries.get_or_create_owned(&labels),
+            panics: self.panics.get_or_create_owned(&labels),
+            panic: self.panic.get_or_create_owned(&labels),
+        }
     }
 
     /// All figures as text in the format of OpenMetrics.
@@ -198,7 +240,30 @@ pub(crate) struct RegionCounters {
     pub(crate) unreachable: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
+    /// Answers of Google's front end that it could not serve.
+    pub(crate) unserved: Counter,
     pub(crate) ejected: Gauge,
+    pub(crate) in_flight: Gauge,
+    ejections: [(Cause, Counter); 6],
+}
+
+impl RegionCounters {
+    /// Counts an ejection.
+    pub(crate) fn ejected_for(&self, cause: Cause) {
+        if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
+            counter.inc();
+        }
+    }
+}
+
+/// What concerns a service as a whole.
+pub(crate) struct ServiceCounters {
+    /// Attempts after the first one of a request.
+    pub(crate) retries: Counter,
+    /// Attempts for which ejections were ignored.
+    pub(crate) panics: Counter,
+    /// Whether they are now.
+    pub(crate) panic: Gauge,
 }
 
 #[cfg(test)]
@@ -214,8 +279,9 @@ mod tests {
         requests.answered(http::StatusCode::from_u16(999).unwrap());
         metrics.refused(&Reason::NoRule.into());
         metrics.reported(&Reason::TokenMissing.into());
-        metrics.retries("orders").inc();
+        metrics.service("orders").retries.inc();
         metrics.region("orders", "us").ejected.set(1);
+        metrics.region("orders", "us").ejected_for(Cause::FailureRate);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
@@ -224,6 +290,9 @@ mod tests {
             r#"remint_retries_total{service="orders"} 1"#,
             r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
             r#"remint_region_ejected{service="orders",region="us"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="failure_rate"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="probes"} 0"#,
+            r#"remint_service_panic{service="orders"} 0"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

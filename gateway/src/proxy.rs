@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use remint_idtoken::{LineBudget, Policy, Refusal, VerifiedToken};
 use tokio::time::{Instant, timeout_at};
@@ -135,6 +135,7 @@ impl Proxy {
         let deadline = Instant::now().checked_add(self.response_timeout);
         let deadline = deadline.ok_or(ProxyError::TimedOut)?;
         let mut tried = Tried::default();
+        let uri = request.uri().clone();
         loop {
             let Some(choice) = service.choose(tried, &*self.clock).await else {
                 return Err(match tried.is_empty() {
@@ -143,10 +144,10 @@ impl Proxy {
                 });
             };
             if !tried.is_empty() {
-                service.retries.inc();
+                service.counters.retries.inc();
             }
             tried.add(choice.place);
-            match self.attempt(service, &choice, id, request, deadline).await {
+            match self.attempt(service, choice, id, &uri, request, deadline).await {
                 Ok(response) => return Ok(response),
                 Err(Failed::Unsent(unsent)) => request = *unsent,
                 Err(Failed::Sent(error)) => return Err(error),
@@ -157,15 +158,20 @@ impl Proxy {
     async fn attempt(
         &self,
         service: &Service,
-        choice: &Choice<'_>,
+        choice: Choice<'_>,
         id: &HeaderValue,
+        uri: &Uri,
         mut request: Request<RequestBody>,
         deadline: Instant,
     ) -> Result<Response<RegionBody>, Failed> {
         let region = choice.region;
-        headers::address(request.headers_mut(), region.host.clone(), choice.token.header());
+        let Some(target) = region.target(uri) else {
+            return Err(Failed::Sent(ProxyError::NoRegion));
+        };
+        *request.uri_mut() = target;
+        region.address(request.headers_mut(), &choice.token);
         let upload = request.body().upload();
-        let response = match timeout_at(deadline, region.pool.send(request)).await {
+        let mut response = match timeout_at(deadline, region.pool.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(failed(service, region, id, error)),
             Err(_) => {
@@ -173,8 +179,12 @@ impl Proxy {
                 return Err(Failed::Sent(ProxyError::TimedOut));
             }
         };
-        region.answered(&service.name);
-        self.note_refusal(service, choice, id, &response);
+        match front_end::is_failure(response.status(), response.headers()) {
+            true => region.unserved(&service.name, id, response.status().as_u16()),
+            false => region.answered(&service.name),
+        }
+        self.note_refusal(service, &choice, id, &response);
+        response.body_mut().hold(choice.in_flight);
         Ok(answered(response))
     }
 

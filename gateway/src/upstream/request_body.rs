@@ -14,7 +14,8 @@ use crate::headers;
 /// The body of a request on its way to a region.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    body: Incoming,
+    /// Requests of the gateway's own have none.
+    body: Option<Incoming>,
     is_http_2: bool,
     upload: Upload,
 }
@@ -30,7 +31,12 @@ pub(crate) enum BodyError {
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, is_http_2: bool) -> Self {
-        Self { body, is_http_2, upload: Upload::default() }
+        Self { body: Some(body), is_http_2, upload: Upload::default() }
+    }
+
+    /// No body, for a request of the gateway's own.
+    pub(crate) fn none() -> Self {
+        Self { body: None, is_http_2: false, upload: Upload::default() }
     }
 
     /// Tells how the body is getting on when it is out of sight.
@@ -46,7 +52,7 @@ impl RequestBody {
     /// stream whose END_STREAM has come says that it is at its end. HTTP/1.1
     /// bodies do not say so, but to break them off is an error there.
     fn is_broken_off(&self) -> bool {
-        self.is_http_2 && !self.body.is_end_stream()
+        self.is_http_2 && !self.is_end_stream()
     }
 }
 
@@ -58,7 +64,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
         self.upload.note(polled.is_pending());
         match polled {
             Poll::Ready(None) if self.is_broken_off() => Poll::Ready(Some(Err(BodyError::Reset))),
@@ -67,11 +76,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
     }
 }
 
