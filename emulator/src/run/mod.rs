@@ -8,12 +8,14 @@ mod url;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub(crate) use container::Container;
 pub(crate) use front::FrontEnd;
 pub(crate) use iam::Iam;
 pub(crate) use url::Urls;
 
+use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
@@ -21,6 +23,7 @@ pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
     pub(crate) urls: Urls,
+    pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Listener<FrontEnd>,
 }
 
@@ -53,6 +56,19 @@ impl Region {
     #[must_use]
     pub fn hash_url(&self) -> &str {
         &self.urls.hashed
+    }
+
+    /// The URL of a function of the first generation of the same name,
+    /// `https://REGION-PROJECT.cloudfunctions.net/SERVICE`. It is called at the
+    /// same address, and wants this URL as audience.
+    #[must_use]
+    pub fn function_url(&self) -> &str {
+        &self.urls.function
+    }
+
+    /// Sets or ends a fault of the region.
+    pub fn set_fault(&self, fault: Option<RegionFault>) {
+        self.faults.set(fault);
     }
 
     /// The region dies: its listener and all its connections are closed when

@@ -18,5 +18,7 @@ mod raw;
 mod raw_http_2;
 mod raw_region;
 mod refusing;
+mod regions;
+mod regions_failing;
 mod streaming;
 mod support;
