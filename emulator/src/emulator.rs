@@ -10,7 +10,7 @@ use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
 use crate::config::{Config, Service};
-use crate::faults::Faults;
+use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{Issuer, KeyError};
 use crate::listener::Listener;
@@ -193,10 +193,14 @@ impl Parts<'_> {
         for name in [&service.name, region] {
             check_name(name)?;
         }
-        let urls = Urls::new(&service.name, self.config.project_number, region);
+        let project = (&*self.config.project_id, self.config.project_number);
+        let urls = Urls::new(&service.name, project, region);
+        let faults = Arc::<RegionFaults>::default();
         let iam = Iam::new(Arc::clone(self.issuer), service, &urls);
         let bindings = iam.bindings();
         let front = FrontEnd {
+            faults: Arc::clone(&faults),
+            urls: urls.clone(),
             iam,
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
@@ -206,7 +210,7 @@ impl Parts<'_> {
         let what = format!("{} in {region}", service.name);
         let listener = listen(self.ca, addr, &urls.hosts(), &what, Arc::new(front))?;
         let (service, region) = (service.name.clone(), region.to_owned());
-        Ok(Region { service, region, urls, bindings, listener })
+        Ok(Region { service, region, urls, bindings, faults, listener })
     }
 }
 

@@ -39,7 +39,7 @@ pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, Service};
 pub use emulator::{Emulator, StartError};
-pub use faults::{Fault, Faults, OVERSIZE};
+pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
 pub use issuer::{AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;

@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::balance::Member;
 use crate::gateway::Gateway;
 
 /// The format of the figures (OpenMetrics 1.0).
@@ -42,10 +43,15 @@ fn ready(missing: &[String]) -> Response<Full<Bytes>> {
 /// Which regions are left alone is looked up when it is asked for.
 fn metrics(gateway: &Gateway) -> String {
     let now = std::time::Instant::now();
+    let time = gateway.proxy.clock.now();
     for service in &gateway.services {
+        let panics = service.balancer.is_panicking(service.with_token(time), now);
+        service.counters.panic.set(panics.into());
         for region in &service.regions {
-            let is_ejected = region.health.is_ejected(now);
-            region.counters.ejected.set(i64::from(is_ejected));
+            let member = region.member();
+            let is_ejected = member.is_some_and(|it| it.is_ejected(now));
+            region.counters.ejected.set(is_ejected.into());
+            region.counters.in_flight.set(member.map_or(0, Member::in_flight).into());
         }
     }
     gateway.proxy.metrics.text()

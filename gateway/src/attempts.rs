@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::error::ProxyError;
-use crate::headers;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
 use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
@@ -30,6 +29,8 @@ pub(crate) struct Attempts<'a> {
     proxy: &'a Proxy,
     route: &'a Route,
     id: &'a HeaderValue,
+    /// The target as the caller has it; regions put their own path before it.
+    uri: Uri,
     deadline: Instant,
     /// Whether the caller has set a deadline, which regions are told.
     has_own_deadline: bool,
@@ -79,6 +80,7 @@ impl<'a> Attempts<'a> {
             proxy,
             route,
             id,
+            uri: request.uri().clone(),
             deadline: Instant::now().checked_add(timeout)?,
             has_own_deadline: own.is_some(),
             // RFC 9110, section 9.2.2.
@@ -101,7 +103,7 @@ impl<'a> Attempts<'a> {
             return Err(ProxyError::NoToken);
         };
         self.enter(&choice);
-        let result = loop {
+        let mut result = loop {
             let (cause, unsent, otherwise) = match self.attempt(&choice, request).await {
                 Ended::Finally(result) => break result,
                 Ended::Again { cause, unsent, otherwise } => (cause, unsent, otherwise),
@@ -115,6 +117,9 @@ impl<'a> Attempts<'a> {
             (request, choice) = (again, next);
         };
         self.count(&result);
+        if let Ok(response) = &mut result {
+            response.body_mut().hold(choice.in_flight);
+        }
         result
     }
 
@@ -199,7 +204,11 @@ impl<'a> Attempts<'a> {
 
     async fn attempt(&self, choice: &Choice<'_>, mut request: Request<RequestBody>) -> Ended {
         let (service, region) = (self.service(), choice.region);
-        headers::address(request.headers_mut(), region.host.clone(), choice.token.header());
+        let Some(target) = region.target(&self.uri) else {
+            return Ended::Finally(Err(ProxyError::NoRegion));
+        };
+        *request.uri_mut() = target;
+        region.address(request.headers_mut(), &choice.token);
         if self.has_own_deadline {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if let Ok(left) = HeaderValue::try_from(write_grpc_timeout(left)) {

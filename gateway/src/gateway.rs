@@ -1,7 +1,7 @@
 //! Builds everything from a configuration.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,17 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::balance::{Balancer, Member};
 use crate::clock::Clock;
-use crate::config::{self, Config, HostPort, Identity, Origin};
+use crate::config::{self, Config, HostPort, Identity, Locality, Origin};
 use crate::doorbell::{News, Task};
 use crate::keys::Keyring;
+use crate::locality;
 use crate::metrics::Metrics;
 use crate::mint::{MetadataServer, Slot, keep_fresh};
+use crate::probe;
 use crate::proxy::{Proxy, Route};
-use crate::region::Health;
+use crate::random;
 use crate::request::RequestIds;
 use crate::retry::{Budget, Limits, ReplayMemory, default_per_try};
 use crate::service::{Region, Service};
@@ -72,6 +75,8 @@ impl Gateway {
         let keyring = Arc::new(keyring);
         let source = metadata_server(&config.identity, &connector)?;
         let mut tasks = token_tasks(tokens, &source, clock);
+        tasks.extend(probe_tasks(config, &services, clock));
+        tasks.extend(locality_task(&config.locality, &connector, &services)?);
         tasks.extend(
             (0..keyring.len()).map(|place| Task::spawn(Arc::clone(&keyring).keep_fresh(place))),
         );
@@ -125,16 +130,19 @@ impl Site<'_> {
         tokens: &mut Tokens,
     ) -> Result<Arc<Service>, ConnectorError> {
         let name = &settings.name;
-        let regions = settings.regions.iter().map(|region| {
+        let balancer = Arc::new(balancer(settings));
+        let regions = settings.regions.iter().enumerate().map(|(place, region)| {
             let minted = self.metrics.mints(name, &region.name);
-            self.region(name, region, tokens.slot(&region.audience, minted))
+            let token = tokens.slot(&region.audience, minted);
+            self.region(name, region, token, (place, Arc::clone(&balancer)))
         });
         Ok(Arc::new(Service {
             name: Arc::clone(name),
             regions: regions.collect::<Result<_, _>>()?,
-            turn: AtomicUsize::new(0),
             retries: self.metrics.retries(name),
             budget: Budget::new(settings.retry_budget, Instant::now()),
+            balancer: Arc::clone(&balancer),
+            counters: self.metrics.service(name),
             news: Arc::clone(&tokens.news),
         }))
     }
@@ -144,18 +152,31 @@ impl Site<'_> {
         service: &str,
         settings: &config::Region,
         token: Arc<Slot>,
+        (place, balancer): (usize, Arc<Balancer>),
     ) -> Result<Region, ConnectorError> {
         let dialer = self.connector.dialer(&settings.origin)?;
         Ok(Region {
             name: Arc::clone(&settings.name),
+            place,
             host: host_header(&settings.origin.authority())?,
+            base_path: Arc::clone(&settings.base_path),
+            token_header: settings.token_header,
             token,
             pool: Arc::new(Pool::new(dialer, Arc::clone(self.clock))),
-            health: Health::default(),
+            balancer,
             counters: self.metrics.region(service, &settings.name),
             warned_at: AtomicU64::new(0),
         })
     }
+}
+
+fn balancer(settings: &config::Service) -> Balancer {
+    let now = std::time::Instant::now();
+    let member = |region: &config::Region| {
+        Member::new(Arc::clone(&region.name), region.weight, region.priority, now)
+    };
+    let members = settings.regions.iter().map(member).collect();
+    Balancer::new(members, settings.outlier, random::bits())
 }
 
 fn routes(
@@ -193,13 +214,47 @@ fn metadata_server(
     connector: &Connector,
 ) -> Result<Arc<MetadataServer>, ConnectorError> {
     let Identity::Metadata { host } = identity;
+    Ok(Arc::new(MetadataServer::new(metadata_fetcher(host, connector)?)))
+}
+
+fn metadata_fetcher(host: &HostPort, connector: &Connector) -> Result<Fetcher, ConnectorError> {
     let HostPort { host, port } = host;
     let authority = format!("{host}:{port}");
     let named = || ConnectorError::Name(authority.clone());
     let origin = Origin::of(false, &authority).ok_or_else(named)?;
     let host = host_header(&origin.authority())?;
-    let fetcher = Fetcher::new(connector.dialer(&origin)?, host);
-    Ok(Arc::new(MetadataServer::new(fetcher)))
+    Ok(Fetcher::new(connector.dialer(&origin)?, host))
+}
+
+/// The task that finds out where the gateway runs, where it is not told.
+fn locality_task(
+    locality: &Locality,
+    connector: &Connector,
+    services: &[Arc<Service>],
+) -> Result<Option<Task>, ConnectorError> {
+    match locality {
+        Locality::Anywhere => Ok(None),
+        Locality::Region(name) => {
+            locality::tell(services, name);
+            Ok(None)
+        }
+        Locality::Ask(host) => {
+            let fetcher = metadata_fetcher(host, connector)?;
+            Ok(Some(Task::spawn(locality::find(fetcher, services.to_vec()))))
+        }
+    }
+}
+
+fn probe_tasks(config: &Config, services: &[Arc<Service>], clock: &Arc<dyn Clock>) -> Vec<Task> {
+    let pairs = config.services.iter().zip(services);
+    let probed = pairs.filter_map(|(settings, service)| Some((settings.probe.as_ref()?, service)));
+    let tasks = probed.flat_map(|(settings, service)| {
+        (0..service.regions.len()).map(|place| {
+            let (service, clock) = (Arc::clone(service), Arc::clone(clock));
+            Task::spawn(probe::keep_probing(service, place, settings.clone(), clock))
+        })
+    });
+    tasks.collect()
 }
 
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use remint_idtoken::policy::TokenPlace;
 use remint_idtoken::{is_identity_header, is_own_header, is_same_header};
 
+use crate::config::TokenHeader;
+
 /// The header that Cloud Run checks alone if it is there.
 pub(crate) const SERVERLESS_AUTHORIZATION: HeaderName =
     HeaderName::from_static("x-serverless-authorization");
@@ -122,10 +124,24 @@ fn joined<'h>(
     HeaderValue::from_bytes(&values.join(separator)).ok()
 }
 
-/// Addresses a request to one region, whose token must be in it alone.
-pub(crate) fn address(headers: &mut HeaderMap, host: HeaderValue, token: HeaderValue) {
+/// Addresses a request to one region, whose token must be in it alone: another
+/// region's may be there from an attempt before.
+pub(crate) fn address(
+    headers: &mut HeaderMap,
+    host: HeaderValue,
+    token: HeaderValue,
+    place: TokenHeader,
+) {
     headers.insert(HOST, host);
-    headers.insert(SERVERLESS_AUTHORIZATION, token);
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, SERVERLESS_AUTHORIZATION] {
+        headers.remove(name);
+    }
+    let name = match place {
+        TokenHeader::Serverless => SERVERLESS_AUTHORIZATION,
+        TokenHeader::Authorization => AUTHORIZATION,
+        TokenHeader::ProxyAuthorization => PROXY_AUTHORIZATION,
+    };
+    headers.insert(name, token);
 }
 
 /// Says how the body is delimited where the body alone does not tell the

@@ -19,6 +19,7 @@
 
 mod admin;
 mod attempts;
+mod balance;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -27,12 +28,13 @@ mod front_end;
 mod gateway;
 mod headers;
 mod keys;
+mod locality;
 mod metrics;
 mod mint;
 pub mod plugin_config;
+mod probe;
 mod proxy;
 mod random;
-mod region;
 mod renewal;
 mod request;
 mod retry;

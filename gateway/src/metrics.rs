@@ -9,7 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
 
-use crate::retry::Cause;
+use crate::balance::Cause;
+use crate::retry;
 
 /// All figures.
 pub(crate) struct Metrics {
@@ -23,8 +24,12 @@ pub(crate) struct Metrics {
     retried: Family<RetriedLabels, Counter>,
     replay_bytes: Gauge,
     front_end_refusals: Family<RegionStatusLabels, Counter>,
+    panics: Family<ServiceLabels, Counter>,
+    panic: Family<ServiceLabels, Gauge>,
     mints: Family<RegionOutcomeLabels, Counter>,
     ejected: Family<RegionLabels, Gauge>,
+    ejections: Family<EjectionLabels, Counter>,
+    in_flight: Family<RegionLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -47,6 +52,11 @@ impl From<&Refusal> for RefusalLabels {
             reason: refusal.reason.code(),
         }
     }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ServiceLabels {
+    service: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -87,6 +97,13 @@ struct RegionOutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EjectionLabels {
+    service: String,
+    region: String,
+    cause: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
@@ -100,10 +117,15 @@ impl Metrics {
             retried: Family::default(),
             replay_bytes: Gauge::default(),
             front_end_refusals: Family::default(),
+            panics: Family::default(),
+            panic: Family::default(),
             mints: Family::default(),
             ejected: Family::default(),
+            ejections: Family::default(),
+            in_flight: Family::default(),
         };
         metrics.register();
+        metrics.register_balance();
         metrics
     }
 
@@ -131,8 +153,22 @@ impl Metrics {
         registry.register("front_end_refusals", help, refusals);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
+    }
+
+    /// What the choice of regions tells.
+    fn register_balance(&mut self) {
+        let registry = &mut self.registry;
         let ejected = self.ejected.clone();
         registry.register("region_ejected", "1 while a region is left alone", ejected);
+        let ejections = self.ejections.clone();
+        registry.register("ejections", "How often a region was left alone", ejections);
+        let in_flight = self.in_flight.clone();
+        registry.register("region_in_flight", "Requests under way in a region", in_flight);
+        let panic = self.panic.clone();
+        let help = "1 while so few regions are left that ejected ones are used too";
+        registry.register("service_panic", help, panic);
+        let panics = self.panics.clone();
+        registry.register("panic_choices", "Attempts for which ejections were ignored", panics);
     }
 
     /// The outcomes of one rule's requests.
@@ -173,8 +209,15 @@ impl Metrics {
             outcome,
         };
         let attempts = |outcome| self.attempts.get_or_create_owned(&labels(outcome));
+        let own = RegionLabels { service: service.to_owned(), region: region.to_owned() };
+        let ejections = Cause::ALL.map(|cause| {
+            let (service, region) = (service.to_owned(), region.to_owned());
+            let labels = EjectionLabels { service, region, cause: cause.name() };
+            (cause, self.ejections.get_or_create_owned(&labels))
+        });
         RegionCounters {
             answered: attempts("answered"),
+            unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
@@ -185,10 +228,9 @@ impl Metrics {
                     status,
                 })
             }),
-            ejected: self.ejected.get_or_create_owned(&RegionLabels {
-                service: service.to_owned(),
-                region: region.to_owned(),
-            }),
+            ejected: self.ejected.get_or_create_owned(&own),
+            in_flight: self.in_flight.get_or_create_owned(&own),
+            ejections,
         }
     }
 
@@ -213,7 +255,7 @@ impl Metrics {
             self.retried.get_or_create_owned(&RetriedLabels { service: service(), outcome })
         };
         RetryCounters {
-            by_cause: Cause::ALL.map(|cause| {
+            by_cause: retry::Cause::ALL.map(|cause| {
                 let labels = RetryLabels { service: service(), cause: cause.name() };
                 self.retries.get_or_create_owned(&labels)
             }),
@@ -227,6 +269,15 @@ impl Metrics {
     /// The bytes of all bodies that are held.
     pub(crate) fn replay_bytes(&self) -> Gauge {
         self.replay_bytes.clone()
+    }
+
+    /// The figures of one service as a whole.
+    pub(crate) fn service(&self, service: &str) -> ServiceCounters {
+        let labels = ServiceLabels { service: service.to_owned() };
+        ServiceCounters {
+            panics: self.panics.get_or_create_owned(&labels),
+            panic: self.panic.get_or_create_owned(&labels),
+        }
     }
 
     /// All figures as text in the format of OpenMetrics.
@@ -267,12 +318,33 @@ pub(crate) struct RegionCounters {
     pub(crate) timed_out: Counter,
     /// Refusals of its front end: 401 and 403.
     pub(crate) refused: [Counter; 2],
+    /// Answers of Google's front end that it could not serve.
+    pub(crate) unserved: Counter,
     pub(crate) ejected: Gauge,
+    pub(crate) in_flight: Gauge,
+    ejections: [(Cause, Counter); 6],
+}
+
+impl RegionCounters {
+    /// Counts an ejection.
+    pub(crate) fn ejected_for(&self, cause: Cause) {
+        if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
+            counter.inc();
+        }
+    }
+}
+
+/// What concerns a service as a whole.
+pub(crate) struct ServiceCounters {
+    /// Attempts for which ejections were ignored.
+    pub(crate) panics: Counter,
+    /// Whether they are now.
+    pub(crate) panic: Gauge,
 }
 
 /// What becomes of requests whose first attempt came to nothing.
 pub(crate) struct RetryCounters {
-    by_cause: [Counter; Cause::ALL.len()],
+    by_cause: [Counter; retry::Cause::ALL.len()],
     pub(crate) over_budget: Counter,
     pub(crate) not_held: Counter,
     pub(crate) answered: Counter,
@@ -281,7 +353,7 @@ pub(crate) struct RetryCounters {
 
 impl RetryCounters {
     /// Counts an attempt that is made because of this.
-    pub(crate) fn again(&self, cause: Cause) {
+    pub(crate) fn again(&self, cause: retry::Cause) {
         if let Some(counter) = self.by_cause.get(cause.place()) {
             counter.inc();
         }
@@ -301,8 +373,9 @@ mod tests {
         requests.answered(http::StatusCode::from_u16(999).unwrap());
         metrics.refused(&Reason::NoRule.into());
         metrics.reported(&Reason::TokenMissing.into());
-        metrics.retries("orders").again(Cause::Lost);
+        metrics.retries("orders").again(retry::Cause::Lost);
         metrics.region("orders", "us").ejected.set(1);
+        metrics.region("orders", "us").ejected_for(Cause::FailureRate);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
@@ -311,6 +384,9 @@ mod tests {
             r#"remint_retries_total{service="orders",cause="connection_lost"} 1"#,
             r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
             r#"remint_region_ejected{service="orders",region="us"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="failure_rate"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="probes"} 0"#,
+            r#"remint_service_panic{service="orders"} 0"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

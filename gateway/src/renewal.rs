@@ -1,6 +1,5 @@
 //! Another token for a region that refused the one it was sent.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,11 +35,10 @@ impl<'s> Choice<'s> {
 
     fn with_other_token(&self, clock: &dyn Clock) -> Option<Choice<'s>> {
         let token = self.region.token.token(clock.now())?;
-        let differs = !token.is_same(&self.token);
-        differs.then(|| Choice {
-            place: self.place,
-            region: self.region,
-            token: Arc::clone(&token),
-        })
+        if token.is_same(&self.token) {
+            return None;
+        }
+        let in_flight = self.region.member()?.enter();
+        Some(Choice { place: self.place, region: self.region, token, in_flight })
     }
 }

@@ -1,20 +1,24 @@
 //! Services at run time: regions with their tokens, health and connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Uri};
 use remint_idtoken::UnixTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::balance::{Balancer, Cause, Failure, InFlight, Member, Places};
 use crate::clock::Clock;
+use crate::config::TokenHeader;
 use crate::doorbell::News;
 use crate::error::chain;
-use crate::metrics::{RegionCounters, RetryCounters};
+use crate::headers;
+use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
-use crate::region::{Health, choose};
+use crate::random;
 use crate::request::shown;
 use crate::retry::Budget;
 use crate::upstream::{ConnectError, Pool};
@@ -28,10 +32,10 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Service {
     pub(crate) name: Arc<str>,
     pub(crate) regions: Vec<Region>,
-    /// Counts the choices, so that regions take turns.
-    pub(crate) turn: AtomicUsize,
     pub(crate) retries: RetryCounters,
     pub(crate) budget: Budget,
+    pub(crate) balancer: Arc<Balancer>,
+    pub(crate) counters: ServiceCounters,
     /// When attempts to mint have ended.
     pub(crate) news: Arc<News>,
 }
@@ -39,39 +43,29 @@ pub(crate) struct Service {
 /// A service in one region.
 pub(crate) struct Region {
     pub(crate) name: Arc<str>,
+    /// Its place among the regions of its service, and in its balancer.
+    pub(crate) place: usize,
     pub(crate) host: HeaderValue,
+    /// What stands before the path of each request.
+    pub(crate) base_path: Arc<str>,
+    pub(crate) token_header: TokenHeader,
     pub(crate) token: Arc<Slot>,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) health: Health,
+    pub(crate) balancer: Arc<Balancer>,
     pub(crate) counters: RegionCounters,
     pub(crate) warned_at: AtomicU64,
 }
 
 /// The regions that a request was tried in: each at most once.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Tried(u64);
-
-impl Tried {
-    pub(crate) fn add(&mut self, place: usize) {
-        self.0 |= bit(place);
-    }
-
-    fn contains(self, place: usize) -> bool {
-        self.0 & bit(place) != 0
-    }
-}
-
-/// The configuration allows as many regions as there are bits.
-fn bit(place: usize) -> u64 {
-    let place = u32::try_from(place).unwrap_or(u32::MAX);
-    1_u64.checked_shl(place).unwrap_or(u64::MAX)
-}
+pub(crate) use crate::balance::Places as Tried;
 
 /// A region and its token: the only way to send a request there.
 pub(crate) struct Choice<'s> {
     pub(crate) place: usize,
     pub(crate) region: &'s Region,
     pub(crate) token: Arc<MintedToken>,
+    /// Held until the answer has ended.
+    pub(crate) in_flight: InFlight,
 }
 
 impl Service {
@@ -97,16 +91,20 @@ impl Service {
     }
 
     fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
-        let may = |place: usize| {
-            let region = self.regions.get(place);
-            !tried.contains(place) && region.is_some_and(|it| it.token.has_token(now))
-        };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let healths = self.regions.iter().map(|region| &region.health);
-        let place = choose(healths, may, turn, std::time::Instant::now())?;
-        let region = self.regions.get(place)?;
+        let instant = std::time::Instant::now();
+        let pick = self.balancer.pick(self.with_token(now), tried, instant)?;
+        if pick.panics {
+            self.counters.panics.inc();
+        }
+        let region = self.regions.get(pick.place)?;
         let token = region.token.token(now)?;
-        Some(Choice { place, region, token })
+        Some(Choice { place: pick.place, region, token, in_flight: pick.in_flight })
+    }
+
+    /// The regions that there are tokens for.
+    pub(crate) fn with_token(&self, now: UnixTime) -> Places {
+        let regions = self.regions.iter().filter(|it| it.token.has_token(now));
+        regions.map(|it| it.place).collect()
     }
 
     /// Has tokens fetched for the regions that are left. False if none can be
@@ -114,6 +112,8 @@ impl Service {
     fn hurry(&self, tried: Tried, now: UnixTime, patience: Duration) -> bool {
         let left = self.regions.iter().enumerate();
         let left = left.filter(|(place, _)| !tried.contains(*place));
+        // One that has a token is not used for another reason.
+        let left = left.filter(|(_, region)| !region.token.has_token(now));
         left.filter(|(_, region)| region.token.hurry(now, patience)).count() > 0
     }
 
@@ -124,15 +124,42 @@ impl Service {
 }
 
 impl Region {
-    /// It gave an answer, whatever it says.
+    /// Where a request for `uri` goes here. None if that is too long.
+    pub(crate) fn target(&self, uri: &Uri) -> Option<Uri> {
+        if self.base_path.is_empty() {
+            return Some(uri.clone());
+        }
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        format!("{}{path}", self.base_path).parse().ok()
+    }
+
+    /// Makes the headers of a request this region's, and no other's.
+    pub(crate) fn address(&self, headers: &mut HeaderMap, token: &MintedToken) {
+        headers::address(headers, self.host.clone(), token.header(), self.token_header);
+    }
+
+    /// How it is doing.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.balancer.member(self.place)
+    }
+
+    /// Its application gave an answer, whatever it says.
     pub(crate) fn answered(&self, service: &str) {
         self.counters.answered.inc();
-        if self.health.succeeded() {
+        if self.balancer.answered(self.place, std::time::Instant::now()) {
             info!(service, region = &*self.name, "region is back");
         }
     }
 
-    /// No connection: the region is left alone for a while.
+    /// Google's front end answered that it could not serve.
+    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
+        self.counters.unserved.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, status, "the front end could not serve");
+        self.failed(service, Failure::FrontEnd);
+    }
+
+    /// No connection.
     pub(crate) fn unreachable(
         &self,
         service: &str,
@@ -140,14 +167,9 @@ impl Region {
         error: &ConnectError,
     ) {
         self.counters.unreachable.inc();
-        self.health.failed(std::time::Instant::now());
-        warn!(
-            service,
-            region = &*self.name,
-            request_id = shown(request_id),
-            error = %chain(error),
-            "region can't be reached and is left alone for a while",
-        );
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "region can't be reached");
+        self.failed(service, Failure::Unreachable);
     }
 
     /// The request was sent, and the connection broke.
@@ -155,7 +177,8 @@ impl Region {
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
-        self.unanswered(service);
+        self.pool.close_idle();
+        self.failed(service, Failure::Lost);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
@@ -165,23 +188,23 @@ impl Region {
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, had_time, "no answer in time");
         if had_time {
-            self.unanswered(service);
+            self.pool.close_idle();
+            self.failed(service, Failure::TimedOut);
         }
     }
 
-    /// Google's front end answered that it could not serve.
-    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, status, "the front end could not serve");
-        self.unanswered(service);
+    fn failed(&self, service: &str, failure: Failure) {
+        let now = std::time::Instant::now();
+        if let Some(cause) = self.balancer.failed(self.place, failure, now, random::unit()) {
+            self.ejected(service, cause);
+        }
     }
 
-    fn unanswered(&self, service: &str) {
-        self.pool.close_idle();
-        if self.health.unanswered(std::time::Instant::now()) {
-            let region = &*self.name;
-            warn!(service, region, "region gives no answers and is left alone for a while");
-        }
+    /// Tells that it is left alone.
+    pub(crate) fn ejected(&self, service: &str, cause: Cause) {
+        self.counters.ejected_for(cause);
+        let (region, cause) = (&*self.name, cause.name());
+        warn!(service, region, cause, "region is left alone for a while");
     }
 
     /// Whether it is time to say once more what is wrong with this region.

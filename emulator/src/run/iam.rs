@@ -26,6 +26,8 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 pub(crate) struct Iam {
     issuer: Arc<Issuer>,
     audiences: HashSet<String>,
+    /// The one audience of a function.
+    function: String,
     bindings: Arc<Bindings>,
     authority: Mutex<Keyed>,
 }
@@ -97,6 +99,7 @@ impl Iam {
         Self {
             issuer,
             audiences: urls.audiences().chain(service.custom_audiences.iter().cloned()).collect(),
+            function: urls.function.clone(),
             bindings: Arc::new(bindings),
             authority: Mutex::new(Keyed {
                 authority: Arc::new(Authority::of(&google, Timing::default(), AwsLc)),
@@ -110,9 +113,10 @@ impl Iam {
         Arc::clone(&self.bindings)
     }
 
-    /// Looks at `X-Serverless-Authorization` alone if it is there.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Checked {
-        let header = match headers.contains_key(SERVERLESS) {
+    /// Looks at `X-Serverless-Authorization` alone if it is there. No source
+    /// says that functions of the first generation know it: they do not here.
+    pub(super) fn check(&self, headers: &HeaderMap, is_function: bool) -> Checked {
+        let header = match headers.contains_key(SERVERLESS) && !is_function {
             true => SERVERLESS,
             false => AUTHORIZATION,
         };
@@ -122,20 +126,28 @@ impl Iam {
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token
-            .and_then(|token| self.admit(token))
+            .and_then(|token| self.admit(token, is_function))
             .map(|(audience, caller)| Admitted { header, audience, caller });
         Checked { claimed, outcome }
     }
 
     /// The audience that counts and who calls.
-    fn admit(&self, token: UnverifiedToken<'_>) -> Result<(String, String), Reason> {
+    fn admit(
+        &self,
+        token: UnverifiedToken<'_>,
+        is_function: bool,
+    ) -> Result<(String, String), Reason> {
         let authentic = self.authority().authenticate(token, self.issuer.now());
         let authentic = authentic.map_err(|refusal| refusal.reason)?;
         let claims = authentic.claims();
         if !self.bindings.believes(claims) {
             return Err(Reason::KeyUnknown);
         }
-        let audience = claims.audiences.iter().find(|it| self.audiences.contains(*it));
+        let is_own = |audience: &&String| match is_function {
+            true => **audience == self.function,
+            false => self.audiences.contains(*audience),
+        };
+        let audience = claims.audiences.iter().find(is_own);
         let audience = audience.ok_or(Reason::AudienceMismatch)?;
         let email = claims.verified_email().ok_or(Reason::CallerNotAllowed)?;
         match self.bindings.may_call(email) {

@@ -17,6 +17,7 @@ pub(crate) use front::FrontEnd;
 pub(crate) use iam::{Bindings, Iam};
 pub(crate) use url::Urls;
 
+use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
@@ -25,6 +26,7 @@ pub struct Region {
     pub(crate) region: String,
     pub(crate) urls: Urls,
     pub(crate) bindings: Arc<Bindings>,
+    pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Listener<FrontEnd>,
 }
 
@@ -68,6 +70,19 @@ impl Region {
     /// before that moment, as if their key had been withdrawn.
     pub fn refuse_tokens_before(&self, moment: UnixTime) {
         self.bindings.believe_from(moment);
+    }
+
+    /// The URL of a function of the first generation of the same name,
+    /// `https://REGION-PROJECT.cloudfunctions.net/SERVICE`. It is called at the
+    /// same address, and wants this URL as audience.
+    #[must_use]
+    pub fn function_url(&self) -> &str {
+        &self.urls.function
+    }
+
+    /// Sets or ends a fault of the region.
+    pub fn set_fault(&self, fault: Option<RegionFault>) {
+        self.faults.set(fault);
     }
 
     /// The region dies: its listener and all its connections are closed when

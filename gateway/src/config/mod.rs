@@ -10,7 +10,10 @@
 //! the URL allows.
 
 mod attempts;
+mod locality;
 mod origin;
+mod outlier;
+mod region;
 mod routes;
 mod services;
 mod settings;
@@ -28,7 +31,10 @@ use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
 pub use attempts::{Attempts, RetryBudget};
+pub use locality::Locality;
 pub use origin::{HostPort, Origin};
+pub use outlier::{Outlier, Probe};
+pub use region::{Kind, Region, TokenHeader};
 pub use settings::load_roots;
 
 /// Everything the gateway is told, checked and complete.
@@ -42,6 +48,8 @@ pub struct Config {
     pub policy: Policy,
     /// Whose tokens are minted.
     pub identity: Identity,
+    /// Where the gateway runs.
+    pub locality: Locality,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
     /// How regions are reached.
@@ -74,6 +82,10 @@ pub struct Service {
     pub regions: Vec<Region>,
     /// How many of its requests may be sent again.
     pub retry_budget: RetryBudget,
+    /// When a region is left alone.
+    pub outlier: Outlier,
+    /// How the gateway looks after regions by itself, if it does.
+    pub probe: Option<Probe>,
 }
 
 /// How the requests of one rule are served.
@@ -83,17 +95,6 @@ pub struct Route {
     pub rule: Arc<str>,
     /// How its requests are tried.
     pub attempts: Attempts,
-}
-
-/// A service in one region.
-#[derive(Clone, Debug)]
-pub struct Region {
-    /// Its name, for logs and metrics.
-    pub name: Arc<str>,
-    /// Where it is.
-    pub origin: Origin,
-    /// Whom its tokens are for.
-    pub audience: Arc<str>,
 }
 
 /// How regions and key sets are reached.
@@ -120,6 +121,8 @@ pub struct Environment {
     pub port: Option<String>,
     /// `GCE_METADATA_HOST`, as Google's client libraries read it.
     pub metadata_host: Option<String>,
+    /// Whether there is a `K_SERVICE`, which Cloud Run sets.
+    pub is_cloud_run: bool,
 }
 
 impl Environment {
@@ -127,7 +130,11 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { port: var("PORT"), metadata_host: var("GCE_METADATA_HOST") }
+        Self {
+            port: var("PORT"),
+            metadata_host: var("GCE_METADATA_HOST"),
+            is_cloud_run: var("K_SERVICE").is_some(),
+        }
     }
 }
 
@@ -204,6 +211,7 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
     let admin = settings::admin(&mut object);
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
     let identity = settings::identity(&mut object, environment);
+    let locality = locality::read(&mut object, identity.as_ref(), environment);
     let services = object.need("services").and_then(|list| services::read(&list, policy.as_ref()));
     let upstream = settings::upstream(&mut object, folder);
     let drain_delay = object.maybe("drain_delay", Reader::duration);
@@ -214,12 +222,17 @@ fn read_root(root: &Reader<'_>, folder: &Path, environment: &Environment) -> Opt
         admin: admin?,
         policy: policy?,
         identity: identity?,
+        locality: locality?,
         services: services?,
         upstream: upstream?,
         drain_delay: drain_delay?.unwrap_or_default(),
         // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
         drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(25)),
     })
+}
+
+fn shared(from: &Reader<'_>) -> Option<Arc<str>> {
+    from.text().map(Arc::from)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 listen: 127.0.0.1:0
 policy:
   rules:
@@ -31,15 +31,18 @@ upstream:
 drain_timeout: 3s
 "#;
 
-fn read(text: &str) -> Result<Config, Vec<String>> {
-    let environment =
-        Environment { port: Some("9090".into()), metadata_host: Some("127.0.0.1:9999".into()) };
+pub(super) fn read(text: &str) -> Result<Config, Vec<String>> {
+    let environment = Environment {
+        port: Some("9090".into()),
+        metadata_host: Some("127.0.0.1:9999".into()),
+        is_cloud_run: false,
+    };
     Config::read(text, Path::new("/nowhere"), &environment)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// The problems of the good text after one replacement.
-fn problems_of(from: &str, to: &str) -> Vec<String> {
+pub(super) fn problems_of(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     read(&GOOD.replacen(from, to, 1)).unwrap_err()
 }

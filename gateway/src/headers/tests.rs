@@ -126,12 +126,23 @@ fn what_a_region_says_in_the_gateways_name_is_removed() {
 }
 
 #[test]
-fn a_region_gets_its_own_host_and_token_and_no_other() {
-    let mut headers = map(&[("host", "a"), ("x-serverless-authorization", "old")]);
-    address(&mut headers, HeaderValue::from_static("b"), HeaderValue::from_static("new"));
-    assert_eq!(headers["host"], "b");
-    let tokens: Vec<_> = headers.get_all(SERVERLESS_AUTHORIZATION).iter().collect();
-    assert_eq!(tokens, ["new"]);
+fn each_attempt_carries_its_own_token_alone_and_where_its_region_looks_for_it() {
+    let places = [
+        (TokenHeader::Serverless, SERVERLESS_AUTHORIZATION),
+        (TokenHeader::Authorization, AUTHORIZATION),
+        (TokenHeader::ProxyAuthorization, PROXY_AUTHORIZATION),
+    ];
+    let value = HeaderValue::from_static;
+    for (_, before) in &places {
+        for (place, name) in &places {
+            let mut headers = HeaderMap::from_iter([(HOST, value("a"))]);
+            headers.append(before, value("old"));
+            headers.append(before, value("older"));
+            address(&mut headers, value("b"), value("new"), *place);
+            assert_eq!(headers.len(), 2, "{headers:?}");
+            assert_eq!((&headers[HOST], &headers[name]), (&value("b"), &value("new")));
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::upstream::Fetcher;
 
 /// Proves that the request was made on purpose: no browser or redirect sends
 /// it (Compute Engine, "About VM metadata").
-const FLAVOR: (HeaderName, HeaderValue) =
+pub(crate) const FLAVOR: (HeaderName, HeaderValue) =
     (HeaderName::from_static("metadata-flavor"), HeaderValue::from_static("Google"));
 /// `full` adds the account's address, which is for messages.
 const PATH: &str =

@@ -15,7 +15,7 @@ use remint_idtoken::{TokenError, UnixTime, UnverifiedToken};
 use crate::upstream::FetchError;
 
 pub(crate) use cache::{Slot, keep_fresh};
-pub(crate) use metadata::MetadataServer;
+pub(crate) use metadata::{FLAVOR, MetadataServer};
 
 /// Makes ID tokens.
 pub(crate) trait TokenSource: Send + Sync + 'static {

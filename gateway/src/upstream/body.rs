@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::peeked::PeekedBody;
 use super::pool::Lease;
+use crate::balance::InFlight;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {
@@ -38,14 +39,21 @@ impl From<String> for ResponseBody {
 pub(crate) struct RegionBody {
     body: Incoming,
     lease: Option<Lease>,
+    /// The region is busy with it for as long as it lasts.
+    in_flight: Option<InFlight>,
 }
 
 impl RegionBody {
     pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
-        let mut this = Self { body, lease: Some(lease) };
+        let mut this = Self { body, lease: Some(lease), in_flight: None };
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
+    }
+
+    /// Keeps a request in flight until the body has ended.
+    pub(crate) fn hold(&mut self, in_flight: InFlight) {
+        self.in_flight = (!self.body.is_end_stream()).then_some(in_flight);
     }
 
     fn give_back_at_end(&mut self) {
@@ -55,6 +63,7 @@ impl RegionBody {
     }
 
     fn give_back(&mut self) {
+        self.in_flight = None;
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
@@ -75,7 +84,7 @@ impl Body for RegionBody {
             // Nothing follows trailers, and nobody looks whether it does.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.give_back(),
             Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
-            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Ready(Some(Err(_))) => (self.lease, self.in_flight) = (None, None),
             Poll::Pending => {}
         }
         polled
@@ -87,6 +96,17 @@ impl Body for RegionBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl ResponseBody {
+    /// Keeps a region busy until the body has ended.
+    pub(crate) fn hold(&mut self, in_flight: InFlight) {
+        match self {
+            Self::Own(_) => {}
+            Self::Region(body) => body.hold(in_flight),
+            Self::Peeked(body) => body.hold(in_flight),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::body::RegionBody;
+use crate::balance::InFlight;
 
 /// A body that is passed on as it came, though its beginning is known.
 pub(crate) struct PeekedBody {
@@ -32,6 +33,11 @@ impl PeekedBody {
                 return;
             }
         }
+    }
+
+    /// Keeps a region busy until the body has ended.
+    pub(crate) fn hold(&mut self, in_flight: InFlight) {
+        self.rest.hold(in_flight);
     }
 
     /// What is known of it.

@@ -28,7 +28,7 @@ enum Source {
     Once(Arriving),
     /// Can be sent again; with the number of the attempt that this is for.
     Held(Shared, u32),
-    /// Nothing, once more.
+    /// Nothing.
     Empty,
 }
 
@@ -52,6 +52,11 @@ pub(crate) enum BodyError {
 impl RequestBody {
     pub(crate) fn new(body: Incoming, is_http_2: bool) -> Self {
         Self::of(Source::Once(Arriving { body, is_http_2 }))
+    }
+
+    /// No body, for a request of the gateway's own.
+    pub(crate) fn none() -> Self {
+        Self::of(Source::Empty)
     }
 
     fn of(source: Source) -> Self {

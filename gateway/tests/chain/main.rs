@@ -19,6 +19,8 @@ mod raw;
 mod raw_http_2;
 mod raw_region;
 mod refusing;
+mod regions;
+mod regions_failing;
 mod retrying;
 mod streaming;
 mod support;

@@ -129,8 +129,14 @@ pub(crate) struct Google {
 
 impl Google {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The demo after a change.
+    pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
+        change(&mut config);
         config.clock = Arc::clone(&clock) as _;
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }
