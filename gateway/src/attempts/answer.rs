@@ -35,10 +35,12 @@ impl Attempts<'_> {
             region.answered(service);
             return Ended::Finally(Ok(response));
         };
-        if cause == Cause::FrontEndFailed {
-            region.unserved(service, self.id, status.as_u16());
-        } else {
-            region.answered(service);
+        // 429 asks for less, not for nothing: the region stays.
+        match cause == Cause::FrontEndFailed && status.is_server_error() {
+            true => region.unserved(service, self.id, status.as_u16()),
+            false => region.answered(service),
+        }
+        if matches!(cause, Cause::TokenRefused | Cause::CallerRefused) {
             self.note_refusal(choice, status);
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
         }
