@@ -374,6 +374,7 @@ mod tests {
         metrics.refused(&Reason::NoRule.into());
         metrics.reported(&Reason::TokenMissing.into());
         metrics.retries("orders").again(retry::Cause::Lost);
+        metrics.service("orders").panics.inc();
         metrics.region("orders", "us").ejected.set(1);
         metrics.region("orders", "us").ejected_for(Cause::FailureRate);
         let text = metrics.text();
