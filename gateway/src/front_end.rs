@@ -7,13 +7,15 @@ use http::{HeaderMap, StatusCode};
 use crate::retry::Cause;
 
 /// How much of a page is looked at. Google's say what matters in the first few
-/// hundred bytes.
-pub(crate) const LOOKED_AT: usize = 1024;
+/// hundred bytes, or behind a kilobyte of style.
+pub(crate) const LOOKED_AT: usize = 2048;
 /// No page of the front end is longer; what is known to be is not looked at.
 const LONGEST_PAGE: u64 = 16 * 1024;
 
-/// How every error page of Google's front ends goes on after its title.
-const PAGE: &str = "<body text=#000000 bgcolor=#ffffff>\n<h1>Error: ";
+/// How the plain error pages of Google's front ends go on after their title.
+const PLAIN_PAGE: &str = "<body text=#000000 bgcolor=#ffffff>\n<h1>Error: ";
+/// How the title of the others ends.
+const STYLED_TITLE: &str = ")!!1</title>";
 /// What it says to those who may not.
 const NO_PERMISSION: &str = "Your client does not have permission to get URL";
 
@@ -37,7 +39,8 @@ pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Op
 pub(crate) fn cause(status: StatusCode, beginning: &[u8]) -> Option<Cause> {
     let page = beginning.get(..LOOKED_AT).unwrap_or(beginning);
     let has = |text: &str| page.windows(text.len()).any(|part| part == text.as_bytes());
-    if !has(PAGE) {
+    let is_styled = || has(STYLED_TITLE) && has(&format!("<title>Error {} (", status.as_u16()));
+    if !has(PLAIN_PAGE) && !is_styled() {
         return None;
     }
     match status {
@@ -133,6 +136,19 @@ mod tests {
         let failure = page("Server Error", "The service you requested is not available yet.");
         assert_eq!(told(503, &failure), Some(Cause::FrontEndFailed));
         assert_eq!(told(401, &failure), None);
+        let styled = |title: &str, text: &str| {
+            let style = "*{margin:0;padding:0}".repeat(50);
+            format!(
+                "<!DOCTYPE html>\n<html lang=en>\n<title>Error {title}!!1</title>\n\
+                 <style>{style}</style>\n<p><b>{title}.</b>\n<p>{text}"
+            )
+        };
+        let failure = styled("502 (Server Error)", "The server encountered a temporary error");
+        assert_eq!(told(502, &failure), Some(Cause::FrontEndFailed));
+        assert_eq!(told(503, &failure), None, "that is another's page");
+        let refusal_2 =
+            styled("403 (Forbidden)", "Your client does not have permission to get URL");
+        assert_eq!(told(403, &refusal_2), Some(Cause::CallerRefused));
         let own = "<html><body>Your client does not have permission to get URL /</body></html>";
         for status in [401, 403, 503] {
             assert_eq!(told(status, own), None);
