@@ -1,29 +1,12 @@
 //! Refusals of Cloud Run's front end, told apart from the service's own.
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-/// The content type of Google's pages, letter by letter: frameworks write
-/// `utf-8`.
-const PAGE_TYPE: &str = "text/html; charset=UTF-8";
 const FAILURES: [u16; 4] = [500, 502, 503, 504];
-/// What comes with Google's pages, and with any answer that passes its front
-/// ends.
-const PAGE_HEADERS: [&str; 13] = [
-    "alt-svc",
-    "connection",
-    "content-length",
-    "content-type",
-    "date",
-    "referrer-policy",
-    "retry-after",
-    "server",
-    "traceparent",
-    "transfer-encoding",
-    "via",
-    "x-cloud-trace-context",
-    "x-content-type-options",
-];
+/// How much of a page is looked at. Google's are shorter, or have their title
+/// near the beginning.
+const PAGE_BEGINNING: usize = 2048;
 
 /// Whether an answer looks like the front end's "you may not". It says 401 in
 /// HTML and with a challenge, 403 in HTML alone: a service's own 403 may look
@@ -38,16 +21,29 @@ pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether an answer is the front end's "it can't be served" rather than the
-/// application's own: an HTML page as Google's front ends write it, for the
-/// statuses that they use for this (Cloud Run, "Troubleshoot": 500, 502, 503
-/// and 504), and not one header that only an application would set.
+/// Whether an answer can be the front end's "it can't be served": HTML with one
+/// of the statuses that it uses for this (Cloud Run, "Troubleshoot": 500, 502,
+/// 503 and 504). Whether it is shows in the page.
+pub(crate) fn may_be_failure(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_html = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+    FAILURES.contains(&status.as_u16()) && headers.get(CONTENT_TYPE).is_some_and(is_html)
+}
+
+/// Whether a page that begins so is the front end's: Google's have one of two
+/// titles, which an application would have to imitate.
 ///
-/// `Server` tells nothing: Google sets it on an application's answers too.
-pub(crate) fn is_failure(status: StatusCode, headers: &HeaderMap) -> bool {
-    let is_kind = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == PAGE_TYPE);
-    let is_google_s = |name: &HeaderName| PAGE_HEADERS.contains(&name.as_str());
-    FAILURES.contains(&status.as_u16()) && is_kind && headers.keys().all(is_google_s)
+/// The `Server` header tells nothing: Google sets it on an application's
+/// answers too.
+pub(crate) fn is_failure_page(status: StatusCode, page: &[u8]) -> bool {
+    let beginning = page.get(..PAGE_BEGINNING).unwrap_or(page);
+    let page = String::from_utf8_lossy(beginning);
+    let code = status.as_u16();
+    let is_titled = |title: String| page.contains(&title);
+    let is_plain = || {
+        is_titled(format!("<title>{code} Server Error</title>"))
+            && page.contains("<h1>Error: Server Error</h1>")
+    };
+    is_plain() || is_titled(format!("<title>Error {code} (Server Error)!!1</title>"))
 }
 
 /// What is most likely wrong.
@@ -83,7 +79,6 @@ fn service_of(host: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn what_the_front_end_says_is_told_apart_by_html_and_challenge() {
@@ -109,29 +104,35 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_front_end_is_google_s_page_and_nothing_of_an_application_s() {
-        let google = |extra: Option<(&'static str, &'static str)>| {
-            let headers = [("content-type", PAGE_TYPE), ("content-length", "305")].into_iter();
-            let more = [("date", "x"), ("server", "Google Frontend"), ("alt-svc", "h3")];
-            let all = headers.chain(more).chain(extra);
-            let header =
-                |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
-            all.map(header).collect::<HeaderMap>()
+    fn a_failure_of_the_front_end_is_google_s_page_and_no_application_s() {
+        let html = |kind| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let plain = |code: u16| {
+            format!(
+                "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html\">\n\
+                 <title>{code} Server Error</title>\n</head>\n<body text=#000000>\n\
+                 <h1>Error: Server Error</h1>"
+            )
         };
-        for status in [500, 502, 503, 504] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert!(is_failure(status, &google(None)), "{status}");
-            for mark in [("x-powered-by", "Express"), ("etag", "1"), ("set-cookie", "a=b")] {
-                assert!(!is_failure(status, &google(Some(mark))), "{mark:?}");
+        let robot = |code: u16| {
+            format!(
+                "<!DOCTYPE html>\n<html lang=en>\n<title>Error {code} (Server Error)!!1</title>"
+            )
+        };
+        for code in [500, 502, 503, 504] {
+            let status = StatusCode::from_u16(code).unwrap();
+            assert!(may_be_failure(status, &html("text/html; charset=UTF-8")));
+            assert!(!may_be_failure(status, &html("application/json")));
+            assert!(!may_be_failure(status, &HeaderMap::new()));
+            assert!(is_failure_page(status, plain(code).as_bytes()), "{code}");
+            assert!(is_failure_page(status, robot(code).as_bytes()), "{code}");
+            let far_on = " ".repeat(PAGE_BEGINNING) + &plain(code);
+            for other in [plain(501), robot(501), far_on, "<h1>Whoops</h1>".into(), String::new()] {
+                assert!(!is_failure_page(status, other.as_bytes()), "{other}");
             }
-            let other =
-                |kind| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            assert!(!is_failure(status, &HeaderMap::new()));
-            assert!(!is_failure(status, &other("text/html; charset=utf-8")), "Flask's");
-            assert!(!is_failure(status, &other("application/json")));
         }
-        for status in [200, 401, 403, 404, 429, 501] {
-            assert!(!is_failure(StatusCode::from_u16(status).unwrap(), &google(None)), "{status}");
+        for code in [200, 401, 403, 404, 429, 501] {
+            let status = StatusCode::from_u16(code).unwrap();
+            assert!(!may_be_failure(status, &html("text/html")), "{code}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use remint_idtoken::{LineBudget, Policy, Refusal, VerifiedToken};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
@@ -19,6 +19,10 @@ use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, answered, prepared, shown, target};
 use crate::service::{Choice, Region, Service, Tried};
 use crate::upstream::{RegionBody, RequestBody, ResponseBody, SendError};
+
+/// How long the beginning of a page of Google's is waited for. It comes with
+/// the headers; an application may take its time.
+const PAGE_TIME: Duration = Duration::from_secs(1);
 
 /// All that requests need.
 pub(crate) struct Proxy {
@@ -179,7 +183,7 @@ impl Proxy {
                 return Err(Failed::Sent(ProxyError::TimedOut));
             }
         };
-        match front_end::is_failure(response.status(), response.headers()) {
+        match is_unserved(&mut response).await {
             true => region.unserved(&service.name, id, response.status().as_u16()),
             false => region.answered(&service.name),
         }
@@ -213,6 +217,16 @@ impl Proxy {
             "it looks as if the region's front end refused the gateway's token",
         );
     }
+}
+
+/// Whether an answer is Google's front end's "it can't be served".
+async fn is_unserved(response: &mut Response<RegionBody>) -> bool {
+    let status = response.status();
+    if !front_end::may_be_failure(status, response.headers()) {
+        return false;
+    }
+    let page = timeout(PAGE_TIME, response.body_mut().beginning()).await;
+    page.ok().flatten().is_some_and(|page| front_end::is_failure_page(status, &page))
 }
 
 /// Whose doing it is that there is no answer.

@@ -1,5 +1,6 @@
 //! Bodies of answers, which are passed on as they come.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -38,11 +39,13 @@ pub(crate) struct RegionBody {
     lease: Option<Lease>,
     /// The region is busy with it for as long as it lasts.
     in_flight: Option<InFlight>,
+    /// What was read before it was passed on.
+    read: Option<Result<Frame<Bytes>, hyper::Error>>,
 }
 
 impl RegionBody {
     pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
-        let mut this = Self { body, lease: Some(lease), in_flight: None };
+        let mut this = Self { body, lease: Some(lease), in_flight: None, read: None };
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
@@ -67,12 +70,17 @@ impl RegionBody {
     }
 }
 
-impl Body for RegionBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl RegionBody {
+    /// Its first bytes, which are passed on all the same.
+    pub(crate) async fn beginning(&mut self) -> Option<Bytes> {
+        if self.read.is_none() {
+            self.read = poll_fn(|cx| self.poll_region(cx)).await;
+        }
+        self.read.as_ref()?.as_ref().ok()?.data_ref().cloned()
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    fn poll_region(
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
@@ -86,13 +94,36 @@ impl Body for RegionBody {
         }
         polled
     }
+}
+
+impl Body for RegionBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.read.take() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => self.poll_region(cx),
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.read.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let data = self.read.as_ref().and_then(|read| read.as_ref().ok()?.data_ref());
+        let read = data.and_then(|data| u64::try_from(data.len()).ok()).unwrap_or_default();
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint
     }
 }
 
