@@ -205,7 +205,9 @@ impl Proxy {
         {
             return;
         }
+        let (kind, account) = (region.kind, choice.token.account());
         let host = region.host.to_str().unwrap_or_default();
+        let command = front_end::grant_command(kind, host, &region.base_path, account);
         warn!(
             request_id = shown(id),
             service = &*service.name,
@@ -213,7 +215,7 @@ impl Proxy {
             status = status.as_u16(),
             audience = choice.token.audience(),
             likely_cause = front_end::likely_cause(status),
-            command = front_end::invoker_command(host, choice.token.account()),
+            command,
             "it looks as if the region's front end refused the gateway's token",
         );
     }

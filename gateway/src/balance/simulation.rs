@@ -2,6 +2,7 @@
 //! back, in a model of time and of the world that is the same for the same
 //! seed.
 
+mod expected;
 mod world;
 
 use super::Places;
