@@ -4,7 +4,11 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
+use crate::config::Kind;
 use crate::retry::Cause;
+
+/// Stands for an account that can't be told.
+const ACCOUNT: &str = "SERVICE_ACCOUNT_EMAIL";
 
 /// How much of a page is looked at. Google's say what matters in the first few
 /// hundred bytes, or behind a kilobyte of style.
@@ -60,11 +64,46 @@ pub(crate) fn likely_cause(status: StatusCode) -> &'static str {
     }
 }
 
+/// The command that lets `account` call what stands in a region: at that host
+/// and below that path. None if Google does not guard it.
+pub(crate) fn grant_command(
+    kind: Kind,
+    host: &str,
+    path: &str,
+    account: Option<&str>,
+) -> Option<String> {
+    let member = format!("--member=serviceAccount:{}", account.unwrap_or(ACCOUNT));
+    match kind {
+        Kind::CloudRun => Some(invoker_command(host, account)),
+        Kind::CloudFunction => {
+            let (name, region) = (path.trim_start_matches('/'), function_region(host));
+            Some(format!(
+                "gcloud functions add-iam-policy-binding {name} --region={} {member} \
+                 --role=roles/cloudfunctions.invoker",
+                region.unwrap_or("REGION")
+            ))
+        }
+        Kind::Iap => Some(format!(
+            "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
+             --service=BACKEND_SERVICE {member} --role=roles/iap.httpsResourceAccessor"
+        )),
+        Kind::Other => None,
+    }
+}
+
+/// The region of `REGION-PROJECT.cloudfunctions.net`. Names of regions have one
+/// hyphen.
+fn function_region(host: &str) -> Option<&str> {
+    let name = host.strip_suffix(".cloudfunctions.net")?;
+    let end = name.match_indices('-').nth(1)?.0;
+    name.get(..end)
+}
+
 /// The command that lets `account` call the service at `host`. Names that
 /// can't be told stand in capitals.
-pub(crate) fn invoker_command(host: &str, account: Option<&str>) -> String {
+fn invoker_command(host: &str, account: Option<&str>) -> String {
     let (service, region) = service_of(host).unwrap_or(("SERVICE", "REGION"));
-    let account = account.unwrap_or("SERVICE_ACCOUNT_EMAIL");
+    let account = account.unwrap_or(ACCOUNT);
     format!(
         "gcloud run services add-iam-policy-binding {service} --region={region} \
          --member=serviceAccount:{account} --role=roles/run.invoker"
@@ -155,6 +194,24 @@ mod tests {
             assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
             assert_eq!(told(status, ""), None);
         }
+    }
+
+    #[test]
+    fn each_kind_of_region_has_its_own_command() {
+        let host = "europe-west1-my-project.cloudfunctions.net";
+        let command = grant_command(Kind::CloudFunction, host, "/orders", Some("g@p")).unwrap();
+        assert_eq!(
+            command,
+            "gcloud functions add-iam-policy-binding orders --region=europe-west1 \
+             --member=serviceAccount:g@p --role=roles/cloudfunctions.invoker"
+        );
+        let unknown = grant_command(Kind::CloudFunction, "127.0.0.1", "/orders", None).unwrap();
+        assert!(unknown.contains("--region=REGION --member=serviceAccount:SERVICE_ACCOUNT_EMAIL"));
+        let run = grant_command(Kind::CloudRun, "a-1.us-east1.run.app", "", None);
+        assert_eq!(run, Some(invoker_command("a-1.us-east1.run.app", None)));
+        let iap = grant_command(Kind::Iap, "x.example", "", None).unwrap();
+        assert!(iap.ends_with("--role=roles/iap.httpsResourceAccessor"));
+        assert_eq!(grant_command(Kind::Other, "x.example", "", None), None);
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl Site<'_> {
         Ok(Region {
             name: Arc::clone(&settings.name),
             place,
+            kind: settings.kind,
             host: host_header(&settings.origin.authority())?,
             base_path: Arc::clone(&settings.base_path),
             token_header: settings.token_header,

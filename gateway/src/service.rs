@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::balance::{Balancer, Cause, Failure, InFlight, Member, Places};
 use crate::clock::Clock;
-use crate::config::TokenHeader;
+use crate::config::{Kind, TokenHeader};
 use crate::doorbell::News;
 use crate::error::chain;
 use crate::headers;
@@ -45,6 +45,7 @@ pub(crate) struct Region {
     pub(crate) name: Arc<str>,
     /// Its place among the regions of its service, and in its balancer.
     pub(crate) place: usize,
+    pub(crate) kind: Kind,
     pub(crate) host: HeaderValue,
     /// What stands before the path of each request.
     pub(crate) base_path: Arc<str>,

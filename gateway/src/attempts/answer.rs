@@ -76,7 +76,9 @@ impl Attempts<'_> {
         if !region.may_warn(self.proxy.clock.now()) {
             return;
         }
+        let (kind, account) = (region.kind, choice.token.account());
         let host = region.host.to_str().unwrap_or_default();
+        let command = front_end::grant_command(kind, host, &region.base_path, account);
         warn!(
             request_id = shown(self.id),
             service = &*self.service().name,
@@ -84,7 +86,7 @@ impl Attempts<'_> {
             status = status.as_u16(),
             audience = choice.token.audience(),
             likely_cause = front_end::likely_cause(status),
-            command = front_end::invoker_command(host, choice.token.account()),
+            command,
             "the region's front end refused the gateway's token",
         );
     }

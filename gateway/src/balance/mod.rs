@@ -11,6 +11,7 @@
 //!
 //! Nothing here allocates, and healthy regions cost no lock.
 
+mod cause;
 mod draws;
 mod health;
 mod level;
@@ -29,7 +30,7 @@ use health::Health;
 use level::{Level, levels};
 use load::Load;
 
-pub(crate) use health::{Cause, Failure, Probed};
+pub(crate) use cause::{Cause, Failure, Probed};
 pub(crate) use load::InFlight;
 pub(crate) use places::Places;
 

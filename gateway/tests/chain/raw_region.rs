@@ -15,6 +15,9 @@ pub(crate) enum Habit {
     /// Answers with a trailer.
     Trailer,
     /// Reads the request's head and breaks off.
+    /// Answers 503 with a page of its own, in two pieces.
+    Page,
+    /// Reads the request and breaks off.
     BreakOff,
     /// Reads 5,000 bytes of a body and breaks off.
     BreakOffAtEnd,
@@ -101,6 +104,12 @@ async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
                     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
                 stream.write_all(head).await.unwrap();
                 stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
+            }
+            Habit::Page => {
+                let head = b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\
+                    content-type: text/html; charset=UTF-8\r\n\r\n";
+                stream.write_all(&[&head[..], b"4\r\nWhoo\r\n"].concat()).await.unwrap();
+                stream.write_all(b"3\r\nps!\r\n0\r\n\r\n").await.unwrap();
             }
             Habit::BreakOff => return,
             Habit::BreakOffAtEnd => {

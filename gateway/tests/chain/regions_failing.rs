@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use remint_emulator::RegionFault;
+use remint_emulator::{RegionFault, Verdict};
 
+use crate::raw_region::{Habit, RawRegion};
 use crate::regions::{chain, counts, run};
 use crate::support::{Chain, Google, eventually};
 
@@ -58,7 +59,12 @@ async fn nobody_meets_a_region_while_it_is_ejected() {
     fail(&chain, FRONT_END_503);
     let mut failed = 0;
     for _ in 0..30 {
-        failed += usize::from(chain.get("/").await.status == 503);
+        let answer = chain.get("/").await;
+        if answer.status == 503 {
+            failed += 1;
+            let page = answer.text();
+            assert!(page.starts_with("<html>") && page.ends_with("</html>\n"), "{page}");
+        }
     }
     assert_eq!((failed, ejections(&chain, "front_end").await), (0, 1), "the other one answers");
     assert_eq!(counts(&chain, 20).await, [(EU.to_owned(), 20)].into());
@@ -143,4 +149,48 @@ async fn a_slow_region_gets_fewer_requests() {
     assert!(slow < 16, "{slow} of 40, which would be 20 in turns");
     let is_idle = async || chain.figure("remint_region_in_flight", "").await == 0;
     eventually("nothing is under way any more", is_idle).await;
+}
+
+#[tokio::test]
+async fn a_page_of_an_application_s_own_is_no_failure_and_arrives_whole() {
+    let region = RawRegion::start(Habit::Page).await;
+    let own = format!("name: r0, kind: other, url: \"{}\", audience: raw", region.entry().0);
+    let settings = "outlier_detection: { consecutive_failures: 1 }";
+    let chain = chain(Google::start().await, &[own], settings).await;
+    for _ in 0..3 {
+        let answer = chain.get("/").await;
+        assert_eq!((answer.status.as_u16(), &*answer.text()), (503, "Whoops!"));
+    }
+    assert_eq!(chain.figure("remint_ejections_total", "").await, 0);
+    assert_eq!(region.connections(), 1, "and is read to its end");
+}
+
+#[tokio::test]
+async fn whatever_becomes_of_regions_each_attempt_has_its_own_region_s_token() {
+    let settings = "outlier_detection: { consecutive_failures: 2, base_ejection_time: 50ms }";
+    let chain = two(settings).await;
+    let burst = async || {
+        for _ in 0..6 {
+            chain.get("/").await;
+        }
+    };
+    let us = chain.emulator.region("orders", US).unwrap();
+    for round in 0..3 {
+        us.stop().await;
+        tokio::join!(burst(), burst(), burst());
+        us.start().await.unwrap();
+        let faults = [RegionFault::Reset, FRONT_END_503, RegionFault::Latency(Duration::ZERO)];
+        for fault in faults {
+            fail(&chain, fault);
+            tokio::join!(burst(), burst(), burst());
+        }
+        fail(&chain, None);
+        let is_back = async || counts(&chain, 1).await.contains_key(US);
+        eventually(&format!("the region is back from round {round}"), is_back).await;
+    }
+    for call in chain.emulator.timeline().calls() {
+        let own = chain.emulator.region("orders", &call.region).unwrap().url();
+        assert_eq!(call.audience.as_deref(), Some(own));
+        assert!(matches!(call.verdict, Verdict::Accepted | Verdict::Failed), "{call:?}");
+    }
 }
