@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, HostPort, Identity, Origin};
+use crate::config::{self, Config, Connections, HostPort, Identity, Origin};
 use crate::doorbell::{News, Task};
 use crate::keys::Keyring;
 use crate::metrics::Metrics;
@@ -19,7 +19,7 @@ use crate::proxy::{Proxy, Route};
 use crate::region::Health;
 use crate::request::RequestIds;
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, PoolSettings, ResponseBody};
 
 /// A gateway at work: what requests need, and the tasks that keep keys and
 /// tokens fresh for as long as it is there.
@@ -62,7 +62,8 @@ impl Gateway {
         let metrics = Metrics::new();
         let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock))?;
         let mut tokens = Tokens { slots: HashMap::new(), news: Arc::new(News::default()) };
-        let site = Site { connector: &connector, clock, metrics: &metrics };
+        let connections = config.upstream.connections;
+        let site = Site { connector: &connector, clock, metrics: &metrics, connections };
         let services = config.services.iter().map(|it| site.service(it, &mut tokens));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let keyring = Arc::new(keyring);
@@ -112,6 +113,7 @@ struct Site<'a> {
     connector: &'a Connector,
     clock: &'a Arc<dyn Clock>,
     metrics: &'a Metrics,
+    connections: Connections,
 }
 
 impl Site<'_> {
@@ -140,12 +142,16 @@ impl Site<'_> {
         settings: &config::Region,
         token: Arc<Slot>,
     ) -> Result<Region, ConnectorError> {
-        let dialer = self.connector.dialer(&settings.origin)?;
+        let pool = PoolSettings {
+            origin: settings.origin.clone(),
+            protocol: settings.protocol,
+            connections: self.connections,
+        };
         Ok(Region {
             name: Arc::clone(&settings.name),
             host: host_header(&settings.origin.authority())?,
             token,
-            pool: Arc::new(Pool::new(dialer, Arc::clone(self.clock))),
+            pool: Pool::new(self.connector, &pool, Arc::clone(self.clock))?,
             health: Health::default(),
             counters: self.metrics.region(service, &settings.name),
             warned_at: AtomicU64::new(0),

@@ -212,8 +212,7 @@ fn failed(service: &Service, region: &Region, id: &HeaderValue, error: SendError
             region.unreachable(&service.name, id, &error);
             Failed::Unsent(request)
         }
-        // Whom hyper calls the user is here the caller, whose body it is.
-        SendError::Lost(error) if error.is_user() => {
+        SendError::Lost(error) if error.is_callers() => {
             debug!(request_id = shown(id), "the caller broke the request off");
             Failed::Sent(ProxyError::CallerGone)
         }

@@ -17,7 +17,7 @@ use crate::metrics::RegionCounters;
 use crate::mint::{MintedToken, Slot};
 use crate::region::{Health, choose};
 use crate::request::shown;
-use crate::upstream::{ConnectError, Pool, Upload};
+use crate::upstream::{ConnectError, LostError, Pool, Upload};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -154,7 +154,7 @@ impl Region {
     }
 
     /// The request was sent, and the connection broke.
-    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &hyper::Error) {
+    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");

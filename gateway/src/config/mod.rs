@@ -9,6 +9,7 @@
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
 //! the URL allows.
 
+mod connections;
 mod origin;
 mod routes;
 mod services;
@@ -26,6 +27,7 @@ use remint_idtoken::Policy;
 use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
+pub use connections::{Connections, Protocol};
 pub use origin::{HostPort, Origin};
 pub use settings::load_roots;
 
@@ -88,6 +90,8 @@ pub struct Region {
     pub origin: Origin,
     /// Whom its tokens are for.
     pub audience: Arc<str>,
+    /// What is spoken with it.
+    pub protocol: Protocol,
 }
 
 /// How regions and key sets are reached.
@@ -102,6 +106,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Where to connect instead, as curl's `--connect-to`.
     pub connect_to: HashMap<HostPort, HostPort>,
+    /// How connections to regions are kept.
+    pub connections: Connections,
 }
 
 /// What the environment contributes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
 
-use super::{Origin, Region, Service, routes};
+use super::{Origin, Region, Service, connections, routes};
 
 /// Which regions were tried is kept in one word.
 pub(crate) const MAX_REGIONS: usize = 64;
@@ -54,10 +54,11 @@ fn read_region(from: &Reader<'_>) -> Option<Region> {
     let is_allowed = allow_plaintext.flatten().unwrap_or_default();
     let origin = object.need("url").and_then(|url| read_origin(&url, is_allowed));
     let audience = object.maybe("audience", read_audience);
+    let protocol = object.maybe("protocol", connections::protocol);
     object.finish();
     let (name, origin) = (name?, origin?);
     let audience = audience?.unwrap_or_else(|| origin.audience().into());
-    Some(Region { name, origin, audience })
+    Some(Region { name, origin, audience, protocol: protocol?.unwrap_or_default() })
 }
 
 /// Who reads a region's token on the way can use it until it expires.

@@ -10,7 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{Environment, HostPort, Identity, Upstream};
+use super::{Connections, Environment, HostPort, Identity, Upstream, connections};
 
 /// Where the metadata server is on every machine of Google's.
 const METADATA_HOST: &str = "metadata.google.internal";
@@ -83,6 +83,7 @@ impl Default for Upstream {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(300),
             connect_to: HashMap::new(),
+            connections: Connections::default(),
         }
     }
 }
@@ -100,16 +101,18 @@ fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Optio
     let connect = object.maybe("connect_timeout", positive);
     let response = object.maybe("response_timeout", positive);
     let connect_to = object.maybe("connect_to", read_connect_to);
+    let connections = connections::read(&mut object);
     object.finish();
     Some(Upstream {
         extra_roots: roots?.unwrap_or_default(),
         connect_timeout: connect?.unwrap_or(defaults.connect_timeout),
         response_timeout: response?.unwrap_or(defaults.response_timeout),
         connect_to: connect_to?.unwrap_or_default(),
+        connections: connections?,
     })
 }
 
-fn positive(from: &Reader<'_>) -> Option<Duration> {
+pub(super) fn positive(from: &Reader<'_>) -> Option<Duration> {
     let span = from.duration()?;
     if span.is_zero() {
         from.problem("must be longer than nothing");
