@@ -3,6 +3,7 @@
 mod adapt;
 mod body;
 mod connector;
+mod exchange;
 mod failure;
 mod fetch;
 mod http1;

@@ -5,26 +5,23 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode};
-use hyper::client::conn::TrySendError;
-use hyper::upgrade::OnUpgrade;
+use http::{Request, Response};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::adapt::{to_http1, to_http2, to_websocket};
-use super::body::{Lease, RegionBody};
+use super::body::RegionBody;
 use super::connector::{ConnectError, Connector, ConnectorError, Dialer, HTTP_1, HTTP_2, Stream};
-use super::failure::{LostError, Refused, SendError, refused};
+use super::exchange::Outcome;
+use super::failure::SendError;
 use super::http1::{self, Http1};
 use super::http2::{Attempt, Found, Http2, Slot};
-use super::lent::lend;
 use super::request_body::RequestBody;
-use super::upgrade::{Switch, is_websocket};
+use super::upgrade::Switch;
 use crate::clock::Clock;
-use crate::config::{Connections, Origin, Protocol};
+use crate::config::{Connections, HostPort, Origin, Protocol};
 use crate::doorbell::Task;
 
-/// How often connections are looked through for old ones.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Connections are not looked through more often.
+const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
 /// What makes a pool: two with the same settings could be one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,14 +56,6 @@ enum Way {
     Stream(Slot),
 }
 
-/// What became of a request on its way.
-enum Outcome {
-    Answered(Response<RegionBody>),
-    /// The connection was closed just now: no harm done.
-    Again(Request<RequestBody>),
-    Failed(SendError),
-}
-
 impl Pool {
     /// Must be called in a tokio runtime.
     pub(crate) fn new(
@@ -94,7 +83,7 @@ impl Pool {
             http1: Http1::new(connections.idle_timeout, Arc::clone(&clock)),
             http2: Http2::new(*connections, clock),
             prefers_http1: AtomicBool::new(false),
-            _sweeper: Task::spawn(sweep(Weak::clone(pool))),
+            _sweeper: Task::spawn(sweep(Weak::clone(pool), connections.idle_timeout)),
         }))
     }
 
@@ -168,7 +157,7 @@ impl Pool {
             return self.open_http2(stream).await;
         }
         if self.protocol == Protocol::Http2 {
-            return Err(ConnectError::NotHttp2(self.dialer.address().clone()));
+            return Err(ConnectError::NotHttp2(self.address()));
         }
         let mut sender = self.open_http1(stream).await?;
         sender.ready().await.map_err(|error| self.no_http(error))?;
@@ -185,97 +174,20 @@ impl Pool {
         self.http2.open(stream).await.map_err(|error| self.no_http(error))
     }
 
-    fn no_http(&self, error: hyper::Error) -> ConnectError {
-        ConnectError::Http(self.dialer.address().clone(), error)
+    pub(super) fn no_http(&self, error: hyper::Error) -> ConnectError {
+        ConnectError::Http(self.address(), error)
+    }
+
+    pub(super) fn address(&self) -> HostPort {
+        self.dialer.address().clone()
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        self.scheme.clone()
     }
 }
 
 impl Pool {
-    async fn send_http1(
-        self: &Arc<Self>,
-        mut sender: http1::Sender,
-        request: Request<RequestBody>,
-        is_new: bool,
-    ) -> Outcome {
-        let (mut head, body) = request.into_parts();
-        let switch = head.extensions.get::<Switch>().cloned();
-        // It stays in the request, which may be handed back.
-        let caller = head.extensions.get::<OnUpgrade>().cloned();
-        match switch {
-            Some(_) => to_websocket(&mut head),
-            None => to_http1(&mut head, http_body::Body::is_end_stream(&body)),
-        }
-        let sent = sender.try_send_request(Request::from_parts(head, body)).await;
-        let response = match sent {
-            Ok(response) => response,
-            Err(error) => return self.unsent_or_lost(error, is_new),
-        };
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let lease = Lease::Http1(Arc::clone(self), sender);
-            return Outcome::Answered(response.map(|body| RegionBody::new(body, lease)));
-        }
-        let mut response = response.map(RegionBody::switched);
-        match switch.zip(caller) {
-            Some((switch, caller)) if is_websocket(response.headers()) => {
-                switch.set(caller, &mut response);
-                Outcome::Answered(response)
-            }
-            _ => Outcome::Failed(SendError::Lost(LostError::Switched)),
-        }
-    }
-
-    fn unsent_or_lost(
-        &self,
-        mut error: TrySendError<Request<RequestBody>>,
-        is_new: bool,
-    ) -> Outcome {
-        match error.take_message() {
-            Some(unsent) if !is_new => Outcome::Again(unsent),
-            Some(unsent) => {
-                let cause = Arc::new(self.no_http(error.into_error()));
-                Outcome::Failed(SendError::Unsent(Box::new(unsent), cause))
-            }
-            None => Outcome::Failed(SendError::Lost(LostError::of(error.into_error()))),
-        }
-    }
-
-    async fn send_http2(&self, slot: Slot, request: Request<RequestBody>) -> Outcome {
-        let (neutral, body) = request.into_parts();
-        let mut head = neutral.clone();
-        to_http2(&mut head, self.scheme.clone());
-        let slot = Arc::new(slot);
-        let (lent, owner) = lend(body, Arc::clone(&slot));
-        let sent = slot.sender().try_send_request(Request::from_parts(head, lent)).await;
-        let mut error = match sent {
-            Ok(response) => {
-                let lease = Lease::Http2 { _slot: slot };
-                return Outcome::Answered(response.map(|body| RegionBody::new(body, lease)));
-            }
-            Err(error) => error,
-        };
-        let was_kept = error.take_message().is_some();
-        let error = error.into_error();
-        let refused = refused(&error);
-        if refused != Some(Refused::Stream) {
-            slot.retire();
-        }
-        if owner.has_failed() {
-            return Outcome::Failed(SendError::Lost(LostError::Caller(error)));
-        }
-        if !(was_kept || refused.is_some() || !slot.is_settled()) {
-            return Outcome::Failed(SendError::Lost(LostError::Broken(error)));
-        }
-        let Some(body) = owner.take_back() else {
-            return Outcome::Failed(SendError::Lost(LostError::Refused(error)));
-        };
-        let request = Request::from_parts(neutral, body);
-        if refused != Some(Refused::Stream) && !slot.is_first() {
-            return Outcome::Again(request);
-        }
-        let cause = ConnectError::Refused(self.dialer.address().clone(), error);
-        Outcome::Failed(SendError::Unsent(Box::new(request), Arc::new(cause)))
-    }
-
     /// Takes an HTTP/1.1 connection back.
     pub(super) fn give_back(&self, sender: http1::Sender) {
         self.http1.give_back(sender);
@@ -289,9 +201,10 @@ impl Pool {
     }
 }
 
-/// Looks after the connections of a pool for as long as it is there.
-async fn sweep(pool: Weak<Pool>) {
-    let mut times = interval(SWEEP_EVERY);
+/// Closes connections that wait for too long, for as long as the pool is
+/// there. Requests look for themselves; this is for when there are none.
+async fn sweep(pool: Weak<Pool>, idle_timeout: Duration) {
+    let mut times = interval(idle_timeout.checked_div(2).unwrap_or_default().max(SHORTEST_SWEEP));
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         times.tick().await;

@@ -129,9 +129,15 @@ pub(crate) struct Google {
 
 impl Google {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With a configuration as `change` leaves it.
+    pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
         config.clock = Arc::clone(&clock) as _;
+        change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }
     }
