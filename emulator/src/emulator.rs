@@ -204,7 +204,11 @@ impl Parts<'_> {
             iam,
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
-            container: Container { service: service.name.clone(), region: region.to_owned() },
+            container: Container {
+                service: service.name.clone(),
+                region: region.to_owned(),
+                backend: service.backend,
+            },
         };
         let addr = SocketAddr::new(self.config.host, 0);
         let what = format!("{} in {region}", service.name);

@@ -34,6 +34,7 @@ mod run;
 mod socket;
 mod sync;
 pub mod timeline;
+mod websocket;
 
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -18,7 +18,7 @@ use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
 use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
 use crate::service::{Choice, Service, Tried};
-use crate::upstream::{RequestBody, ResponseBody, SendError, SpareBody, Upload};
+use crate::upstream::{LostError, RequestBody, ResponseBody, SendError, SpareBody, Upload};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -283,13 +283,19 @@ impl<'a> Attempts<'a> {
                     false => Ended::Finally(otherwise),
                 }
             }
-            SendError::Lost(_) if upload.is_broken_off() => {
+            SendError::Lost(error) if error.is_callers() || upload.is_broken_off() => {
                 debug!(request_id = shown(self.id), "the caller broke the request off");
                 Ended::Finally(Err(ProxyError::CallerGone))
             }
             SendError::Lost(error) => {
                 region.lost(service, self.id, &error);
-                self.ended(Cause::Lost, Err(ProxyError::Lost))
+                match error {
+                    LostError::Refused(_) => self.ended(Cause::Refused, Err(ProxyError::Lost)),
+                    LostError::NotSwitched | LostError::Switched => {
+                        Ended::Finally(Err(ProxyError::Lost))
+                    }
+                    _ => self.ended(Cause::Lost, Err(ProxyError::Lost)),
+                }
             }
         }
     }

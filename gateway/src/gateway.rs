@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::balance::{Balancer, Member};
 use crate::clock::Clock;
-use crate::config::{self, Config, HostPort, Identity, Locality, Origin};
+use crate::config::{self, Config, Connections, HostPort, Identity, Locality, Origin};
 use crate::doorbell::{News, Task};
 use crate::keys::Keyring;
 use crate::locality;
@@ -24,7 +24,7 @@ use crate::random;
 use crate::request::RequestIds;
 use crate::retry::{Budget, Limits, ReplayMemory, default_per_try};
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, PoolSettings, ResponseBody};
 
 /// A gateway at work: what requests need, and the tasks that keep keys and
 /// tokens fresh for as long as it is there.
@@ -69,7 +69,8 @@ impl Gateway {
         let replay = Arc::new(ReplayMemory::new(memory, metrics.replay_bytes()));
         let keyring = Keyring::new(&config.policy, &connector, Arc::clone(clock))?;
         let mut tokens = Tokens { slots: HashMap::new(), news: Arc::new(News::default()) };
-        let site = Site { connector: &connector, clock, metrics: &metrics };
+        let connections = config.upstream.connections;
+        let site = Site { connector: &connector, clock, metrics: &metrics, connections };
         let services = config.services.iter().map(|it| site.service(it, &mut tokens));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let keyring = Arc::new(keyring);
@@ -121,6 +122,7 @@ struct Site<'a> {
     connector: &'a Connector,
     clock: &'a Arc<dyn Clock>,
     metrics: &'a Metrics,
+    connections: Connections,
 }
 
 impl Site<'_> {
@@ -154,7 +156,11 @@ impl Site<'_> {
         token: Arc<Slot>,
         (place, balancer): (usize, Arc<Balancer>),
     ) -> Result<Region, ConnectorError> {
-        let dialer = self.connector.dialer(&settings.origin)?;
+        let pool = PoolSettings {
+            origin: settings.origin.clone(),
+            protocol: settings.protocol,
+            connections: self.connections,
+        };
         Ok(Region {
             name: Arc::clone(&settings.name),
             place,
@@ -163,7 +169,7 @@ impl Site<'_> {
             base_path: Arc::clone(&settings.base_path),
             token_header: settings.token_header,
             token,
-            pool: Arc::new(Pool::new(dialer, Arc::clone(self.clock))),
+            pool: Pool::new(self.connector, &pool, Arc::clone(self.clock))?,
             balancer,
             counters: self.metrics.region(service, &settings.name),
             warned_at: AtomicU64::new(0),

@@ -1,10 +1,10 @@
 //! What happens to headers on their way, as pure functions.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use remint_idtoken::policy::TokenPlace;
 use remint_idtoken::{is_identity_header, is_own_header, is_same_header};
 
@@ -53,7 +53,6 @@ pub(crate) fn prepare(headers: &mut HeaderMap, arrival: Arrival<'_>) {
     join_cookies(headers);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     let via = match arrival.version {
         Version::HTTP_2 => "2 remint",
@@ -144,20 +143,6 @@ pub(crate) fn address(
     headers.insert(name, token);
 }
 
-/// Says how the body is delimited where the body alone does not tell the
-/// HTTP/1.1 client: it takes a `GET` without a length for one without a body,
-/// and Google's front end asks for a length where there could be a body.
-pub(crate) fn set_framing(headers: &mut HeaderMap, method: &Method, is_empty: bool) {
-    if headers.contains_key(CONTENT_LENGTH) {
-        return;
-    }
-    if !is_empty {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-}
-
 /// Removes what was meant for this hop, and what it names as such.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
@@ -184,7 +169,8 @@ fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     named.iter().for_each(|name| drop(headers.remove(name)));
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+/// Whether a header that is a list has that token, in any case.
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {
         let text = value.to_str().unwrap_or_default();

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use crate::upstream::Switch;
+
 /// The time for the first request of a connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
 /// The time between two requests of a connection. Google's load balancers
@@ -88,15 +90,17 @@ async fn serve_one<H, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
+    let switch = Switch::default();
     // Without it the connection still works, only more slowly.
     drop(stream.set_nodelay(true));
     let (peer, has_begun) = (Arc::new(Peer::of(address)), AtomicBool::new(false));
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request| {
         has_begun.store(true, Ordering::Relaxed);
+        switch.mark(&mut request);
         let answer = handler(Arc::clone(&peer), request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(watcher.watch(connection));
     let result = tokio::select! {
         result = &mut connection => result,
@@ -111,6 +115,11 @@ async fn serve_one<H, F, B>(
     if let Err(error) = result {
         debug!(%address, %error, "connection failed");
     }
+    // What watches the connection is still there, so that a stop waits for
+    // the tunnel too.
+    if let Some(tunnel) = switch.take() {
+        tunnel.run().await;
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -122,6 +131,8 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
+        // How WebSocket comes over HTTP/2 (RFC 8441, section 3).
+        .enable_connect_protocol()
         .max_header_list_size(64 * 1024);
     builder
 }

@@ -21,7 +21,7 @@ use crate::mint::{MintedToken, Slot};
 use crate::random;
 use crate::request::shown;
 use crate::retry::Budget;
-use crate::upstream::{ConnectError, Pool};
+use crate::upstream::{ConnectError, LostError, Pool};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -174,7 +174,7 @@ impl Region {
     }
 
     /// The request was sent, and the connection broke.
-    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &hyper::Error) {
+    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use super::container::{Arrival, Container};
@@ -50,6 +50,11 @@ impl Handler for FrontEnd {
                     let Some(uri) = below else {
                         return text(StatusCode::NOT_FOUND, "there is no function of this name\n");
                     };
+                    // HTTP/2 names the host in the target, which is another now.
+                    let host = host(&parts).and_then(|host| HeaderValue::from_str(host).ok());
+                    if let Some(host) = host {
+                        parts.headers.insert(HOST, host);
+                    }
                     parts.uri = uri;
                 }
                 let arrival = Arrival { audience, caller };

@@ -1,6 +1,8 @@
 //! Cloud Run: per service and region an IAM front end with a container behind.
 
+mod backend;
 mod container;
+mod events;
 mod front;
 mod iam;
 mod page;

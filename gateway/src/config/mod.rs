@@ -10,6 +10,7 @@
 //! the URL allows.
 
 mod attempts;
+mod connections;
 mod locality;
 mod origin;
 mod outlier;
@@ -31,6 +32,7 @@ use remint_idtoken::config::{Problem, Problems, Reader};
 use rustls::pki_types::CertificateDer;
 
 pub use attempts::{Attempts, RetryBudget};
+pub use connections::{Connections, Protocol};
 pub use locality::Locality;
 pub use origin::{HostPort, Origin};
 pub use outlier::{Outlier, Probe};
@@ -112,6 +114,8 @@ pub struct Upstream {
     pub replay_memory: usize,
     /// Where to connect instead, as curl's `--connect-to`.
     pub connect_to: HashMap<HostPort, HostPort>,
+    /// How connections to regions are kept.
+    pub connections: Connections,
 }
 
 /// What the environment contributes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use remint_idtoken::config::{Object, Reader};
 
-use super::{Origin, shared};
+use super::{Origin, Protocol, connections, shared};
 
 /// The greatest weight of a region.
 const MAX_WEIGHT: u32 = 1000;
@@ -22,6 +22,8 @@ pub struct Region {
     pub kind: Kind,
     /// Where it is.
     pub origin: Origin,
+    /// What is spoken with it.
+    pub protocol: Protocol,
     /// What stands before the path of each request: nothing, or `/NAME`.
     pub base_path: Arc<str>,
     /// Whom its tokens are for.
@@ -93,6 +95,7 @@ pub(super) fn read(from: &Reader<'_>) -> Option<Region> {
     let allow_plaintext = object.maybe("allow_plaintext", Reader::flag);
     let is_allowed = allow_plaintext.flatten().unwrap_or_default();
     let url = object.need("url").and_then(|url| read_url(&url, known_kind, is_allowed));
+    let protocol = object.maybe("protocol", connections::protocol);
     let audience = read_audience(&mut object, known_kind);
     let token_header = read_token_header(&mut object, known_kind);
     let weight = object.maybe("weight", |weight| whole(weight, MAX_WEIGHT));
@@ -104,6 +107,7 @@ pub(super) fn read(from: &Reader<'_>) -> Option<Region> {
         name,
         kind,
         origin,
+        protocol: protocol?.unwrap_or_default(),
         base_path,
         audience,
         token_header: token_header?,

@@ -10,7 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{Environment, HostPort, Identity, Upstream};
+use super::{Connections, Environment, HostPort, Identity, Upstream, connections};
 
 /// Where the metadata server is on every machine of Google's.
 const METADATA_HOST: &str = "metadata.google.internal";
@@ -84,6 +84,7 @@ impl Default for Upstream {
             response_timeout: Duration::from_secs(300),
             replay_memory: 64 << 20,
             connect_to: HashMap::new(),
+            connections: Connections::default(),
         }
     }
 }
@@ -102,6 +103,7 @@ fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Optio
     let response = object.maybe("response_timeout", positive);
     let replay = object.maybe("replay_memory", |it| it.whole_within(0, u32::MAX));
     let connect_to = object.maybe("connect_to", read_connect_to);
+    let connections = connections::read(&mut object);
     object.finish();
     Some(Upstream {
         extra_roots: roots?.unwrap_or_default(),
@@ -109,6 +111,7 @@ fn read_upstream(from: &Reader<'_>, folder: &Path, defaults: &Upstream) -> Optio
         response_timeout: response?.unwrap_or(defaults.response_timeout),
         replay_memory: replay?.unwrap_or(defaults.replay_memory),
         connect_to: connect_to?.unwrap_or_default(),
+        connections: connections?,
     })
 }
 

@@ -16,6 +16,8 @@ pub(crate) use time::{default_per_try, read_grpc_timeout, write_grpc_timeout};
 pub(crate) enum Cause {
     /// Not a byte was sent: no connection, or the stream was refused.
     Unsent,
+    /// The stream was refused after a part of the request was sent.
+    Refused,
     /// The connection broke after the request was sent, in part or whole.
     Lost,
     /// The region had its time for this attempt.
@@ -29,8 +31,9 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Unsent,
+        Self::Refused,
         Self::Lost,
         Self::TimedOut,
         Self::TokenRefused,
@@ -42,6 +45,7 @@ impl Cause {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unsent => "unsent",
+            Self::Refused => "refused_stream",
             Self::Lost => "connection_lost",
             Self::TimedOut => "timeout",
             Self::TokenRefused => "front_end_401",
@@ -60,7 +64,7 @@ impl Cause {
     /// took the request and broke down over it (Cloud Run's documentation,
     /// "Troubleshoot Cloud Run issues").
     fn is_unprocessed(self) -> bool {
-        matches!(self, Self::Unsent | Self::TokenRefused | Self::CallerRefused)
+        matches!(self, Self::Unsent | Self::Refused | Self::TokenRefused | Self::CallerRefused)
     }
 }
 

@@ -35,7 +35,7 @@ fn what_may_have_been_processed_is_sent_again_only_where_that_does_no_harm() {
 
 #[test]
 fn what_no_service_has_seen_is_sent_again_whatever_it_is() {
-    for cause in [Cause::Unsent, Cause::TokenRefused, Cause::CallerRefused] {
+    for cause in [Cause::Unsent, Cause::Refused, Cause::TokenRefused, Cause::CallerRefused] {
         let case = Case { cause, is_harmless: false, ..CASE };
         assert_eq!(verdict(case), Verdict::Again, "{cause:?}");
     }

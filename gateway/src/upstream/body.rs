@@ -1,6 +1,7 @@
 //! Bodies of answers, which are passed on as they come.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -8,8 +9,10 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::http1;
+use super::http2::Slot;
 use super::peeked::PeekedBody;
-use super::pool::Lease;
+use super::pool::Pool;
 use crate::balance::InFlight;
 
 /// The body of an answer.
@@ -35,17 +38,36 @@ impl From<String> for ResponseBody {
 }
 
 /// A region's body. At its end the connection goes back to the pool; a body
-/// that is left early takes its connection with it.
+/// that is left early takes its HTTP/1.1 connection or HTTP/2 stream with it.
 pub(crate) struct RegionBody {
     body: Incoming,
+    is_http_2: bool,
     lease: Option<Lease>,
     /// The region is busy with it for as long as it lasts.
     in_flight: Option<InFlight>,
 }
 
+/// What a body keeps in use.
+pub(super) enum Lease {
+    /// A connection.
+    Http1(Arc<Pool>, http1::Sender),
+    /// A stream, free again when nobody holds it.
+    Http2 { _slot: Arc<Slot> },
+}
+
+/// Why a region's body can't be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegionBodyError {
+    #[error("the answer's body can't be read")]
+    Read(#[from] hyper::Error),
+    #[error("the answer was reset before its end")]
+    Reset,
+}
+
 impl RegionBody {
-    pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
-        let mut this = Self { body, lease: Some(lease), in_flight: None };
+    pub(super) fn new(body: Incoming, lease: Lease) -> Self {
+        let is_http_2 = matches!(lease, Lease::Http2 { .. });
+        let mut this = Self { body, is_http_2, lease: Some(lease), in_flight: None };
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
@@ -62,24 +84,41 @@ impl RegionBody {
         }
     }
 
+    /// Of a connection that is HTTP no longer.
+    pub(super) fn switched(body: Incoming) -> Self {
+        Self { body, is_http_2: false, lease: None, in_flight: None }
+    }
+
     fn give_back(&mut self) {
         self.in_flight = None;
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
+        if let Some(Lease::Http1(pool, sender)) = self.lease.take() {
+            pool.give_back(sender);
         }
+    }
+
+    /// Whether a body that gives nothing more was broken off. hyper takes a
+    /// stream that was reset with `NO_ERROR` for one that has ended, but only
+    /// END_STREAM says that the answer is whole: half of one, sent on in
+    /// chunks, would look it.
+    fn is_broken_off(&self) -> bool {
+        self.is_http_2 && !self.body.is_end_stream()
     }
 }
 
 impl Body for RegionBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RegionBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RegionBodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
+            Poll::Ready(None) if self.is_broken_off() => {
+                self.lease = None;
+                return Poll::Ready(Some(Err(RegionBodyError::Reset)));
+            }
             Poll::Ready(None) => self.give_back(),
             // Nothing follows trailers, and nobody looks whether it does.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.give_back(),
@@ -87,7 +126,7 @@ impl Body for RegionBody {
             Poll::Ready(Some(Err(_))) => (self.lease, self.in_flight) = (None, None),
             Poll::Pending => {}
         }
-        polled
+        polled.map_err(RegionBodyError::Read)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -112,12 +151,12 @@ impl ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RegionBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RegionBodyError>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Region(body) => Pin::new(body).poll_frame(cx),

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::body::RegionBody;
+use super::body::{RegionBody, RegionBodyError};
 use crate::balance::InFlight;
 
 /// A body that is passed on as it came, though its beginning is known.
 pub(crate) struct PeekedBody {
-    seen: VecDeque<Result<Frame<Bytes>, hyper::Error>>,
+    seen: VecDeque<Result<Frame<Bytes>, RegionBodyError>>,
     rest: RegionBody,
 }
 
@@ -56,12 +56,12 @@ impl PeekedBody {
 
 impl Body for PeekedBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RegionBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RegionBodyError>>> {
         match self.seen.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
             None => Pin::new(&mut self.rest).poll_frame(cx),

@@ -33,22 +33,44 @@ fn address(lines: &mut impl Iterator<Item = std::io::Result<String>>, before: &s
     line.strip_prefix(before).unwrap().parse().unwrap()
 }
 
+/// A program at work, before an emulated Google.
+pub(crate) struct Started {
+    program: Program,
+    pub(crate) front: SocketAddr,
+    pub(crate) google: Google,
+    _folder: Folder,
+}
+
+impl Started {
+    pub(crate) async fn start() -> Self {
+        let (google, folder) = (Google::start().await, Folder::new());
+        folder.write("ca.pem", google.emulator.ca_pem());
+        let text = configuration(&google.emulator, &google.regions());
+        let file = folder.write("remint.yaml", &text);
+        let mut command = remint();
+        command.arg("serve").arg("--config").arg(file);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut program = Program(child);
+        let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
+        let front = address(&mut lines, "remint: listening on http://");
+        let admin = address(&mut lines, "remint: admin on http://");
+        eventually("it is ready", async || get(admin, "/readyz").await.status == 200).await;
+        Self { program, front, google, _folder: folder }
+    }
+
+    /// The most memory that it has had so far, in bytes (proc(5), `VmHWM`).
+    pub(crate) fn most_memory(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.program.0.id());
+        let status = std::fs::read_to_string(file).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+}
+
 #[tokio::test]
 async fn sigterm_lets_the_requests_under_way_finish() {
-    let google = Google::start().await;
+    let Started { mut program, front, google, _folder } = Started::start().await;
     let emulator = &google.emulator;
-    let folder = Folder::new();
-    folder.write("ca.pem", emulator.ca_pem());
-    let text = configuration(emulator, &google.regions());
-    let file = folder.write("remint.yaml", &text);
-    let mut command = remint();
-    command.arg("serve").arg("--config").arg(file);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut program = Program(child);
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
-    let front = address(&mut lines, "remint: listening on http://");
-    let admin = address(&mut lines, "remint: admin on http://");
-    eventually("it is ready", async || get(admin, "/readyz").await.status == 200).await;
     let token = emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let request = Request::get("/delay/300")
         .header("host", HOST)

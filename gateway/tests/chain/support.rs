@@ -136,8 +136,8 @@ impl Google {
     pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
-        change(&mut config);
         config.clock = Arc::clone(&clock) as _;
+        change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         Self { emulator, clock }
     }
