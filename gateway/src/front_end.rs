@@ -42,12 +42,11 @@ pub(crate) fn is_failure_page(status: StatusCode, page: &[u8]) -> bool {
     let beginning = page.get(..PAGE_BEGINNING).unwrap_or(page);
     let page = String::from_utf8_lossy(beginning);
     let code = status.as_u16();
-    let is_titled = |title: String| page.contains(&title);
-    let is_plain = || {
-        is_titled(format!("<title>{code} Server Error</title>"))
-            && page.contains("<h1>Error: Server Error</h1>")
-    };
-    is_plain() || is_titled(format!("<title>Error {code} (Server Error)!!1</title>"))
+    let has = |part: &str| page.contains(part);
+    let is_plain =
+        has(&format!("<title>{code} Server Error</title>")) && has("<h1>Error: Server Error</h1>");
+    let is_with_robot = has(&format!("<title>Error {code} (")) && has(")!!1</title>");
+    is_plain || is_with_robot
 }
 
 /// What is most likely wrong.
