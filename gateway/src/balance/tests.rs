@@ -76,6 +76,16 @@ fn what_a_priority_can_not_take_goes_to_the_next() {
 }
 
 #[test]
+fn the_least_that_is_left_of_a_priority_is_still_used() {
+    let mut regions = vec![(1000, 0); 64];
+    regions[0].0 = 1;
+    let settings = Outlier { panic_threshold: 0, ..Outlier::default() };
+    let world = World::with(&regions, settings, 7);
+    (1..64).for_each(|place| world.kill(place));
+    assert_eq!(world.counts(100)[0], 100);
+}
+
+#[test]
 fn the_local_region_comes_first_within_its_priority() {
     let world = World::new(&[(1, 0), (1, 0), (1, 1)], 7);
     assert!(world.balancer.set_local("r1") && !world.balancer.set_local("r0"));
