@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{sleep, timeout};
-use tracing::info;
+use tracing::{debug, info, warn};
 
 use crate::balance::{Cause, Probed};
 use crate::clock::Clock;
 use crate::config::Probe;
+use crate::error::chain;
 use crate::mint::MintedToken;
 use crate::random;
 use crate::service::{Region, Service};
-use crate::upstream::RequestBody;
+use crate::upstream::{ConnectError, LostError, RequestBody, SendError};
 
 const AGENT: HeaderValue = HeaderValue::from_static("remint-probe");
 /// An answer is read to its end, so that its connection can be used again, but
@@ -36,42 +37,62 @@ pub(crate) async fn keep_probing(
     loop {
         // That there is no token says nothing about the region.
         if let Some(token) = region.token.token(clock.now()) {
-            let asked = timeout(settings.timeout, is_well(region, &uri, &token)).await;
-            note(&service, region, asked.unwrap_or(false), &settings);
+            let asked = timeout(settings.timeout, ask(region, &uri, &token)).await;
+            note(&service, region, asked.unwrap_or(Err(ProbeError::TimedOut)), &settings);
         }
         sleep(settings.interval).await;
     }
 }
 
-fn note(service: &Service, region: &Region, is_well: bool, settings: &Probe) {
-    if !is_well {
-        region.pool.close_idle();
-    }
+/// Why a probe is a bad one.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error("the path is too long")]
+    Path,
+    #[error("the region can't be reached")]
+    Unreachable(#[from] Arc<ConnectError>),
+    #[error("the connection was lost")]
+    Lost(#[from] LostError),
+    #[error("the answer is {0}")]
+    Status(StatusCode),
+    #[error("no answer in time")]
+    TimedOut,
+}
+
+fn note(service: &Service, region: &Region, asked: Result<(), ProbeError>, settings: &Probe) {
     let now = std::time::Instant::now();
-    match service.balancer.probed(region.place, is_well, settings, now) {
-        Probed::Same => {}
-        Probed::Ejected => region.ejected(&service.name, Cause::Probes),
-        Probed::Back => {
-            info!(service = &*service.name, region = &*region.name, "region is back: probes are");
+    let probed = service.balancer.probed(region.place, asked.is_ok(), settings, now);
+    let (service, name) = (&*service.name, &*region.name);
+    if let Err(error) = &asked {
+        region.pool.close_idle();
+        debug!(service, region = name, error = %chain(error), "bad probe");
+    }
+    match (probed, asked) {
+        (Probed::Ejected, Err(error)) => {
+            warn!(service, region = name, error = %chain(&error), "probes are bad");
+            region.ejected(service, Cause::Probes);
         }
+        (Probed::Back, _) => info!(service, region = name, "region is back: probes are good"),
+        _ => {}
     }
 }
 
-/// Whether the region answers as it should: with success or a redirection.
-async fn is_well(region: &Region, uri: &Uri, token: &MintedToken) -> bool {
-    let Some(uri) = region.target(uri) else {
-        return false;
-    };
+/// Success and redirections are good answers.
+async fn ask(region: &Region, uri: &Uri, token: &MintedToken) -> Result<(), ProbeError> {
     let mut request = Request::new(RequestBody::none());
-    *request.uri_mut() = uri;
+    *request.uri_mut() = region.target(uri).ok_or(ProbeError::Path)?;
     request.headers_mut().insert(USER_AGENT, AGENT);
     region.address(request.headers_mut(), token);
-    let Ok(response) = region.pool.send(request).await else {
-        return false;
-    };
+    let response = region.pool.send(request).await.map_err(|error| match error {
+        SendError::Unsent(_, error) => ProbeError::Unreachable(error),
+        SendError::Lost(error) => ProbeError::Lost(error),
+    })?;
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_BYTES);
     // A body that breaks off, and one that is too long, are no matter.
     let _ = body.collect().await;
-    status.is_success() || status.is_redirection()
+    match status.is_success() || status.is_redirection() {
+        true => Ok(()),
+        false => Err(ProbeError::Status(status)),
+    }
 }

@@ -9,11 +9,12 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// All requests, in the unit of capacities.
-    pub(super) const WHOLE: u64 = 1000;
+    /// All requests, in the unit of capacities: so small that the least share
+    /// of the greatest sum of weights is more than nothing.
+    pub(super) const WHOLE: u64 = 1_000_000;
     /// How far above its own share a region can be loaded, in the same unit:
     /// Envoy's default for a priority (`overprovisioning_factor` 1.4).
-    const OVERPROVISIONING: u64 = 1400;
+    const OVERPROVISIONING: u64 = 1_400_000;
 
     /// What a level can take that has so much of its weight left: all, as long
     /// as no more than two sevenths are missing.

@@ -127,11 +127,11 @@ impl Balancer {
     /// Chooses a region for an attempt, among those that there are tokens for
     /// and that were not tried.
     pub(crate) fn pick(&self, with_token: Places, tried: Places, now: Instant) -> Option<Pick> {
-        let Candidates { mut places, panics } = self.candidates(with_token, tried, now);
         let draw = self.draws.next();
         // Whoever takes the one try of an ejected region makes it unavailable
         // for the others, who then look again.
         loop {
+            let Candidates { places, panics } = self.candidates(with_token, tried, now);
             let pool = match panics {
                 true => Some((places, draw)),
                 false => self.level(places, tried, draw),
@@ -142,7 +142,6 @@ impl Balancer {
             if member.health.take(now) || panics {
                 return Some(Pick { place, in_flight: member.load.enter(), panics });
             }
-            places = places.without([place].into_iter().collect());
         }
     }
 
@@ -155,19 +154,23 @@ impl Balancer {
     /// left, and where nothing else has a token.
     fn candidates(&self, with_token: Places, tried: Places, now: Instant) -> Candidates {
         let known = with_token.and(self.active).or_else(with_token);
-        let is_available = |place: &usize| {
-            let member = self.members.get(*place);
-            member.is_some_and(|it| it.health.is_available(now))
-        };
-        let available: Places = known.iter().filter(is_available).collect();
+        let available = self.available(known, now);
         let panics = self.too_few(available, known);
         let places = if panics { known } else { available };
         let left = places.without(tried);
         if left.is_empty() {
             let drained = with_token.without(known).without(tried);
-            return Candidates { places: drained, panics };
+            return Candidates { places: self.available(drained, now), panics: false };
         }
         Candidates { places: left, panics }
+    }
+
+    fn available(&self, places: Places, now: Instant) -> Places {
+        let is_available = |place: &usize| {
+            let member = self.members.get(*place);
+            member.is_some_and(|it| it.health.is_available(now))
+        };
+        places.iter().filter(is_available).collect()
     }
 
     /// Whether those that are available are so few that they could be crushed

@@ -76,6 +76,16 @@ fn what_a_priority_can_not_take_goes_to_the_next() {
 }
 
 #[test]
+fn the_least_that_is_left_of_a_priority_is_still_used() {
+    let mut regions = vec![(1000, 0); 64];
+    regions[0].0 = 1;
+    let settings = Outlier { panic_threshold: 0, ..Outlier::default() };
+    let world = World::with(&regions, settings, 7);
+    (1..64).for_each(|place| world.kill(place));
+    assert_eq!(world.counts(100)[0], 100);
+}
+
+#[test]
 fn the_local_region_comes_first_within_its_priority() {
     let world = World::new(&[(1, 0), (1, 0), (1, 1)], 7);
     assert!(world.balancer.set_local("r1") && !world.balancer.set_local("r0"));
@@ -97,6 +107,8 @@ fn a_drained_region_is_used_when_nothing_else_is_left() {
     assert_eq!(drained.unwrap().place, 1);
     let tried = [0].into_iter().collect();
     assert_eq!(world.balancer.pick(world.all, tried, world.now).unwrap().place, 1, "a retry");
+    world.kill(1);
+    assert!(world.balancer.pick(world.all, tried, world.now).is_none(), "it is ejected too");
     assert_near(&World::new(&[(0, 0), (0, 0)], 7).counts(100), &[50, 50]);
 }
 
@@ -165,6 +177,20 @@ fn after_an_ejection_one_request_tries_and_the_others_wait_for_it() {
     assert_eq!(world.counts(20)[0], 1);
     assert!(world.balancer.answered(0, world.now));
     assert_near(&world.counts(20), &[10, 10]);
+}
+
+#[test]
+fn of_many_who_come_at_the_end_of_the_last_ejection_nobody_goes_away_empty_handed() {
+    for _ in 0..50 {
+        let mut world = World::new(&[(1, 0)], 7);
+        world.kill(0);
+        world.now += SECOND * 10;
+        std::thread::scope(|scope| {
+            let pick = || world.pick();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(pick)).collect();
+            threads.into_iter().for_each(|it| assert_eq!(it.join().unwrap(), Some(0)));
+        });
+    }
 }
 
 #[test]

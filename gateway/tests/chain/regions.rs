@@ -10,15 +10,26 @@ use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST, eventually};
 /// A gateway before regions with these members, with these settings of their
 /// service.
 pub(crate) async fn chain(google: Google, regions: &[String], service: &str) -> Chain {
+    chain_within(google, regions, service, "5m").await
+}
+
+/// The same, with so much time for an answer.
+pub(crate) async fn chain_within(
+    google: Google,
+    regions: &[String],
+    service: &str,
+    response_timeout: &str,
+) -> Chain {
     let functions = google.emulator.regions().iter().map(|it| {
         let host = it.function_url().split('/').nth(2).unwrap();
         format!("    \"{host}:443\": \"{}\"\n", it.addr())
     });
-    let connect_to = format!("  connect_to:\n{}", functions.collect::<String>());
+    let functions: String = functions.collect();
+    let upstream = format!("  response_timeout: {response_timeout}\n  connect_to:\n{functions}");
     let listed: String = regions.iter().map(|it| format!("      - {{ {it} }}\n")).collect();
     let change = |text: String| {
         let regions = format!("    {service}\n    regions:\n{listed}");
-        text.replace("    regions:\n", &regions).replace("  connect_to:\n", &connect_to)
+        text.replace("    regions:\n", &regions).replace("  connect_to:\n", &upstream)
     };
     let chain = Chain::before(google, &[], change).await;
     chain.ready().await;

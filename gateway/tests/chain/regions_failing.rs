@@ -6,7 +6,7 @@ use http::StatusCode;
 use remint_emulator::{RegionFault, Verdict};
 
 use crate::raw_region::{Habit, RawRegion};
-use crate::regions::{chain, counts, run};
+use crate::regions::{chain, chain_within, counts, run};
 use crate::support::{Chain, Google, eventually};
 
 const US: &str = "us-central1";
@@ -50,6 +50,24 @@ async fn a_region_that_resets_or_can_not_serve_is_left_alone_until_a_request_fin
         eventually("the region is used again", is_back).await;
         assert_eq!(ejected(&chain).await, 0);
     }
+}
+
+#[tokio::test]
+async fn a_region_that_hangs_is_left_alone_until_a_request_finds_it_well() {
+    let google = Google::start().await;
+    let regions = [run(&google.emulator, US, ""), run(&google.emulator, EU, "")];
+    let settings = "outlier_detection: { consecutive_failures: 2, base_ejection_time: 500ms }";
+    let chain = chain_within(google, &regions, settings, "1s").await;
+    fail(&chain, RegionFault::Hang);
+    let is_ejected = async || {
+        tokio::join!(chain.get("/"), chain.get("/"), chain.get("/"));
+        ejections(&chain, "timeout").await >= 1
+    };
+    eventually("the region is ejected", is_ejected).await;
+    fail(&chain, None);
+    let is_back = async || counts(&chain, 1).await.contains_key(US);
+    eventually("the region is used again", is_back).await;
+    assert_eq!(ejected(&chain).await, 0);
 }
 
 #[tokio::test]
