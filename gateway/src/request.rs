@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use remint_idtoken::{Target, TargetError};
 
@@ -15,8 +15,12 @@ use crate::upstream::{RegionBody, RequestBody, confirm};
 /// The longest request id that is taken over from outside.
 const MAX_REQUEST_ID: usize = 128;
 
-/// What the request is for.
+/// What the request is for. What is to be a tunnel to some other place, or of
+/// some other protocol, is for nothing here.
 pub(crate) fn target(request: &Request<Incoming>) -> Result<Target<'_>, TargetError> {
+    if request.method() == Method::CONNECT {
+        return Err(TargetError::Path);
+    }
     let authority = authority(request.uri(), request.headers())?;
     let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     Target::parse(authority, path, request.method().as_str())

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::upstream::{Switch, is_asked};
+use crate::upstream::Switch;
 
 /// The time for the first request of a connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
@@ -96,9 +96,7 @@ async fn serve_one<H, F, B>(
     let (peer, has_begun) = (Arc::new(Peer::of(address)), AtomicBool::new(false));
     let service = service_fn(|mut request| {
         has_begun.store(true, Ordering::Relaxed);
-        if is_asked(&request) {
-            request.extensions_mut().insert(switch.clone());
-        }
+        switch.mark(&mut request);
         let answer = handler(Arc::clone(&peer), request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -133,6 +131,8 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
+        // How WebSocket comes over HTTP/2 (RFC 8441, section 3).
+        .enable_connect_protocol()
         .max_header_list_size(64 * 1024);
     builder
 }

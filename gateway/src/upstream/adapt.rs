@@ -1,10 +1,12 @@
 //! Requests as each version of HTTP wants them. Until here they belong to
 //! none: the host is in `Host`, the target is the path alone.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+
+use super::upgrade;
 
 /// For HTTP/1.1, with a body or without.
 pub(super) fn to_http1(head: &mut Parts, is_empty: bool) {
@@ -16,12 +18,11 @@ pub(super) fn to_http1(head: &mut Parts, is_empty: bool) {
     }
 }
 
-/// For HTTP/1.1, to become a WebSocket (RFC 6455, section 4.1).
+/// For HTTP/1.1, to become a WebSocket.
 pub(super) fn to_websocket(head: &mut Parts) {
     head.version = Version::HTTP_11;
     head.headers.remove(TE);
-    head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    upgrade::ask(&mut head.headers);
 }
 
 /// For HTTP/2, whose requests name scheme and host in the target and have no

@@ -55,6 +55,9 @@ pub(crate) enum ConnectError {
     /// It did not agree to HTTP/2, and nothing else was allowed.
     #[error("{0} does not speak HTTP/2 over TLS")]
     NotHttp2(HostPort),
+    /// It does not speak HTTP/2, or says nothing.
+    #[error("{0} did not begin to speak HTTP/2")]
+    NoSettings(HostPort),
     /// It left the request alone.
     #[error("{0} refused the request unseen")]
     Refused(HostPort, #[source] hyper::Error),
@@ -134,6 +137,11 @@ impl Dialer {
         let tls = connector.connect(name.clone(), tcp).await;
         tls.map(|tls| Stream::Tls(Box::new(tls)))
             .map_err(|error| ConnectError::Tls(self.address.clone(), error))
+    }
+
+    /// How long a connection may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Where connections really go.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body::Body;
 use hyper::client::conn::TrySendError;
 use hyper::upgrade::OnUpgrade;
 
@@ -16,7 +17,7 @@ use super::http2::Slot;
 use super::lent::{Owner, lend};
 use super::pool::Pool;
 use super::request_body::RequestBody;
-use super::upgrade::{Switch, is_websocket};
+use super::upgrade::Wish;
 
 /// What became of a request on its way.
 pub(super) enum Outcome {
@@ -33,30 +34,35 @@ impl Pool {
         request: Request<RequestBody>,
         is_new: bool,
     ) -> Outcome {
+        let wish = Wish::of(&request).cloned();
         let (mut head, body) = request.into_parts();
-        let switch = head.extensions.get::<Switch>().cloned();
         // It stays in the request, which may be handed back.
         let caller = head.extensions.get::<OnUpgrade>().cloned();
-        match switch {
+        match wish {
             Some(_) => to_websocket(&mut head),
-            None => to_http1(&mut head, http_body::Body::is_end_stream(&body)),
+            None => to_http1(&mut head, body.is_end_stream()),
         }
         let sent = sender.try_send_request(Request::from_parts(head, body)).await;
         let response = match sent {
             Ok(response) => response,
             Err(error) => return self.unsent_or_lost(error, is_new),
         };
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let lease = Lease::Http1(Arc::clone(self), sender);
-            return Outcome::Answered(response.map(|body| RegionBody::new(body, lease)));
-        }
-        let mut response = response.map(RegionBody::switched);
-        match switch.zip(caller) {
-            Some((switch, caller)) if is_websocket(response.headers()) => {
-                switch.set(caller, &mut response);
+        match wish.zip(caller) {
+            Some((wish, caller)) if Wish::is_granted(&response) => {
+                let mut response = response.map(RegionBody::switched);
+                wish.grant(caller, &mut response);
                 Outcome::Answered(response)
             }
-            _ => Outcome::Failed(SendError::Lost(LostError::Switched)),
+            Some((wish, _)) if wish.would_take_for_granted(response.status()) => {
+                Outcome::Failed(SendError::Lost(LostError::NotSwitched))
+            }
+            _ if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Outcome::Failed(SendError::Lost(LostError::Switched))
+            }
+            _ => {
+                let lease = Lease::Http1(Arc::clone(self), sender);
+                Outcome::Answered(response.map(|body| RegionBody::new(body, lease)))
+            }
         }
     }
 

@@ -29,6 +29,9 @@ pub(crate) enum LostError {
     /// The caller did not send all of it.
     #[error("the request could not be read to its end")]
     Caller(#[source] hyper::Error),
+    /// The region accepts a request that it did not understand.
+    #[error("the region answered and did not become a WebSocket")]
+    NotSwitched,
     /// The region speaks another protocol now, which nobody asked for.
     #[error("the region changed the protocol unasked")]
     Switched,

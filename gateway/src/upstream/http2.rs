@@ -3,17 +3,19 @@
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::connector::{ConnectError, Stream};
 use super::lent::Lent;
 use super::moment::Moment;
 use super::request_body::RequestBody;
 use crate::clock::Clock;
-use crate::config::Connections;
+use crate::config::{Connections, HostPort};
 
 /// What a stream may send before its caller has read it: enough for 10 MB/s
 /// over 100 ms.
@@ -42,14 +44,14 @@ struct State {
 /// Whatever those who wait for a stream could want to know has happened.
 type News = watch::Sender<()>;
 
-/// How an attempt to connect ended.
-pub(super) type Attempt = OnceLock<Result<(), Arc<ConnectError>>>;
+/// Why an attempt to connect failed, if it has.
+pub(super) type Attempt = OnceLock<Arc<ConnectError>>;
 
 /// What to do for a stream.
 pub(super) enum Found {
     Slot(Slot),
-    /// Wait for news, and if there was an attempt, see how it went.
-    Wait(Option<Arc<Attempt>>),
+    /// Wait for news, and see whether the attempt has failed.
+    Wait(Arc<Attempt>),
     /// Connect; nobody else does.
     Dial(Arc<Attempt>),
 }
@@ -74,36 +76,47 @@ impl Http2 {
             return Found::Slot(slot);
         }
         // It may turn out to have room for all.
-        if state.links.iter().any(|link| link.limit.get().is_none()) {
-            return Found::Wait(None);
-        }
-        if let Some(attempt) = &state.attempt {
-            return Found::Wait(Some(Arc::clone(attempt)));
+        let unsettled = state.links.iter().find(|link| link.limit.get().is_none());
+        if let Some(attempt) = unsettled.map(|link| &link.attempt).or(state.attempt.as_ref()) {
+            return Found::Wait(Arc::clone(attempt));
         }
         let attempt = Arc::new(Attempt::new());
         state.attempt = Some(Arc::clone(&attempt));
         Found::Dial(attempt)
     }
 
-    /// Tells those who wait how the attempt went.
-    pub(super) fn attempt_ended(&self, attempt: &Attempt, outcome: Result<(), Arc<ConnectError>>) {
+    /// Tells those who wait that the attempt has led to a connection, or why
+    /// not.
+    pub(super) fn attempt_ended(&self, attempt: &Attempt, outcome: Result<(), ConnectError>) {
         self.state().attempt = None;
-        // Each attempt ends once.
-        let _ = attempt.set(outcome);
+        if let Err(error) = outcome {
+            fail(attempt, error);
+        }
         self.news.send_replace(());
     }
 
-    /// Begins to speak HTTP/2 over a new connection.
-    pub(super) async fn open(&self, stream: Stream) -> Result<(), hyper::Error> {
+    /// Begins to speak HTTP/2 over a new connection to that address. Its
+    /// server has to say within `patience` that it does.
+    pub(super) async fn open(
+        &self,
+        stream: Stream,
+        (address, patience): (HostPort, Duration),
+        attempt: &Arc<Attempt>,
+    ) -> Result<(), hyper::Error> {
         let (sender, connection) = self.builder().handshake(TokioIo::new(stream)).await?;
-        let (limit, news) = (Arc::new(Limit::default()), self.news.clone());
-        tokio::spawn(drive(connection, Arc::clone(&limit), news.clone()));
-        let now = Moment::now(&*self.clock);
-        let usage = Mutex::new(Usage { streams: 0, is_new: true, last: now });
-        let clock = Arc::clone(&self.clock);
-        let is_retired = AtomicBool::new(false);
-        let link = Link { sender, limit, opened: now, usage, is_retired, clock, news };
+        let limit = Arc::new(Limit::default());
+        let link = Link::new(sender, &limit, attempt, &self.clock, &self.news);
         self.state().links.push(Arc::new(link));
+        let (news, attempt) = (self.news.clone(), Arc::clone(attempt));
+        tokio::spawn(async move {
+            // It outlives what those who wait are told.
+            let mut connection = pin!(connection);
+            drive(connection.as_mut(), &limit, &news, patience).await;
+            if limit.get().is_none() {
+                fail(&attempt, ConnectError::NoSettings(address));
+            }
+            news.send_replace(());
+        });
         Ok(())
     }
 
@@ -145,6 +158,11 @@ impl Http2 {
     }
 }
 
+fn fail(attempt: &Attempt, error: ConnectError) {
+    // The first reason is the one.
+    let _ = attempt.set(Arc::new(error));
+}
+
 /// How many streams a server allows at once.
 #[derive(Default)]
 struct Limit(AtomicUsize);
@@ -163,26 +181,33 @@ impl Limit {
     }
 }
 
-/// Runs a connection to its end.
-async fn drive(connection: Connection<Io, Body, TokioExecutor>, limit: Arc<Limit>, news: News) {
-    let mut connection = pin!(connection);
+/// Runs a connection to its end, or leaves it if its server says nothing for
+/// so long. Its errors reach whoever waits for an answer; there is no one else.
+async fn drive(
+    mut connection: Pin<&mut Connection<Io, Body, TokioExecutor>>,
+    limit: &Limit,
+    news: &News,
+    patience: Duration,
+) {
     let ended = std::future::poll_fn(|cx| {
         // Before the connection is polled: it may begin a stream that had to
         // wait for the server's word.
         if limit.note(connection.current_max_send_streams()) {
             news.send_replace(());
         }
-        Pin::new(&mut connection).poll(cx)
+        connection.as_mut().poll(cx).map(drop)
     });
-    // Its errors reach whoever waits for an answer; there is no one else.
-    drop(ended.await);
-    news.send_replace(());
+    let mut ended = pin!(ended);
+    if timeout(patience, &mut ended).await.is_err() && limit.get().is_some() {
+        ended.await;
+    }
 }
 
 /// A connection.
 struct Link {
     sender: SendRequest<Body>,
     limit: Arc<Limit>,
+    attempt: Arc<Attempt>,
     opened: Moment,
     usage: Mutex<Usage>,
     is_retired: AtomicBool,
@@ -199,6 +224,26 @@ struct Usage {
 }
 
 impl Link {
+    fn new(
+        sender: SendRequest<Body>,
+        limit: &Arc<Limit>,
+        attempt: &Arc<Attempt>,
+        clock: &Arc<dyn Clock>,
+        news: &News,
+    ) -> Self {
+        let now = Moment::now(&**clock);
+        Self {
+            sender,
+            limit: Arc::clone(limit),
+            attempt: Arc::clone(attempt),
+            opened: now,
+            usage: Mutex::new(Usage { streams: 0, is_new: true, last: now }),
+            is_retired: AtomicBool::new(false),
+            clock: Arc::clone(clock),
+            news: news.clone(),
+        }
+    }
+
     /// Whether requests may still go over it. One that was quiet for long is
     /// left even if there are streams on it: the process may have been frozen
     /// for as long, and the connection be dead.

@@ -20,4 +20,4 @@ pub(crate) use failure::{LostError, SendError};
 pub(crate) use fetch::{FetchError, Fetched, Fetcher};
 pub(crate) use pool::{Pool, PoolSettings};
 pub(crate) use request_body::{RequestBody, Upload};
-pub(crate) use upgrade::{Switch, confirm, is_asked};
+pub(crate) use upgrade::{Switch, confirm};

@@ -15,7 +15,7 @@ use super::failure::SendError;
 use super::http1::{self, Http1};
 use super::http2::{Attempt, Found, Http2, Slot};
 use super::request_body::RequestBody;
-use super::upgrade::Switch;
+use super::upgrade::Wish;
 use crate::clock::Clock;
 use crate::config::{Connections, HostPort, Origin, Protocol};
 use crate::doorbell::Task;
@@ -111,7 +111,7 @@ impl Pool {
         self: &Arc<Self>,
         request: &Request<RequestBody>,
     ) -> Result<Way, Arc<ConnectError>> {
-        let is_upgrade = request.extensions().get::<Switch>().is_some();
+        let is_upgrade = Wish::of(request).is_some();
         if is_upgrade || self.protocol == Protocol::Http1 {
             return self.way_http1().await;
         }
@@ -126,12 +126,12 @@ impl Pool {
                 Found::Dial(attempt) => {
                     // On its own, since others wait for it too.
                     tokio::spawn(Arc::clone(self).attempt(Arc::clone(&attempt)));
-                    Some(attempt)
+                    attempt
                 }
             };
             // Its sender is in this pool.
             let _ = news.changed().await;
-            if let Some(Err(error)) = attempt.as_ref().and_then(|it| it.get()) {
+            if let Some(error) = attempt.get() {
                 return Err(Arc::clone(error));
             }
         }
@@ -147,14 +147,16 @@ impl Pool {
 
     /// Connects for all who wait.
     async fn attempt(self: Arc<Self>, attempt: Arc<Attempt>) {
-        let outcome = self.connect().await;
-        self.http2.attempt_ended(&attempt, outcome.map_err(Arc::new));
+        let outcome = self.connect(&attempt).await;
+        self.http2.attempt_ended(&attempt, outcome);
     }
 
-    async fn connect(&self) -> Result<(), ConnectError> {
+    async fn connect(&self, attempt: &Arc<Attempt>) -> Result<(), ConnectError> {
         let stream = self.dialer.connect().await?;
         if stream.has_agreed_on_http2() || self.scheme == Scheme::HTTP {
-            return self.open_http2(stream).await;
+            let limits = (self.address(), self.dialer.timeout());
+            let opened = self.http2.open(stream, limits, attempt).await;
+            return opened.map_err(|error| self.no_http(error));
         }
         if self.protocol == Protocol::Http2 {
             return Err(ConnectError::NotHttp2(self.address()));
@@ -168,10 +170,6 @@ impl Pool {
 
     async fn open_http1(&self, stream: Stream) -> Result<http1::Sender, ConnectError> {
         http1::open(stream).await.map_err(|error| self.no_http(error))
-    }
-
-    async fn open_http2(&self, stream: Stream) -> Result<(), ConnectError> {
-        self.http2.open(stream).await.map_err(|error| self.no_http(error))
     }
 
     pub(super) fn no_http(&self, error: hyper::Error) -> ConnectError {

@@ -1,32 +1,110 @@
-//! Connections that change to WebSocket and become tunnels (RFC 6455).
+//! Connections that change to WebSocket and become tunnels.
 //!
-//! HTTP/2 has its own way to do that (RFC 8441), which this gateway does not
-//! offer in its SETTINGS: browsers then open an HTTP/1.1 connection.
+//! Callers ask over HTTP/1.1 (RFC 6455) or for a stream of an HTTP/2
+//! connection (RFC 8441); regions are asked over HTTP/1.1.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, copy, split};
 use tracing::debug;
 
 use crate::headers::has_token;
+use crate::random;
 
-/// Whether the caller asks to change to WebSocket. Other protocols are not
-/// passed on: nobody behind could tell what they allow.
-pub(crate) fn is_asked<B>(request: &Request<B>) -> bool {
+/// Where a caller's connection finds what it has become. A request that asks
+/// for a change carries it along.
+#[derive(Clone, Default)]
+pub(crate) struct Switch(Arc<Mutex<Option<Tunnel>>>);
+
+/// A request's wish to become a WebSocket.
+#[derive(Clone)]
+pub(super) enum Wish {
+    /// The whole connection is to change, which is looked after there.
+    Connection(Switch),
+    /// One of its streams is.
+    Stream,
+}
+
+impl Switch {
+    /// Marks a request that asks to change to WebSocket. From here on it is a
+    /// `GET`, as in HTTP/1.1: so rules see what the region will see. Other
+    /// protocols are not passed on: nobody behind could tell what they allow.
+    pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
+        if is_asked_of_connection(request) {
+            request.extensions_mut().insert(Wish::Connection(self.clone()));
+        } else if is_asked_of_stream(request) {
+            *request.method_mut() = Method::GET;
+            request.extensions_mut().insert(Wish::Stream);
+        }
+    }
+
+    /// The tunnel, if the connection has become one.
+    pub(crate) fn take(&self) -> Option<Tunnel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn is_asked_of_connection<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && request.method() == Method::GET
         && has_token(request.headers(), &CONNECTION, "upgrade")
         && is_websocket(request.headers())
 }
 
-pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+fn is_asked_of_stream<B>(request: &Request<B>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.version() == Version::HTTP_2
+        && request.method() == Method::CONNECT
+        && protocol.is_some_and(|it| it.as_str().eq_ignore_ascii_case("websocket"))
+}
+
+fn is_websocket(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(UPGRADE).iter();
     let is_it = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     values.next().is_some_and(is_it) && values.next().is_none()
+}
+
+impl Wish {
+    /// The wish of a request, if it has one.
+    pub(super) fn of<B>(request: &Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// Whether the region has done what it was asked to.
+    pub(super) fn is_granted<B>(response: &Response<B>) -> bool {
+        response.status() == StatusCode::SWITCHING_PROTOCOLS && is_websocket(response.headers())
+    }
+
+    /// Whether the answer would mean to the caller that it was granted.
+    pub(super) fn would_take_for_granted(&self, status: StatusCode) -> bool {
+        matches!(self, Self::Stream) && status.is_success()
+    }
+
+    /// Connects a caller with the region that has agreed, and makes the
+    /// region's answer the caller's.
+    pub(super) fn grant<B>(self, caller: OnUpgrade, answer: &mut Response<B>) {
+        let tunnel = Tunnel { caller, region: hyper::upgrade::on(&mut *answer) };
+        match self {
+            Self::Connection(switch) => {
+                *switch.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+            }
+            Self::Stream => {
+                // A stop waits for the stream, and so for the tunnel.
+                tokio::spawn(tunnel.run());
+                *answer.status_mut() = StatusCode::OK;
+                for name in [SEC_WEBSOCKET_ACCEPT, CONTENT_LENGTH, TRANSFER_ENCODING] {
+                    answer.headers_mut().remove(name);
+                }
+            }
+        }
+    }
 }
 
 /// Has the caller's side change too. To be called once nothing else changes
@@ -36,22 +114,20 @@ pub(crate) fn confirm(headers: &mut HeaderMap) {
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Where a caller's connection finds what it has become. A request that asks
-/// for a change carries it along.
-#[derive(Clone, Default)]
-pub(crate) struct Switch(Arc<Mutex<Option<Tunnel>>>);
+/// What a region wants to see in a request to become a WebSocket (RFC 6455,
+/// section 4.1). Callers over HTTP/2 send no key.
+pub(super) fn ask(headers: &mut HeaderMap) {
+    confirm(headers);
+    headers.entry(SEC_WEBSOCKET_KEY).or_insert_with(new_key);
+}
 
-impl Switch {
-    /// The tunnel, if the connection has become one.
-    pub(crate) fn take(&self) -> Option<Tunnel> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Connects a caller with the region that has agreed.
-    pub(super) fn set<B>(&self, caller: OnUpgrade, region: &mut Response<B>) {
-        let tunnel = Tunnel { caller, region: hyper::upgrade::on(region) };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
-    }
+/// 16 bytes in base64, whose letters hexadecimal ones are too. The last letter
+/// stands for two bits.
+fn new_key() -> HeaderValue {
+    let [one, other] = [random::bits(), random::bits()];
+    let digits: String = format!("{one:016x}{other:016x}").chars().take(21).collect();
+    let key = HeaderValue::try_from(format!("{digits}A=="));
+    key.unwrap_or_else(|_| HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
 }
 
 /// Two connections that are about to be one.
@@ -86,11 +162,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_websocket_over_http_1_is_asked_for() {
+    fn only_websocket_is_asked_for() {
         let asks = |version, method: &str, connection: &str, upgrade: &str| {
             let request = Request::builder().version(version).method(method);
             let request = request.header("connection", connection).header("upgrade", upgrade);
-            is_asked(&request.body(()).unwrap())
+            let mut request = request.body(()).unwrap();
+            Switch::default().mark(&mut request);
+            Wish::of(&request).is_some()
         };
         assert!(asks(Version::HTTP_11, "GET", "keep-alive, Upgrade", "WebSocket"));
         assert!(!asks(Version::HTTP_11, "GET", "upgrade", "h2c"));
@@ -99,5 +177,26 @@ mod tests {
         assert!(!asks(Version::HTTP_11, "POST", "upgrade", "websocket"));
         assert!(!asks(Version::HTTP_10, "GET", "upgrade", "websocket"));
         assert!(!asks(Version::HTTP_2, "GET", "upgrade", "websocket"));
+    }
+
+    #[test]
+    fn a_stream_that_asks_is_a_get_and_others_stay_what_they_are() {
+        for (protocol, method) in [("websocket", Method::GET), ("connect-udp", Method::CONNECT)] {
+            let request = Request::connect("http://a.example/").version(Version::HTTP_2);
+            let request = request.extension(Protocol::from_static(protocol));
+            let mut request = request.body(()).unwrap();
+            Switch::default().mark(&mut request);
+            assert_eq!(request.method(), method);
+            assert_eq!(Wish::of(&request).is_some(), method == Method::GET);
+        }
+    }
+
+    #[test]
+    fn a_key_is_16_bytes_in_base64() {
+        use base64::Engine;
+        let key = new_key();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(key.as_bytes());
+        assert_eq!(bytes.unwrap().len(), 16);
+        assert_ne!(key, new_key());
     }
 }

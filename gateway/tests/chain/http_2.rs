@@ -178,6 +178,19 @@ async fn a_region_that_does_not_speak_it_is_out_of_reach_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_region_that_takes_connections_and_says_nothing_is_out_of_reach() {
+    let silent = RawRegion::start(raw_region::Habit::Hang).await;
+    let region = Region::start(Habit::Answer).await;
+    let entries = [silent.entry(), region.entry()];
+    let chain = chain_with(&entries, "connect_timeout: 500ms").await;
+    for answer in many(&chain, 10) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!((silent.connections(), region.requests()), (1, 10), "they waited together");
+    assert!(!silent.text().contains("x-serverless-authorization"), "no request was sent");
+}
+
+#[tokio::test]
 async fn nobody_connects_to_hosts_of_his_choice() {
     let chain = Chain::start().await;
     let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
