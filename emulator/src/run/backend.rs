@@ -31,7 +31,7 @@ enum BackendError {
 pub(super) async fn pass_on(address: SocketAddr, parts: Parts, body: Incoming) -> Answer {
     match exchange(address, parts, body).await {
         Ok(answer) => answer,
-        // Cloud Run's answer to a container that can't be reached.
+        // The service is not available, whoever is to blame.
         Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{address}: {error}\n")),
     }
 }

@@ -45,8 +45,7 @@ impl Default for Connections {
         Self {
             idle_timeout: Duration::from_secs(30),
             max_lifetime: Duration::from_secs(3600),
-            // The least that RFC 9113, section 6.5.2, recommends to servers,
-            // and what Google's allow.
+            // The least that RFC 9113, section 6.5.2, recommends to servers.
             max_streams: 100,
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(10),

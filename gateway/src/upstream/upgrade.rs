@@ -9,6 +9,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -36,7 +37,7 @@ impl Switch {
     /// Marks a request that asks to change to WebSocket. From here on it is a
     /// `GET`, as in HTTP/1.1: so rules see what the region will see. Other
     /// protocols are not passed on: nobody behind could tell what they allow.
-    pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
+    pub(crate) fn mark<B: Body>(&self, request: &mut Request<B>) {
         if is_asked_of_connection(request) {
             request.extensions_mut().insert(Wish::Connection(self.clone()));
         } else if is_asked_of_stream(request) {
@@ -51,9 +52,12 @@ impl Switch {
     }
 }
 
-fn is_asked_of_connection<B>(request: &Request<B>) -> bool {
+/// A request with a body asks in vain: what follows it on the connection could
+/// be taken for a part of one or the other.
+fn is_asked_of_connection<B: Body>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && request.method() == Method::GET
+        && request.body().is_end_stream()
         && has_token(request.headers(), &CONNECTION, "upgrade")
         && is_websocket(request.headers())
 }
@@ -160,15 +164,15 @@ impl Tunnel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use http_body_util::{Empty, Full};
 
     #[test]
     fn only_websocket_is_asked_for() {
         let asks = |version, method: &str, connection: &str, upgrade: &str| {
             let request = Request::builder().version(version).method(method);
             let request = request.header("connection", connection).header("upgrade", upgrade);
-            let mut request = request.body(()).unwrap();
-            Switch::default().mark(&mut request);
-            Wish::of(&request).is_some()
+            is_marked(request.body(Empty::<Bytes>::new()).unwrap())
         };
         assert!(asks(Version::HTTP_11, "GET", "keep-alive, Upgrade", "WebSocket"));
         assert!(!asks(Version::HTTP_11, "GET", "upgrade", "h2c"));
@@ -180,11 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_with_a_body_asks_for_nothing() {
+        let request = Request::get("/").header("connection", "upgrade");
+        let request = request.header("upgrade", "websocket");
+        assert!(!is_marked(request.body(Full::new(Bytes::from("GET / HTTP/1.1"))).unwrap()));
+    }
+
+    fn is_marked<B: Body>(mut request: Request<B>) -> bool {
+        Switch::default().mark(&mut request);
+        Wish::of(&request).is_some()
+    }
+
+    #[test]
     fn a_stream_that_asks_is_a_get_and_others_stay_what_they_are() {
         for (protocol, method) in [("websocket", Method::GET), ("connect-udp", Method::CONNECT)] {
             let request = Request::connect("http://a.example/").version(Version::HTTP_2);
             let request = request.extension(Protocol::from_static(protocol));
-            let mut request = request.body(()).unwrap();
+            let mut request = request.body(Empty::<Bytes>::new()).unwrap();
             Switch::default().mark(&mut request);
             assert_eq!(request.method(), method);
             assert_eq!(Wish::of(&request).is_some(), method == Method::GET);

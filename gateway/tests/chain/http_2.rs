@@ -191,6 +191,28 @@ async fn a_region_that_takes_connections_and_says_nothing_is_out_of_reach() {
 }
 
 #[tokio::test]
+async fn callers_who_do_not_read_keep_nobody_else_waiting() {
+    let region = Region::start(Habit::Flood(16)).await;
+    let chain = chain_before(&[&region]).await;
+    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(65_535);
+    let (mut sender, connection) = builder.handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut unread = Vec::new();
+    for _ in 0..16 {
+        let request = Request::get("http://orders.example.com/")
+            .header("authorization", format!("Bearer {}", chain.token()))
+            .body(Empty::<Bytes>::new());
+        let answer = timeout(PATIENCE, sender.send_request(request.unwrap())).await.unwrap();
+        unread.push(answer.unwrap());
+    }
+    assert_eq!(chain.get("/").await.status, 200);
+    assert_eq!((region.connections(), region.requests()), (1, 17));
+    drop(unread);
+}
+
+#[tokio::test]
 async fn nobody_connects_to_hosts_of_his_choice() {
     let chain = Chain::start().await;
     let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());

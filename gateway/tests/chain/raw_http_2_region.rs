@@ -20,6 +20,8 @@ const GOAWAY: u8 = 0x7;
 const ACK: u8 = 0x1;
 const END_STREAM: u8 = 0x1;
 const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+/// What the gateway lets a stream send before anybody has read it.
+const WINDOW: usize = 1 << 20;
 /// `:status: 200`, from the static table (RFC 7541, appendix A).
 const STATUS_200: &[u8] = &[0x88];
 /// `:status: 103`, with the name from that table.
@@ -43,6 +45,9 @@ pub(crate) enum Habit {
     Half,
     /// Says first what the answer may be.
     Hint,
+    /// Sends as much as it may to the first so many requests, which is not
+    /// all. Answers the others.
+    Flood(usize),
 }
 
 /// A region that counts what comes.
@@ -178,6 +183,14 @@ impl Connection {
                 let data = frame(DATA, 0, stream, b"half of it");
                 let reset = frame(RST_STREAM, 0, stream, &NO_ERROR);
                 self.send([head, data, reset].concat()).await;
+            }
+            Habit::Flood(count) if self.seen.requests.lock().unwrap()[&1] > count => {
+                self.send(answer(stream)).await;
+            }
+            Habit::Flood(_) => {
+                let head = frame(HEADERS, END_HEADERS, stream, STATUS_200);
+                let data = frame(DATA, 0, stream, &[7; 1 << 14]).repeat(WINDOW >> 14);
+                self.send([head, data].concat()).await;
             }
             Habit::Hint => {
                 let hint = frame(HEADERS, END_HEADERS, stream, STATUS_103);
