@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ pub(crate) struct Cli {
     #[arg(long = "custom-audience", value_name = "AUDIENCE")]
     custom_audiences: Vec<String>,
 
+    /// A server of yours (HTTP/2 in clear text) that gets the accepted requests
+    /// of all services, in place of the built-in container
+    #[arg(long, value_name = "ADDRESS")]
+    backend: Option<SocketAddr>,
+
     /// A service account of the metadata server; may be repeated, and the
     /// first is the default account [default: gateway@ and pusher@ of the
     /// project]
@@ -98,6 +104,7 @@ impl Cli {
             regions: regions.clone(),
             invokers: invokers.clone(),
             custom_audiences: self.custom_audiences.clone(),
+            backend: self.backend,
         };
         Config {
             project_id: self.project,
@@ -151,12 +158,15 @@ mod tests {
             "b",
             "--region",
             "us-east1",
+            "--backend",
+            "127.0.0.1:50051",
             "--invoker",
             "i@x",
         ]);
         let names: Vec<_> = config.services.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(config.services[1].regions, ["us-east1"]);
+        assert_eq!(config.services[1].backend, Some(([127, 0, 0, 1], 50051).into()));
         assert_eq!(config.services[1].invokers, ["i@x"]);
         assert_eq!(config.default_account, "gateway@p.iam.gserviceaccount.com");
         assert_eq!(config.region, "us-east1");

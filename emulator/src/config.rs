@@ -1,6 +1,6 @@
 //! What the emulator is to pretend.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ pub struct Service {
     pub invokers: Vec<String>,
     /// The custom audiences, in all regions.
     pub custom_audiences: Vec<String>,
+    /// Where accepted requests go, over HTTP/2 in clear text; by default to a
+    /// built-in container that tells what reached it.
+    pub backend: Option<SocketAddr>,
 }
 
 /// A role that somebody has on a service account.
@@ -101,6 +104,7 @@ impl Config {
                 regions: vec!["us-central1".to_owned(), "europe-west1".to_owned()],
                 invokers: vec![gateway.clone(), pusher.clone()],
                 custom_audiences: Vec::new(),
+                backend: None,
             }],
             accounts: vec![gateway.clone(), pusher],
             default_account: gateway,

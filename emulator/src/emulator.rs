@@ -10,7 +10,7 @@ use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
 use crate::config::{Config, Grant, Service};
-use crate::faults::Faults;
+use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
@@ -238,17 +238,28 @@ impl Parts<'_> {
         for name in [&service.name, region] {
             check_name(name)?;
         }
-        let urls = Urls::new(&service.name, self.config.project_number, region);
+        let project = (&*self.config.project_id, self.config.project_number);
+        let urls = Urls::new(&service.name, project, region);
+        let faults = Arc::<RegionFaults>::default();
+        let iam = Iam::new(Arc::clone(self.issuer), service, &urls);
+        let bindings = iam.bindings();
         let front = FrontEnd {
-            iam: Iam::new(Arc::clone(self.issuer), service, &urls),
+            faults: Arc::clone(&faults),
+            urls: urls.clone(),
+            iam,
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
-            container: Container { service: service.name.clone(), region: region.to_owned() },
+            container: Container {
+                service: service.name.clone(),
+                region: region.to_owned(),
+                backend: service.backend,
+            },
         };
         let addr = SocketAddr::new(self.config.host, 0);
         let what = format!("{} in {region}", service.name);
         let listener = listen(self.ca, addr, &urls.hosts(), &what, Arc::new(front))?;
-        Ok(Region { service: service.name.clone(), region: region.to_owned(), urls, listener })
+        let (service, region) = (service.name.clone(), region.to_owned());
+        Ok(Region { service, region, urls, bindings, faults, listener })
     }
 }
 

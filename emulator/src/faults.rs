@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -143,6 +144,35 @@ impl Faults {
     /// Whether ID tokens for that audience can be had.
     pub(crate) fn mints_for(&self, audience: &str) -> bool {
         lock(&self.unmintable).as_deref() != Some(audience)
+    }
+}
+
+/// How a service fails in one region. That it is down altogether is
+/// [`Region::stop`](crate::Region::stop).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionFault {
+    /// Each call waits for so long before it is served.
+    Latency(Duration),
+    /// It takes calls and never answers.
+    Hang,
+    /// It takes calls and resets the connection, over HTTP/2 the stream.
+    Reset,
+    /// Google's front end answers with this status and its page, such as 503
+    /// where no instance can be started, or 429 where there may be no more.
+    FrontEnd(StatusCode),
+}
+
+/// The fault of one region that is in force, if any is.
+#[derive(Debug, Default)]
+pub(crate) struct RegionFaults(Mutex<Option<RegionFault>>);
+
+impl RegionFaults {
+    pub(crate) fn set(&self, fault: Option<RegionFault>) {
+        *lock(&self.0) = fault;
+    }
+
+    pub(crate) fn now(&self) -> Option<RegionFault> {
+        *lock(&self.0)
     }
 }
 

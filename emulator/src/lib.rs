@@ -34,12 +34,13 @@ mod run;
 mod socket;
 mod sync;
 pub mod timeline;
+mod websocket;
 
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, Grant, Provider, Service, User};
 pub use emulator::{Emulator, StartError};
-pub use faults::{Fault, Faults, OVERSIZE};
+pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
 pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;

@@ -4,12 +4,13 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::answers::{Answer, Reset};
 use crate::socket::{Scissors, Socket};
+use crate::websocket;
 
 /// The first byte of a TLS connection: a record that holds a handshake
 /// (RFC 8446, section 5.1). No HTTP method begins with it.
@@ -168,10 +170,17 @@ async fn serve<H: Handler>(
     handler: Arc<H>,
     scissors: Scissors,
 ) {
+    let switched = Arc::new(OnceLock::new());
+    let switch = Arc::clone(&switched);
     let service = service_fn(move |request| {
         let (handler, scissors) = (Arc::clone(&handler), scissors.clone());
+        let switch = Arc::clone(&switch);
         async move {
             let answer = handler.handle(request).await;
+            if let Some(upgrade) = answer.extensions().get::<OnUpgrade>() {
+                // A connection changes only once.
+                let _ = switch.set(upgrade.clone());
+            }
             match answer.extensions().get::<Reset>() {
                 None => Ok(answer),
                 Some(_) => {
@@ -184,6 +193,10 @@ async fn serve<H: Handler>(
     });
     // A connection that breaks concerns the client, who sees it too.
     let _ = auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
+    // Here, so that it ends with the listener as everything else does.
+    if let Some(upgrade) = switched.get() {
+        websocket::echo(upgrade.clone()).await;
+    }
 }

@@ -24,6 +24,8 @@ pub enum Verdict {
         /// Why, as [`remint_idtoken::Reason::code`] has it.
         code: &'static str,
     },
+    /// It did not either: the region had been told to fail.
+    Failed,
 }
 
 impl fmt::Display for Verdict {
@@ -31,6 +33,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accepted => f.write_str("accepted"),
             Self::Refused { status, code } => write!(f, "{status} {code}"),
+            Self::Failed => f.write_str("failed"),
         }
     }
 }
@@ -99,7 +102,8 @@ impl Timeline {
     /// How many calls a region has refused.
     #[must_use]
     pub fn refused(&self, region: &str) -> usize {
-        self.count(|call| call.region == region && call.verdict != Verdict::Accepted)
+        let is_refusal = |call: &Call| matches!(call.verdict, Verdict::Refused { .. });
+        self.count(|call| call.region == region && is_refusal(call))
     }
 
     /// Forgets all calls.

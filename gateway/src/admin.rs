@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::assertion::KEYS_PATH;
+use crate::balance::Member;
 use crate::instance::Instance;
 use crate::status::status;
 
@@ -88,10 +89,15 @@ fn ready(missing: &[String]) -> Response<Full<Bytes>> {
 /// What is not counted as it happens is looked up when it is asked for.
 fn metrics(instance: &Instance) -> String {
     let (now, gateway) = (std::time::Instant::now(), instance.gateway());
+    let time = gateway.proxy.clock.now();
     for service in &gateway.services {
+        let panics = service.balancer.is_panicking(service.with_token(time), now);
+        service.counters.panic.set(panics.into());
         for region in &service.regions {
-            let is_ejected = region.health.is_ejected(now);
-            region.counters.ejected.set(i64::from(is_ejected));
+            let member = region.member();
+            let is_ejected = member.is_some_and(|it| it.is_ejected(now));
+            region.counters.ejected.set(is_ejected.into());
+            region.counters.in_flight.set(member.map_or(0, Member::in_flight).into());
         }
     }
     let (metrics, in_flight) = (&gateway.proxy.metrics, &gateway.proxy.in_flight);

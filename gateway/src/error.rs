@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use remint_idtoken::{Answer as RefusalAnswer, Refusal};
 
-pub(crate) use rendering::{Form, is_grpc};
+pub(crate) use rendering::{ANSWER_REASON, Form, is_grpc};
 
 use crate::upstream::BodyFault;
 

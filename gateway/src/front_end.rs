@@ -1,18 +1,56 @@
-//! Refusals of Cloud Run's front end, told apart from the service's own.
+//! What Cloud Run's front end says itself, told apart from the service's own
+//! answers.
 
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
-/// Whether an answer looks like the front end's "you may not". It says 401 in
-/// HTML and with a challenge, 403 in HTML alone: a service's own 403 may look
-/// the same, so this is for the log and decides nothing.
-pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+use crate::config::Kind;
+use crate::retry::Cause;
+
+/// Stands for an account that can't be told.
+const ACCOUNT: &str = "SERVICE_ACCOUNT_EMAIL";
+
+/// How much of a page is looked at. Google's say what matters in the first few
+/// hundred bytes, or behind a kilobyte of style.
+pub(crate) const LOOKED_AT: usize = 2048;
+/// No page of the front end is longer; what is known to be is not looked at.
+const LONGEST_PAGE: u64 = 16 * 1024;
+
+/// How the plain error pages of Google's front ends go on after their title.
+const PLAIN_PAGE: &str = "<body text=#000000 bgcolor=#ffffff>\n<h1>Error: ";
+/// How the title of the others ends.
+const STYLED_TITLE: &str = ")!!1</title>";
+/// What it says to those who may not.
+const NO_PERMISSION: &str = "Your client does not have permission to get URL";
+
+/// Whether an answer may be the front end's own, so that its page is worth a
+/// look: HTML, and with 401 the challenge that Google sends.
+pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let is_html = text(CONTENT_TYPE).starts_with("text/html");
+    let is_page = text(CONTENT_TYPE).starts_with("text/html")
+        && !headers.contains_key(CONTENT_ENCODING)
+        && length.is_none_or(|length| length <= LONGEST_PAGE);
+    is_page
+        && match status.as_u16() {
+            401 => text(WWW_AUTHENTICATE).starts_with("Bearer"),
+            403 | 429 | 500 | 502..=504 => true,
+            _ => false,
+        }
+}
+
+/// What the front end says, if it is the one who speaks: by the page of an
+/// answer that [may be its own](may_be_its_own).
+pub(crate) fn cause(status: StatusCode, beginning: &[u8]) -> Option<Cause> {
+    let page = beginning.get(..LOOKED_AT).unwrap_or(beginning);
+    let has = |text: &str| page.windows(text.len()).any(|part| part == text.as_bytes());
+    let is_styled = || has(STYLED_TITLE) && has(&format!("<title>Error {} (", status.as_u16()));
+    if !has(PLAIN_PAGE) && !is_styled() {
+        return None;
+    }
     match status {
-        StatusCode::UNAUTHORIZED => is_html && text(WWW_AUTHENTICATE).starts_with("Bearer"),
-        StatusCode::FORBIDDEN => is_html,
-        _ => false,
+        StatusCode::UNAUTHORIZED => has(NO_PERMISSION).then_some(Cause::TokenRefused),
+        StatusCode::FORBIDDEN => has(NO_PERMISSION).then_some(Cause::CallerRefused),
+        _ => Some(Cause::FrontEndFailed),
     }
 }
 
@@ -26,11 +64,46 @@ pub(crate) fn likely_cause(status: StatusCode) -> &'static str {
     }
 }
 
+/// The command that lets `account` call what stands in a region: at that host
+/// and below that path. None if Google does not guard it.
+pub(crate) fn grant_command(
+    kind: Kind,
+    host: &str,
+    path: &str,
+    account: Option<&str>,
+) -> Option<String> {
+    let member = format!("--member=serviceAccount:{}", account.unwrap_or(ACCOUNT));
+    match kind {
+        Kind::CloudRun => Some(invoker_command(host, account)),
+        Kind::CloudFunction => {
+            let (name, region) = (path.trim_start_matches('/'), function_region(host));
+            Some(format!(
+                "gcloud functions add-iam-policy-binding {name} --region={} {member} \
+                 --role=roles/cloudfunctions.invoker",
+                region.unwrap_or("REGION")
+            ))
+        }
+        Kind::Iap => Some(format!(
+            "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
+             --service=BACKEND_SERVICE {member} --role=roles/iap.httpsResourceAccessor"
+        )),
+        Kind::Other => None,
+    }
+}
+
+/// The region of `REGION-PROJECT.cloudfunctions.net`. Names of regions have one
+/// hyphen.
+fn function_region(host: &str) -> Option<&str> {
+    let name = host.strip_suffix(".cloudfunctions.net")?;
+    let end = name.match_indices('-').nth(1)?.0;
+    name.get(..end)
+}
+
 /// The command that lets `account` call the service at `host`. Names that
 /// can't be told stand in capitals.
-pub(crate) fn invoker_command(host: &str, account: Option<&str>) -> String {
+fn invoker_command(host: &str, account: Option<&str>) -> String {
     let (service, region) = service_of(host).unwrap_or(("SERVICE", "REGION"));
-    let account = account.unwrap_or("SERVICE_ACCOUNT_EMAIL");
+    let account = account.unwrap_or(ACCOUNT);
     format!(
         "gcloud run services add-iam-policy-binding {service} --region={region} \
          --member=serviceAccount:{account} --role=roles/run.invoker"
@@ -51,27 +124,94 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    fn headers(kind: &'static str, challenge: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        headers
+    }
+
+    fn may(status: u16, headers: &HeaderMap, length: Option<u64>) -> bool {
+        may_be_its_own(StatusCode::from_u16(status).unwrap(), headers, length)
+    }
+
+    fn told(status: u16, page: &str) -> Option<Cause> {
+        cause(StatusCode::from_u16(status).unwrap(), page.as_bytes())
+    }
+
     #[test]
-    fn what_the_front_end_says_is_told_apart_by_html_and_challenge() {
-        let answer = |kind, challenge: Option<&'static str>| {
-            let mut headers =
-                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            if let Some(challenge) = challenge {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            headers
-        };
+    fn a_401_needs_html_and_a_challenge_to_be_looked_at() {
+        let html = "text/html; charset=UTF-8";
         let challenge = Some("Bearer error=\"invalid_token\"");
-        let html = answer("text/html; charset=UTF-8", challenge);
-        assert!(is_refusal(StatusCode::UNAUTHORIZED, &html));
-        assert!(is_refusal(StatusCode::FORBIDDEN, &html));
-        assert!(!is_refusal(StatusCode::OK, &html));
-        let json = answer("application/json", challenge);
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &json));
-        assert!(!is_refusal(StatusCode::FORBIDDEN, &json));
-        assert!(is_refusal(StatusCode::FORBIDDEN, &answer("text/html", None)));
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", None)));
-        assert!(!is_refusal(StatusCode::UNAUTHORIZED, &answer("text/html", Some("Basic"))));
+        assert!(may(401, &headers(html, challenge), Some(300)));
+        assert!(!may(401, &headers(html, None), None));
+        assert!(!may(401, &headers(html, Some("Basic")), None));
+        assert!(!may(401, &headers("application/json", challenge), None));
+        assert!(!may(401, &headers(html, challenge), Some(1 << 20)));
+        let mut packed = headers(html, challenge);
+        packed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!may(401, &packed, None));
+        for status in [403, 429, 500, 502, 503, 504] {
+            assert!(may(status, &headers(html, None), None), "{status}");
+        }
+        for status in [200, 204, 302, 400, 404, 501] {
+            assert!(!may(status, &headers(html, challenge), None), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_google_s_page_makes_an_answer_the_front_end_s() {
+        let page = |title: &str, text: &str| {
+            format!(
+                "<html><head>\n<meta http-equiv=\"content-type\" \
+                 content=\"text/html;charset=utf-8\">\n<title>{title}</title>\n</head>\n\
+                 <body text=#000000 bgcolor=#ffffff>\n<h1>Error: {title}</h1>\n<h2>{text}</h2>\n"
+            )
+        };
+        let refusal = page("Unauthorized", "Your client does not have permission to get URL /");
+        assert_eq!(told(401, &refusal), Some(Cause::TokenRefused));
+        assert_eq!(told(403, &refusal), Some(Cause::CallerRefused));
+        let failure = page("Server Error", "The service you requested is not available yet.");
+        assert_eq!(told(503, &failure), Some(Cause::FrontEndFailed));
+        assert_eq!(told(401, &failure), None);
+        let styled = |title: &str, text: &str| {
+            let style = "*{margin:0;padding:0}".repeat(50);
+            format!(
+                "<!DOCTYPE html>\n<html lang=en>\n<title>Error {title}!!1</title>\n\
+                 <style>{style}</style>\n<p><b>{title}.</b>\n<p>{text}"
+            )
+        };
+        let failure = styled("502 (Server Error)", "The server encountered a temporary error");
+        assert_eq!(told(502, &failure), Some(Cause::FrontEndFailed));
+        assert_eq!(told(503, &failure), None, "that is another's page");
+        let refusal_2 =
+            styled("403 (Forbidden)", "Your client does not have permission to get URL");
+        assert_eq!(told(403, &refusal_2), Some(Cause::CallerRefused));
+        let own = "<html><body>Your client does not have permission to get URL /</body></html>";
+        for status in [401, 403, 503] {
+            assert_eq!(told(status, own), None);
+            assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
+            assert_eq!(told(status, ""), None);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_region_has_its_own_command() {
+        let host = "europe-west1-my-project.cloudfunctions.net";
+        let command = grant_command(Kind::CloudFunction, host, "/orders", Some("g@p")).unwrap();
+        assert_eq!(
+            command,
+            "gcloud functions add-iam-policy-binding orders --region=europe-west1 \
+             --member=serviceAccount:g@p --role=roles/cloudfunctions.invoker"
+        );
+        let unknown = grant_command(Kind::CloudFunction, "127.0.0.1", "/orders", None).unwrap();
+        assert!(unknown.contains("--region=REGION --member=serviceAccount:SERVICE_ACCOUNT_EMAIL"));
+        let run = grant_command(Kind::CloudRun, "a-1.us-east1.run.app", "", None);
+        assert_eq!(run, Some(invoker_command("a-1.us-east1.run.app", None)));
+        let iap = grant_command(Kind::Iap, "x.example", "", None).unwrap();
+        assert!(iap.ends_with("--role=roles/iap.httpsResourceAccessor"));
+        assert_eq!(grant_command(Kind::Other, "x.example", "", None), None);
     }
 
     #[test]

@@ -1,31 +1,32 @@
-//! Builds everything from a configuration, of what is there already where
-//! that is the same.
+//! What one configuration makes, of what is there already where that is the
+//! same.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
-use prometheus_client::metrics::counter::Counter;
-use remint_idtoken::{Policy, UnixTime};
+use remint_idtoken::UnixTime;
 
 use crate::assertion::Asserter;
-use crate::config::{self, Config, Identity, Origin, Tls};
-use crate::headers::{TokenHeader, TokenPlaces};
+use crate::config::{self, Config, HostPort, Locality, Tls};
+use crate::doorbell::Task;
+use crate::headers::TokenPlaces;
 use crate::in_flight::InFlight;
-use crate::kept::{FreshToken, Kept, Way, Ways};
-use crate::keys::{IssuerKeys, KeySource, Keyring, key_origin};
+use crate::kept::{FreshToken, Kept};
+use crate::keys::Keyring;
+use crate::locality;
 use crate::metrics::Metrics;
-use crate::mint::Source;
+use crate::probe;
 use crate::proxy::{Proxy, Route};
-use crate::region::Health;
 use crate::request::RequestIds;
-use crate::server::Door;
-use crate::service::{Region, Service};
+use crate::retry::{Limits, ReplayMemory, default_per_try};
+use crate::server::{Door, Peer};
+use crate::service::Service;
+use crate::site::{Site, fetcher};
 use crate::token_store::TokenStore;
-use crate::upstream::{Connector, ConnectorError, Pool, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, ResponseBody};
 
 /// What one configuration makes of the gateway. Requests that began with it
 /// finish with it, also when there is a newer one.
@@ -39,6 +40,7 @@ pub(crate) struct Gateway {
     pub(crate) drain: Drain,
     /// They are kept fresh for as long as they are held.
     _tokens: Vec<Arc<FreshToken>>,
+    _tasks: Vec<Task>,
 }
 
 /// How it stops.
@@ -50,39 +52,40 @@ pub(crate) struct Drain {
     pub(crate) limit: Duration,
 }
 
-/// A token that is being put into use, and the counters of its regions.
-type Counted = (Arc<FreshToken>, Vec<[Counter; 2]>);
-
 impl Gateway {
     /// Must be called in a tokio runtime: new parts' tasks begin at once.
     pub(crate) fn build(config: &Config, kept: &Kept) -> Result<Self, ConnectorError> {
         let connector = Connector::new(&config.upstream)?;
-        let mut site = Site { config, connector: &connector, kept, tokens: Vec::new() };
+        let mut site = Site::new(config, &connector, kept);
         let services = config.services.iter().map(|it| site.service(it));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let issuers = site.issuers(&config.policy)?;
         let places = |limits: &_| Ok::<_, ConnectorError>(InFlight::new(limits));
         let in_flight = kept.in_flight.get(config.limits.in_flight.clone(), places)?;
+        let held = |limit: &_| {
+            Ok::<_, ConnectorError>(ReplayMemory::new(*limit, kept.metrics.replay_bytes()))
+        };
+        let replay = kept.replay.get(config.upstream.replay_memory, held)?;
+        let mut tasks: Vec<Task> =
+            locality_task(&config.locality, &connector, &services)?.into_iter().collect();
         // Nothing fails from here on: parts that are in use may change.
+        tasks.extend(probe_tasks(config, &services, kept));
         let remembered = TokenStore::new(config.token_cache, kept.metrics.token_looks());
         let clock = Arc::clone(&kept.clock);
         let keyring = Keyring::new(&config.policy, issuers, clock, remembered);
-        let tokens = site.tokens.into_iter().map(|(token, counters)| {
-            token.count(counters);
-            token
-        });
         Ok(Self {
-            _tokens: tokens.collect(),
+            _tokens: site.into_tokens(),
+            _tasks: tasks,
             proxy: Proxy {
                 policy: config.policy.clone(),
                 keyring: Arc::new(keyring),
                 routes: routes(config, &services, &kept.metrics),
                 clock: Arc::clone(&kept.clock),
                 metrics: Arc::clone(&kept.metrics),
-                response_timeout: config.upstream.response_timeout,
                 max_headers: config.limits.max_headers,
                 body_timeout: config.limits.body_timeout,
                 in_flight,
+                replay,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
                 token_places: TokenPlaces::of(&config.policy),
@@ -98,98 +101,10 @@ impl Gateway {
     /// Answers a request.
     pub(crate) async fn answer(
         &self,
-        peer: &HeaderValue,
+        peer: &Peer,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        self.proxy.handle(peer, request).await
-    }
-}
-
-/// What services are built with.
-struct Site<'a> {
-    config: &'a Config,
-    connector: &'a Connector,
-    kept: &'a Kept,
-    tokens: Vec<Counted>,
-}
-
-impl Site<'_> {
-    fn service(&mut self, settings: &config::Service) -> Result<Arc<Service>, ConnectorError> {
-        let name = &settings.name;
-        let regions = settings.regions.iter().map(|region| self.region(settings, region));
-        let regions: Vec<Region> = regions.collect::<Result<_, _>>()?;
-        Ok(Arc::new(Service {
-            name: Arc::clone(name),
-            token_headers: TokenHeader::of_all(regions.iter().map(|region| region.token_header)),
-            host: settings.host,
-            regions,
-            turn: AtomicUsize::new(0),
-            retries: self.kept.metrics.retries(name),
-            news: Arc::clone(&self.kept.news),
-        }))
-    }
-
-    fn region(
-        &mut self,
-        service: &config::Service,
-        settings: &config::Region,
-    ) -> Result<Region, ConnectorError> {
-        let token = self.token(service, settings)?;
-        let (kept, origin) = (self.kept, &settings.origin);
-        let key = ((Arc::clone(&service.name), Arc::clone(&settings.name)), self.way(origin));
-        let healthy = |_: &_| Ok::<_, ConnectorError>(Health::default());
-        Ok(Region {
-            name: Arc::clone(&settings.name),
-            host: host_header(&origin.authority())?,
-            token_header: service.token_header,
-            token: Arc::clone(&token.slot),
-            health: kept.healths.get(key.clone(), healthy)?,
-            pool: kept.pools.get(key, |_| {
-                let dialer = self.connector.dialer(origin)?;
-                Ok::<_, ConnectorError>(Pool::new(dialer, Arc::clone(&kept.clock)))
-            })?,
-            counters: kept.metrics.region(&service.name, &settings.name),
-            warned_at: AtomicU64::new(0),
-        })
-    }
-
-    /// The token for a region: one for all that have its audience, minted for
-    /// the same identity.
-    fn token(
-        &mut self,
-        service: &config::Service,
-        region: &config::Region,
-    ) -> Result<Arc<FreshToken>, ConnectorError> {
-        let key = (service.identity.clone(), Ways::new(&self.config.upstream));
-        let source = |(identity, _): &(Identity, _)| Source::new(identity, self.connector);
-        let source = self.kept.sources.get(key.clone(), source)?;
-        let audience = &region.audience;
-        let start = |_: &_| Ok::<_, ConnectorError>(FreshToken::start(self.kept, audience, source));
-        let token = self.kept.tokens.get((key, Arc::clone(audience)), start)?;
-        let counters = self.kept.metrics.mints(&service.name, &region.name);
-        match self.tokens.iter_mut().find(|(it, _)| Arc::ptr_eq(it, &token)) {
-            Some((_, shared)) => shared.push(counters),
-            None => self.tokens.push((Arc::clone(&token), vec![counters])),
-        }
-        Ok(token)
-    }
-
-    /// The issuers whose keys are fetched. Those that stand in the
-    /// configuration are the authority's own from the start.
-    fn issuers(&self, policy: &Policy) -> Result<Vec<IssuerKeys>, ConnectorError> {
-        let fetched = policy.issuers().iter().filter_map(|it| Some((it, it.key_url()?)));
-        let issuers = fetched.map(|(issuer, url)| {
-            let key = (url.clone(), self.way(&key_origin(url)?));
-            let (times, clock) = (policy.key_times(), &self.kept.clock);
-            let start = |_: &_| KeySource::start(url, self.connector, times, clock);
-            let source = self.kept.keys.get(key, start)?;
-            Ok(IssuerKeys { issuer: issuer.clone(), source })
-        });
-        issuers.collect()
-    }
-
-    fn way(&self, origin: &Origin) -> Way {
-        Way::new(&self.config.upstream, origin)
+        self.proxy.handle(&peer.address, request).await
     }
 }
 
@@ -206,6 +121,7 @@ fn routes(
                 counters: metrics.requests(&service.name, &it.rule),
                 max_body: it.max_body,
                 telling: it.telling,
+                limits: limits(&it.attempts, config.upstream.response_timeout),
             };
             (Arc::clone(&it.rule), route)
         })
@@ -213,6 +129,44 @@ fn routes(
     routes.collect()
 }
 
-fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {
-    HeaderValue::from_str(authority).map_err(|_| ConnectorError::Name(authority.to_owned()))
+fn limits(settings: &config::Attempts, usual_timeout: Duration) -> Limits {
+    let timeout = settings.timeout.unwrap_or(usual_timeout);
+    Limits {
+        attempts: settings.attempts,
+        at_least_once: settings.at_least_once,
+        replay_limit: settings.replay_limit,
+        timeout,
+        per_try_timeout: settings.per_try_timeout.unwrap_or_else(|| default_per_try(timeout)),
+    }
+}
+
+/// The task that finds out where the gateway runs, where it is not told.
+fn locality_task(
+    locality: &Locality,
+    connector: &Connector,
+    services: &[Arc<Service>],
+) -> Result<Option<Task>, ConnectorError> {
+    match locality {
+        Locality::Anywhere => Ok(None),
+        Locality::Region(name) => {
+            locality::tell(services, name);
+            Ok(None)
+        }
+        Locality::Ask(HostPort { host, port }) => {
+            let fetcher = fetcher(false, &format!("{host}:{port}"), connector)?;
+            Ok(Some(Task::spawn(locality::find(fetcher, services.to_vec()))))
+        }
+    }
+}
+
+fn probe_tasks(config: &Config, services: &[Arc<Service>], kept: &Kept) -> Vec<Task> {
+    let pairs = config.services.iter().zip(services);
+    let probed = pairs.filter_map(|(settings, service)| Some((settings.probe.as_ref()?, service)));
+    let tasks = probed.flat_map(|(settings, service)| {
+        (0..service.regions.len()).map(|place| {
+            let (service, clock) = (Arc::clone(service), Arc::clone(&kept.clock));
+            Task::spawn(probe::keep_probing(service, place, settings.clone(), clock))
+        })
+    });
+    tasks.collect()
 }

@@ -5,10 +5,10 @@ pub(crate) mod trace;
 mod untold;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use remint_idtoken::is_own_header;
 
 pub(crate) use passage::{Passage, TokenPlaces, may_pass_token};
@@ -38,10 +38,11 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// The header in which a region finds the gateway's token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenHeader {
     /// `X-Serverless-Authorization`, which leaves `Authorization` to the
     /// application.
+    #[default]
     XServerlessAuthorization,
     /// `Authorization`.
     Authorization,
@@ -89,7 +90,6 @@ pub(crate) fn prepare(headers: &mut HeaderMap, passage: &Passage<'_>, arrival: A
     join_cookies(headers);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     append_via(headers, arrival.version);
     headers.insert(REQUEST_ID, arrival.id);
@@ -172,20 +172,6 @@ pub(crate) fn address(headers: &mut HeaderMap, token_headers: &[TokenHeader], to
     }
 }
 
-/// Says how the body is delimited where the body alone does not tell the
-/// HTTP/1.1 client: it takes a `GET` without a length for one without a body,
-/// and Google's front end asks for a length where there could be a body.
-pub(crate) fn set_framing(headers: &mut HeaderMap, method: &Method, is_empty: bool) {
-    if headers.contains_key(CONTENT_LENGTH) {
-        return;
-    }
-    if !is_empty {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-}
-
 /// Removes what was meant for this hop, and what it names as such.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
@@ -212,6 +198,7 @@ fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     named.iter().for_each(|name| drop(headers.remove(name)));
 }
 
+/// Whether a header that is a list has that token, in any case.
 pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {

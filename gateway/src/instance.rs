@@ -84,7 +84,7 @@ impl Instance {
         let names = new.region_names();
         let old = self.current.swap(new);
         for (service, region) in old.region_names().difference(&names) {
-            self.kept.metrics.forget_ejection(service, region);
+            self.kept.metrics.forget_region(service, region);
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Instance {
     ) -> Response<ResponseBody> {
         let is_http_2 = request.version() == Version::HTTP_2;
         let gateway = self.gateway();
-        let mut response = gateway.answer(&peer.address, request).await;
+        let mut response = gateway.answer(peer, request).await;
         if !is_http_2 && self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -13,15 +13,18 @@ use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::policy::KeyUrl;
 use rustls::pki_types::CertificateDer;
 
+use crate::balance::Balancer;
 use crate::clock::Clock;
-use crate::config::{HostPort, Identity, InFlightLimits, Origin, Tls, Upstream};
+use crate::config::{
+    HostPort, Identity, InFlightLimits, Locality, Origin, Outlier, RetryBudget, Tls, Upstream,
+};
 use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
 use crate::keys::KeySource;
 use crate::metrics::Metrics;
 use crate::mint::{Slot, Source, keep_fresh};
-use crate::region::Health;
-use crate::upstream::Pool;
+use crate::retry::{Budget, ReplayMemory};
+use crate::upstream::{Pool, PoolSettings};
 
 /// All parts that outlive a configuration.
 pub(crate) struct Kept {
@@ -29,8 +32,11 @@ pub(crate) struct Kept {
     pub(crate) metrics: Arc<Metrics>,
     /// When attempts to mint have ended.
     pub(crate) news: Arc<News>,
-    pub(crate) pools: Parts<(RegionName, Way), Pool>,
-    pub(crate) healths: Parts<(RegionName, Way), Health>,
+    pub(crate) pools: Parts<PoolKey, Pool>,
+    pub(crate) balancers: Parts<BalancerKey, Balancer>,
+    pub(crate) budgets: Parts<(Arc<str>, RetryBudget), Budget>,
+    /// By its limit in bytes.
+    pub(crate) replay: Parts<usize, ReplayMemory>,
     pub(crate) sources: Parts<(Identity, Ways), Source>,
     pub(crate) tokens: Parts<((Identity, Ways), Arc<str>), FreshToken>,
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
@@ -38,8 +44,33 @@ pub(crate) struct Kept {
     tls: Mutex<Option<Tls>>,
 }
 
-/// A region by the names of its service and its own.
-pub(crate) type RegionName = (Arc<str>, Arc<str>);
+/// A region's connections.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PoolKey {
+    pub(crate) service: Arc<str>,
+    pub(crate) region: Arc<str>,
+    pub(crate) settings: PoolSettings,
+    pub(crate) way: Way,
+}
+
+/// How a service's regions have been doing. Where one comes or goes, all of
+/// them start anew.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct BalancerKey {
+    pub(crate) service: Arc<str>,
+    pub(crate) members: Vec<MemberKey>,
+    pub(crate) outlier: Outlier,
+    pub(crate) locality: Locality,
+}
+
+/// One of those regions.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct MemberKey {
+    pub(crate) name: Arc<str>,
+    pub(crate) weight: u32,
+    pub(crate) priority: u32,
+    pub(crate) way: Way,
+}
 
 /// All that a connection's way depends on: whoever makes connections of
 /// anything else puts it here too, or changes of it go unnoticed.
@@ -95,7 +126,9 @@ impl Kept {
             metrics: Arc::new(Metrics::new()),
             news: Arc::default(),
             pools: Parts::default(),
-            healths: Parts::default(),
+            balancers: Parts::default(),
+            budgets: Parts::default(),
+            replay: Parts::default(),
             sources: Parts::default(),
             tokens: Parts::default(),
             keys: Parts::default(),
@@ -126,10 +159,10 @@ impl<K, T> Default for Parts<K, T> {
 
 impl<K: PartialEq, T> Parts<K, T> {
     /// The part of that description, made if it is not there.
-    pub(crate) fn get<E>(
+    pub(crate) fn get<P: Into<Arc<T>>, E>(
         &self,
         key: K,
-        make: impl FnOnce(&K) -> Result<T, E>,
+        make: impl FnOnce(&K) -> Result<P, E>,
     ) -> Result<Arc<T>, E> {
         let mut parts = self.lock();
         parts.retain(|(_, part)| part.strong_count() > 0);
@@ -137,7 +170,7 @@ impl<K: PartialEq, T> Parts<K, T> {
         if let Some(found) = found {
             return Ok(found);
         }
-        let part = Arc::new(make(&key)?);
+        let part = make(&key)?.into();
         parts.push((key, Arc::downgrade(&part)));
         Ok(part)
     }
@@ -195,7 +228,7 @@ mod tests {
     #[test]
     fn a_part_that_cant_be_made_leaves_nothing() {
         let parts = Parts::<&str, u32>::default();
-        assert_eq!(parts.get("one", |_| Err("no")), Err("no"));
+        assert_eq!(parts.get("one", |_| Err::<u32, _>("no")), Err("no"));
         assert_eq!(parts.get("one", |_| Ok::<_, &str>(1)).map(|it| *it), Ok(1));
     }
 }

@@ -23,6 +23,8 @@
 
 mod admin;
 mod assertion;
+mod attempts;
+mod balance;
 pub mod clock;
 pub mod config;
 mod doorbell;
@@ -34,17 +36,21 @@ mod in_flight;
 mod instance;
 mod kept;
 mod keys;
+mod locality;
 mod metrics;
 mod mint;
 pub mod plugin_config;
+mod probe;
 mod proxy;
 mod random;
-mod region;
 mod reload;
+mod renewal;
 mod request;
+mod retry;
 mod running;
 mod server;
 mod service;
+mod site;
 mod status;
 #[cfg(test)]
 mod test_callers;

@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
 
+use crate::balance::Cause;
+use crate::retry;
 use crate::token_store::Looks;
 
 /// All figures.
@@ -18,7 +20,13 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
-    retries: Family<ServiceLabels, Counter>,
+    retries: Family<RetryLabels, Counter>,
+    withheld: Family<WithheldLabels, Counter>,
+    retried: Family<RetriedLabels, Counter>,
+    replay_bytes: Gauge,
+    front_end_refusals: Family<RegionStatusLabels, Counter>,
+    panics: Family<ServiceLabels, Counter>,
+    panic: Family<ServiceLabels, Gauge>,
     mints: Family<RegionOutcomeLabels, Counter>,
     token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
@@ -27,6 +35,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     pub(crate) in_flight: Gauge,
     pub(crate) queued: Gauge,
+    ejections: Family<EjectionLabels, Counter>,
+    region_in_flight: Family<RegionLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -62,6 +72,31 @@ struct ServiceLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RetryLabels {
+    service: String,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WithheldLabels {
+    service: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RetriedLabels {
+    service: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RegionStatusLabels {
+    service: String,
+    region: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RegionLabels {
     service: String,
     region: String,
@@ -74,6 +109,13 @@ struct RegionOutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EjectionLabels {
+    service: String,
+    region: String,
+    cause: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
@@ -83,6 +125,12 @@ impl Metrics {
             reported: Family::default(),
             attempts: Family::default(),
             retries: Family::default(),
+            withheld: Family::default(),
+            retried: Family::default(),
+            replay_bytes: Gauge::default(),
+            front_end_refusals: Family::default(),
+            panics: Family::default(),
+            panic: Family::default(),
             mints: Family::default(),
             token_looks: Looks::default(),
             ejected: Family::default(),
@@ -91,10 +139,13 @@ impl Metrics {
             connections: Gauge::default(),
             in_flight: Gauge::default(),
             queued: Gauge::default(),
+            ejections: Family::default(),
+            region_in_flight: Family::default(),
         };
         metrics.last_reload_successful.set(1);
         metrics.register();
         metrics.register_own();
+        metrics.register_balance();
         metrics
     }
 
@@ -110,6 +161,16 @@ impl Metrics {
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
         let retries = self.retries.clone();
         registry.register("retries", "Attempts after the first one of a request", retries);
+        let withheld = self.withheld.clone();
+        let help = "Attempts that were not made: for the budget, or for a body that was not held";
+        registry.register("retries_withheld", help, withheld);
+        let retried = self.retried.clone();
+        registry.register("retried_requests", "Requests with more than one attempt", retried);
+        let help = "Bytes of requests' bodies that are held to be sent again";
+        registry.register("replay_bytes", help, self.replay_bytes.clone());
+        let refusals = self.front_end_refusals.clone();
+        let help = "Answers with which a region's front end refused the gateway";
+        registry.register("front_end_refusals", help, refusals);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
         let looks = self.token_looks.clone();
@@ -117,8 +178,22 @@ impl Metrics {
         registry.register("remembered_tokens", hits, looks.hits);
         let misses = "Callers' tokens that were not, and were verified from the start";
         registry.register("unknown_tokens", misses, looks.misses);
+    }
+
+    /// What the choice of regions tells.
+    fn register_balance(&mut self) {
+        let registry = &mut self.registry;
         let ejected = self.ejected.clone();
         registry.register("region_ejected", "1 while a region is left alone", ejected);
+        let ejections = self.ejections.clone();
+        registry.register("ejections", "How often a region was left alone", ejections);
+        let in_flight = self.region_in_flight.clone();
+        registry.register("region_in_flight", "Requests under way in a region", in_flight);
+        let panic = self.panic.clone();
+        let help = "1 while so few regions are left that ejected ones are used too";
+        registry.register("service_panic", help, panic);
+        let panics = self.panics.clone();
+        registry.register("panic_choices", "Attempts for which ejections were ignored", panics);
     }
 
     fn register_own(&mut self) {
@@ -143,10 +218,11 @@ impl Metrics {
         self.last_reload_successful.set(i64::from(is_applied));
     }
 
-    /// No figure of this kind tells of the region any more.
-    pub(crate) fn forget_ejection(&self, service: &str, region: &str) {
-        let (service, region) = (service.to_owned(), region.to_owned());
-        self.ejected.remove(&RegionLabels { service, region });
+    /// No gauge tells of the region any more.
+    pub(crate) fn forget_region(&self, service: &str, region: &str) {
+        let labels = RegionLabels { service: service.to_owned(), region: region.to_owned() };
+        self.ejected.remove(&labels);
+        self.region_in_flight.remove(&labels);
     }
 
     /// The outcomes of one rule's requests.
@@ -195,15 +271,28 @@ impl Metrics {
             outcome,
         };
         let attempts = |outcome| self.attempts.get_or_create_owned(&labels(outcome));
+        let own = RegionLabels { service: service.to_owned(), region: region.to_owned() };
+        let ejections = Cause::ALL.map(|cause| {
+            let (service, region) = (service.to_owned(), region.to_owned());
+            let labels = EjectionLabels { service, region, cause: cause.name() };
+            (cause, self.ejections.get_or_create_owned(&labels))
+        });
         RegionCounters {
             answered: attempts("answered"),
+            unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
-            ejected: self.ejected.get_or_create_owned(&RegionLabels {
-                service: service.to_owned(),
-                region: region.to_owned(),
+            refused: [401, 403].map(|status| {
+                self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
+                    service: service.to_owned(),
+                    region: region.to_owned(),
+                    status,
+                })
             }),
+            ejected: self.ejected.get_or_create_owned(&own),
+            in_flight: self.region_in_flight.get_or_create_owned(&own),
+            ejections,
         }
     }
 
@@ -218,10 +307,39 @@ impl Metrics {
         })
     }
 
-    /// Attempts of a service's requests after their first.
-    pub(crate) fn retries(&self, service: &str) -> Counter {
-        let service = service.to_owned();
-        self.retries.get_or_create_owned(&ServiceLabels { service })
+    /// What is counted of requests that are sent again.
+    pub(crate) fn retries(&self, service: &str) -> RetryCounters {
+        let service = || service.to_owned();
+        let withheld = |reason| {
+            self.withheld.get_or_create_owned(&WithheldLabels { service: service(), reason })
+        };
+        let retried = |outcome| {
+            self.retried.get_or_create_owned(&RetriedLabels { service: service(), outcome })
+        };
+        RetryCounters {
+            by_cause: retry::Cause::ALL.map(|cause| {
+                let labels = RetryLabels { service: service(), cause: cause.name() };
+                self.retries.get_or_create_owned(&labels)
+            }),
+            over_budget: withheld("budget"),
+            not_held: withheld("body"),
+            answered: retried("answered"),
+            failed: retried("failed"),
+        }
+    }
+
+    /// The bytes of all bodies that are held.
+    pub(crate) fn replay_bytes(&self) -> Gauge {
+        self.replay_bytes.clone()
+    }
+
+    /// The figures of one service as a whole.
+    pub(crate) fn service(&self, service: &str) -> ServiceCounters {
+        let labels = ServiceLabels { service: service.to_owned() };
+        ServiceCounters {
+            panics: self.panics.get_or_create_owned(&labels),
+            panic: self.panic.get_or_create_owned(&labels),
+        }
     }
 
     /// All figures as text in the format of OpenMetrics.
@@ -263,7 +381,48 @@ pub(crate) struct RegionCounters {
     pub(crate) unreachable: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
+    /// Refusals of its front end: 401 and 403.
+    pub(crate) refused: [Counter; 2],
+    /// Answers of Google's front end that it could not serve.
+    pub(crate) unserved: Counter,
     pub(crate) ejected: Gauge,
+    pub(crate) in_flight: Gauge,
+    ejections: [(Cause, Counter); 6],
+}
+
+impl RegionCounters {
+    /// Counts an ejection.
+    pub(crate) fn ejected_for(&self, cause: Cause) {
+        if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
+            counter.inc();
+        }
+    }
+}
+
+/// What concerns a service as a whole.
+pub(crate) struct ServiceCounters {
+    /// Attempts for which ejections were ignored.
+    pub(crate) panics: Counter,
+    /// Whether they are now.
+    pub(crate) panic: Gauge,
+}
+
+/// What becomes of requests whose first attempt came to nothing.
+pub(crate) struct RetryCounters {
+    by_cause: [Counter; retry::Cause::ALL.len()],
+    pub(crate) over_budget: Counter,
+    pub(crate) not_held: Counter,
+    pub(crate) answered: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl RetryCounters {
+    /// Counts an attempt that is made because of this.
+    pub(crate) fn again(&self, cause: retry::Cause) {
+        if let Some(counter) = self.by_cause.get(cause.place()) {
+            counter.inc();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -279,16 +438,21 @@ mod tests {
         requests.answered(http::StatusCode::from_u16(999).unwrap());
         metrics.refused(&Reason::NoRule.into());
         metrics.reported(&Reason::TokenMissing.into());
-        metrics.retries("orders").inc();
+        metrics.retries("orders").again(retry::Cause::Lost);
+        metrics.service("orders").panics.inc();
         metrics.region("orders", "us").ejected.set(1);
+        metrics.region("orders", "us").ejected_for(Cause::FailureRate);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
             r#"remint_refusals_total{rule="",reason="no_rule"} 1"#,
             r#"remint_reported_total{rule="",reason="token_missing"} 1"#,
-            r#"remint_retries_total{service="orders"} 1"#,
+            r#"remint_retries_total{service="orders",cause="connection_lost"} 1"#,
             r#"remint_attempts_total{service="orders",region="us",outcome="answered"} 0"#,
             r#"remint_region_ejected{service="orders",region="us"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="failure_rate"} 1"#,
+            r#"remint_ejections_total{service="orders",region="us",cause="probes"} 0"#,
+            r#"remint_service_panic{service="orders"} 0"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

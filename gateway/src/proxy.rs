@@ -7,21 +7,21 @@ use std::time::Duration;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
-use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, debug, error_span, warn};
 
 use crate::assertion::Asserter;
+use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::config::{HostHeader, Telling};
 use crate::error::{Form, ProxyError, is_grpc};
-use crate::front_end;
-use crate::headers::{self, Address, Passage, TokenPlaces, trace};
+use crate::headers::{Address, Passage, TokenPlaces, trace};
 use crate::in_flight::{InFlight, Overloaded};
 use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
-use crate::request::{RequestIds, answered, prepared, shown, target};
-use crate::service::{Choice, Region, Service, Tried};
-use crate::upstream::{BodyFault, RegionBody, RequestBody, ResponseBody, SendError};
+use crate::request::{RequestIds, prepared, shown, target};
+use crate::retry::{Limits, ReplayMemory};
+use crate::service::{Choice, Service};
+use crate::upstream::{BodyFault, RequestBody, ResponseBody};
 
 /// All that requests need.
 pub(crate) struct Proxy {
@@ -31,11 +31,12 @@ pub(crate) struct Proxy {
     pub(crate) routes: HashMap<Arc<str>, Route>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) response_timeout: Duration,
     pub(crate) max_headers: usize,
     /// How long a request's body may pause before its answer begins.
     pub(crate) body_timeout: Duration,
     pub(crate) in_flight: Arc<InFlight>,
+    /// Where bodies are held.
+    pub(crate) replay: Arc<ReplayMemory>,
     pub(crate) ids: RequestIds,
     /// What the log may hold of refusals; the metrics count all.
     pub(crate) lines: Mutex<LineBudget>,
@@ -52,14 +53,7 @@ pub(crate) struct Route {
     /// The size of a request's body, if it is limited.
     pub(crate) max_body: Option<u64>,
     pub(crate) telling: Telling,
-}
-
-/// Why an attempt failed.
-enum Failed {
-    /// Another region may be tried with this.
-    Unsent(Box<Request<RequestBody>>),
-    /// The request may have done its work.
-    Sent(ProxyError),
+    pub(crate) limits: Limits,
 }
 
 impl Proxy {
@@ -78,7 +72,7 @@ impl Proxy {
         // All lines of this request's carry its trace, at any level.
         let span = error_span!("request", %trace_id);
         match self.relay(peer, &id, request).instrument(span).await {
-            Ok(response) => response.map(ResponseBody::Region),
+            Ok(response) => response,
             Err(error) => error.response(&id, form),
         }
     }
@@ -102,7 +96,7 @@ impl Proxy {
         peer: &HeaderValue,
         id: &HeaderValue,
         request: Request<Incoming>,
-    ) -> Result<Response<RegionBody>, ProxyError> {
+    ) -> Result<Response<ResponseBody>, ProxyError> {
         // hyper counts those of HTTP/1.1 itself, before it stores them.
         if request.headers().len() > self.max_headers {
             return Err(ProxyError::TooManyHeaders);
@@ -176,49 +170,17 @@ impl Proxy {
         admission: &Admission,
         id: &HeaderValue,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<RegionBody>, ProxyError> {
+    ) -> Result<Response<ResponseBody>, ProxyError> {
         request.body_mut().limit(route.max_body, self.body_timeout)?;
         let place = self.in_flight.enter().await.map_err(|Overloaded| ProxyError::Overloaded)?;
-        let mut response = self.forward(route, admission, id, request).await?;
-        response.body_mut().hold(place);
+        let attempts = Attempts::new(self, route, admission, id, &request);
+        let mut response = attempts.ok_or(ProxyError::TimedOut)?.run(request).await?;
+        response.body_mut().occupy(place);
         Ok(response)
     }
 
-    /// Sends the request to one region after the other, until it arrives.
-    async fn forward(
-        &self,
-        route: &Route,
-        admission: &Admission,
-        id: &HeaderValue,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<RegionBody>, ProxyError> {
-        let service = &*route.service;
-        let deadline = Instant::now().checked_add(self.response_timeout);
-        let deadline = deadline.ok_or(ProxyError::TimedOut)?;
-        let mut tried = Tried::default();
-        loop {
-            let Some(choice) = service.choose(tried, &*self.clock).await else {
-                return Err(match tried.is_empty() {
-                    true => ProxyError::NoToken,
-                    false => ProxyError::NoRegion,
-                });
-            };
-            if !tried.is_empty() {
-                service.retries.inc();
-            }
-            tried.add(choice.place);
-            let to = self.address_of(route, admission, &choice);
-            headers::address(request.headers_mut(), &service.token_headers, to);
-            match self.attempt(service, &choice, id, request, deadline).await {
-                Ok(response) => return Ok(response),
-                Err(Failed::Unsent(unsent)) => request = *unsent,
-                Err(Failed::Sent(error)) => return Err(error),
-            }
-        }
-    }
-
     /// The headers that differ from region to region.
-    fn address_of<'c>(
+    pub(crate) fn address_of<'c>(
         &self,
         route: &Route,
         admission: &Admission,
@@ -236,82 +198,10 @@ impl Proxy {
             assertion,
         }
     }
-
-    async fn attempt(
-        &self,
-        service: &Service,
-        choice: &Choice<'_>,
-        id: &HeaderValue,
-        request: Request<RequestBody>,
-        deadline: Instant,
-    ) -> Result<Response<RegionBody>, Failed> {
-        let region = choice.region;
-        let upload = request.body().upload();
-        let response = match timeout_at(deadline, region.pool.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(SendError::Lost(_))) if let Some(fault) = upload.fault() => {
-                return Err(Failed::Sent(fault.into()));
-            }
-            Ok(Err(error)) => return Err(failed(service, region, id, error)),
-            Err(_) => {
-                region.timed_out(&service.name, id, &upload);
-                return Err(Failed::Sent(ProxyError::TimedOut));
-            }
-        };
-        upload.answered();
-        region.answered(&service.name);
-        self.note_refusal(service, choice, id, &response);
-        Ok(answered(response))
-    }
-
-    /// A region that refuses the gateway is the operator's affair.
-    fn note_refusal(
-        &self,
-        service: &Service,
-        choice: &Choice<'_>,
-        id: &HeaderValue,
-        response: &Response<RegionBody>,
-    ) {
-        let (status, region) = (response.status(), choice.region);
-        if !front_end::is_refusal(status, response.headers()) || !region.may_warn(self.clock.now())
-        {
-            return;
-        }
-        let host = region.host.to_str().unwrap_or_default();
-        warn!(
-            request_id = shown(id),
-            service = &*service.name,
-            region = &*region.name,
-            status = status.as_u16(),
-            audience = choice.token.audience(),
-            likely_cause = front_end::likely_cause(status),
-            command = front_end::invoker_command(host, choice.token.account()),
-            "it looks as if the region's front end refused the gateway's token",
-        );
-    }
-}
-
-/// Whose doing it is that there is no answer.
-fn failed(service: &Service, region: &Region, id: &HeaderValue, error: SendError) -> Failed {
-    match error {
-        SendError::Unsent(request, error) => {
-            region.unreachable(&service.name, id, &error);
-            Failed::Unsent(request)
-        }
-        // Whom hyper calls the user is here the caller, whose body it is.
-        SendError::Lost(error) if error.is_user() => {
-            debug!(request_id = shown(id), "the caller broke the request off");
-            Failed::Sent(ProxyError::CallerGone)
-        }
-        SendError::Lost(error) => {
-            region.lost(&service.name, id, &error);
-            Failed::Sent(ProxyError::Lost)
-        }
-    }
 }
 
 impl Route {
-    fn count(&self, result: &Result<Response<RegionBody>, ProxyError>) {
+    fn count(&self, result: &Result<Response<ResponseBody>, ProxyError>) {
         let counters = &self.counters;
         let counter = match result {
             Ok(response) => return counters.answered(response.status()),

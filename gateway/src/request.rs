@@ -4,20 +4,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
-use http_body::Body;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use remint_idtoken::{Target, TargetError};
 
 use crate::headers::{self, Arrival, Passage, REQUEST_ID, TokenPlaces};
 use crate::random;
-use crate::upstream::{RegionBody, RequestBody};
+use crate::upstream::{RegionBody, RequestBody, confirm};
 
 /// The longest request id that is taken over from outside.
 const MAX_REQUEST_ID: usize = 128;
 
-/// What the request is for.
+/// What the request is for. What is to be a tunnel to some other place, or of
+/// some other protocol, is for nothing here.
 pub(crate) fn target(request: &Request<Incoming>) -> Result<Target<'_>, TargetError> {
+    if request.method() == Method::CONNECT {
+        return Err(TargetError::Path);
+    }
     let authority = authority(request.uri(), request.headers())?;
     let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     Target::parse(authority, path, request.method().as_str())
@@ -58,15 +61,12 @@ pub(crate) fn prepared(
     };
     let arrival = Arrival { peer, host, id: id.clone(), version: request.version() };
     headers::prepare(request.headers_mut(), passage, arrival);
-    let (method, is_empty) = (request.method().clone(), request.body().is_end_stream());
-    headers::set_framing(request.headers_mut(), &method, is_empty);
-    // HTTP/2 and proxies name the host in the target; HTTP/1.1 servers want
-    // the path alone.
+    // HTTP/2 and proxies name the host in the target; which host a region is
+    // told, and where, is not decided here.
     if request.uri().authority().is_some() {
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
     }
-    *request.version_mut() = Version::HTTP_11;
     request
 }
 
@@ -79,6 +79,9 @@ pub(crate) fn shown(id: &HeaderValue) -> &str {
 pub(crate) fn answered(mut response: Response<RegionBody>) -> Response<RegionBody> {
     headers::remove_hop_by_hop(response.headers_mut());
     headers::remove_own(response.headers_mut());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        confirm(response.headers_mut());
+    }
     let version = response.version();
     headers::append_via(response.headers_mut(), version);
     *response.version_mut() = Version::HTTP_11;

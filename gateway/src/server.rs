@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, warn};
+
+use crate::upstream::Switch;
 
 pub(crate) use connections::{Connections, Open};
 pub(crate) use door::Door;
@@ -120,8 +123,9 @@ async fn serve_one<H, F, B>(
         Ok(stream) => stream,
         Err(error) => return debug!(?address, %error, "no TLS with a caller"),
     };
-    let progress = Arc::new(Progress::new());
-    let service = service_fn(|request: Request<Incoming>| {
+    let (progress, switch) = (Arc::new(Progress::new()), Switch::default());
+    let service = service_fn(|mut request: Request<Incoming>| {
+        switch.mark(&mut request);
         let exchange = progress.request(request.version() == Version::HTTP_2);
         // hyper keeps room for this future for as long as the connection lasts:
         // in a box of its own it takes some kilobytes only while there is one.
@@ -132,11 +136,19 @@ async fn serve_one<H, F, B>(
         }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
-    let connection = watcher.watch(door.builder.serve_connection_with_upgrades(io, service));
+    let connection = door.builder.serve_connection_with_upgrades(io, service);
+    let mut connection = pin!(watcher.watch(connection));
     tokio::select! {
-        result = connection => if let Err(error) = result {
+        result = &mut connection => if let Err(error) = result {
             debug!(?address, %error, "connection failed");
         },
-        why = progress.stalled(&door.limits) => debug!(?address, why, "connection closed"),
+        why = progress.stalled(&door.limits) => {
+            return debug!(?address, why, "connection closed");
+        }
+    }
+    // What watches the connection is still there, so that a stop waits for
+    // the tunnel too.
+    if let Some(tunnel) = switch.take() {
+        tunnel.run().await;
     }
 }

@@ -1,24 +1,27 @@
 //! Services at run time: regions with their tokens, health and connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
-use prometheus_client::metrics::counter::Counter;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Uri};
 use remint_idtoken::UnixTime;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::balance::{Balancer, Cause, Failure, InFlight, Member, Places};
 use crate::clock::Clock;
-use crate::config::{HostHeader, TokenHeader};
+use crate::config::{HostHeader, Kind};
 use crate::doorbell::News;
 use crate::error::chain;
-use crate::metrics::RegionCounters;
+use crate::headers::{self, Address, TokenHeader};
+use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
-use crate::region::{Health, choose};
+use crate::random;
 use crate::request::shown;
-use crate::upstream::{ConnectError, Pool, Upload};
+use crate::retry::Budget;
+use crate::upstream::{ConnectError, LostError, Pool};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -32,9 +35,10 @@ pub(crate) struct Service {
     /// The headers that the tokens of its regions are in.
     pub(crate) token_headers: Vec<TokenHeader>,
     pub(crate) host: HostHeader,
-    /// Counts the choices, so that regions take turns.
-    pub(crate) turn: AtomicUsize,
-    pub(crate) retries: Counter,
+    pub(crate) retries: RetryCounters,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) balancer: Arc<Balancer>,
+    pub(crate) counters: ServiceCounters,
     /// When attempts to mint have ended.
     pub(crate) news: Arc<News>,
 }
@@ -42,44 +46,30 @@ pub(crate) struct Service {
 /// A service in one region.
 pub(crate) struct Region {
     pub(crate) name: Arc<str>,
+    /// Its place among the regions of its service, and in its balancer.
+    pub(crate) place: usize,
+    pub(crate) kind: Kind,
     pub(crate) host: HeaderValue,
+    /// What stands before the path of each request.
+    pub(crate) base_path: Arc<str>,
     pub(crate) token_header: TokenHeader,
     pub(crate) token: Arc<Slot>,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) health: Arc<Health>,
+    pub(crate) balancer: Arc<Balancer>,
     pub(crate) counters: RegionCounters,
     pub(crate) warned_at: AtomicU64,
 }
 
 /// The regions that a request was tried in: each at most once.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Tried(u64);
-
-impl Tried {
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(crate) fn add(&mut self, place: usize) {
-        self.0 |= bit(place);
-    }
-
-    fn contains(self, place: usize) -> bool {
-        self.0 & bit(place) != 0
-    }
-}
-
-/// The configuration allows as many regions as there are bits.
-fn bit(place: usize) -> u64 {
-    let place = u32::try_from(place).unwrap_or(u32::MAX);
-    1_u64.checked_shl(place).unwrap_or(u64::MAX)
-}
+pub(crate) use crate::balance::Places as Tried;
 
 /// A region and its token: the only way to send a request there.
 pub(crate) struct Choice<'s> {
     pub(crate) place: usize,
     pub(crate) region: &'s Region,
     pub(crate) token: Arc<MintedToken>,
+    /// Held until the answer has ended.
+    pub(crate) in_flight: InFlight,
 }
 
 impl Service {
@@ -105,16 +95,20 @@ impl Service {
     }
 
     fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
-        let may = |place: usize| {
-            let region = self.regions.get(place);
-            !tried.contains(place) && region.is_some_and(|it| it.token.has_token(now))
-        };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let healths = self.regions.iter().map(|region| &*region.health);
-        let place = choose(healths, may, turn, std::time::Instant::now())?;
-        let region = self.regions.get(place)?;
+        let instant = std::time::Instant::now();
+        let pick = self.balancer.pick(self.with_token(now), tried, instant)?;
+        if pick.panics {
+            self.counters.panics.inc();
+        }
+        let region = self.regions.get(pick.place)?;
         let token = region.token.token(now)?;
-        Some(Choice { place, region, token })
+        Some(Choice { place: pick.place, region, token, in_flight: pick.in_flight })
+    }
+
+    /// The regions that there are tokens for.
+    pub(crate) fn with_token(&self, now: UnixTime) -> Places {
+        let regions = self.regions.iter().filter(|it| it.token.has_token(now));
+        regions.map(|it| it.place).collect()
     }
 
     /// Has tokens fetched for the regions that are left. False if none can be
@@ -122,20 +116,51 @@ impl Service {
     fn hurry(&self, tried: Tried, now: UnixTime, patience: Duration) -> bool {
         let left = self.regions.iter().enumerate();
         let left = left.filter(|(place, _)| !tried.contains(*place));
+        // One that has a token is not used for another reason.
+        let left = left.filter(|(_, region)| !region.token.has_token(now));
         left.filter(|(_, region)| region.token.hurry(now, patience)).count() > 0
     }
 }
 
 impl Region {
-    /// It gave an answer, whatever it says.
+    /// Where a request for `uri` goes here. None if that is too long.
+    pub(crate) fn target(&self, uri: &Uri) -> Option<Uri> {
+        if self.base_path.is_empty() {
+            return Some(uri.clone());
+        }
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        format!("{}{path}", self.base_path).parse().ok()
+    }
+
+    /// Addresses a request of the gateway's own to this region.
+    pub(crate) fn address(&self, headers: &mut HeaderMap, token: &MintedToken) {
+        let (host, token_header) = (Some(&self.host), self.token_header);
+        let to = Address { host, token_header, token: token.header(), assertion: None };
+        headers::address(headers, &[token_header], to);
+    }
+
+    /// How it is doing.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.balancer.member(self.place)
+    }
+
+    /// Its application gave an answer, whatever it says.
     pub(crate) fn answered(&self, service: &str) {
         self.counters.answered.inc();
-        if self.health.succeeded() {
+        if self.balancer.answered(self.place, std::time::Instant::now()) {
             info!(service, region = &*self.name, "region is back");
         }
     }
 
-    /// No connection: the region is left alone for a while.
+    /// Google's front end answered that it could not serve.
+    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
+        self.counters.unserved.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, status, "the front end could not serve");
+        self.failed(service, Failure::FrontEnd);
+    }
+
+    /// No connection.
     pub(crate) fn unreachable(
         &self,
         service: &str,
@@ -143,42 +168,44 @@ impl Region {
         error: &ConnectError,
     ) {
         self.counters.unreachable.inc();
-        self.health.failed(std::time::Instant::now());
-        warn!(
-            service,
-            region = &*self.name,
-            request_id = shown(request_id),
-            error = %chain(error),
-            "region can't be reached and is left alone for a while",
-        );
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "region can't be reached");
+        self.failed(service, Failure::Unreachable);
     }
 
     /// The request was sent, and the connection broke.
-    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &hyper::Error) {
+    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
-        self.unanswered(service);
+        self.pool.close_idle();
+        self.failed(service, Failure::Lost);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
-    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, upload: &Upload) {
+    /// `had_time` if the region is to blame.
+    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, had_time: bool) {
         self.counters.timed_out.inc();
-        let waits_for_caller = upload.waits_for_caller();
         let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, waits_for_caller, "no answer in time");
-        // A caller who sends slowly says nothing about the region.
-        if !waits_for_caller {
-            self.unanswered(service);
+        warn!(service, region, request_id, had_time, "no answer in time");
+        if had_time {
+            self.pool.close_idle();
+            self.failed(service, Failure::TimedOut);
         }
     }
 
-    fn unanswered(&self, service: &str) {
-        self.pool.close_idle();
-        if self.health.unanswered(std::time::Instant::now()) {
-            let region = &*self.name;
-            warn!(service, region, "region gives no answers and is left alone for a while");
+    fn failed(&self, service: &str, failure: Failure) {
+        let now = std::time::Instant::now();
+        if let Some(cause) = self.balancer.failed(self.place, failure, now, random::unit()) {
+            self.ejected(service, cause);
         }
+    }
+
+    /// Tells that it is left alone.
+    pub(crate) fn ejected(&self, service: &str, cause: Cause) {
+        self.counters.ejected_for(cause);
+        let (region, cause) = (&*self.name, cause.name());
+        warn!(service, region, cause, "region is left alone for a while");
     }
 
     /// Whether it is time to say once more what is wrong with this region.

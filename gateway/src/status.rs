@@ -3,6 +3,7 @@
 use remint_idtoken::UnixTime;
 use serde_json::{Value, json};
 
+use crate::balance::Member;
 use crate::instance::{History, Instance};
 use crate::keys::KeyStatus;
 use crate::service::{Region, Service};
@@ -44,11 +45,13 @@ fn of_service(service: &Service, now: UnixTime) -> Value {
 }
 
 fn of_region(region: &Region, now: UnixTime) -> Value {
-    let ejected_for = region.health.ejected_for(std::time::Instant::now());
+    let member = region.member();
+    let ejected_for = member.and_then(|it| it.ejected_for(std::time::Instant::now()));
     let token = region.token.token(now);
     json!({
         "name": *region.name,
         "host": region.host.to_str().unwrap_or_default(),
+        "in_flight": member.map(Member::in_flight),
         "ejected_until": ejected_for.map(|it| now.plus(it).to_string()),
         "token": {
             "audience": region.token.audience(),

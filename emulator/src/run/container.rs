@@ -1,5 +1,6 @@
 //! The container behind a front end: it tells what reached it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -10,8 +11,10 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::iam::SIGNATURE_REMOVED;
+use super::{backend, events};
 use crate::answers::{Answer, json, text};
 use crate::redact::{claims_of, without_tokens};
+use crate::websocket;
 
 /// Requests with this header get their own body back.
 const ECHO_STREAM: &str = "x-echo-stream";
@@ -26,10 +29,11 @@ const CREDENTIALS: [&str; 6] = [
     "cookie",
 ];
 
-/// The built-in service.
+/// The built-in service, or the way to the user's own.
 pub(crate) struct Container {
     pub(crate) service: String,
     pub(crate) region: String,
+    pub(crate) backend: Option<SocketAddr>,
 }
 
 /// What the front end knows of an accepted call.
@@ -39,9 +43,23 @@ pub(super) struct Arrival {
 }
 
 impl Container {
-    pub(super) async fn answer(&self, parts: Parts, body: Incoming, arrival: Arrival) -> Answer {
+    pub(super) async fn answer(
+        &self,
+        mut parts: Parts,
+        body: Incoming,
+        arrival: Arrival,
+    ) -> Answer {
+        if let Some(backend) = self.backend {
+            return backend::pass_on(backend, parts, body).await;
+        }
         if let Some(wait) = number_after(parts.uri.path(), "delay") {
             tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        if let Some(answer) = websocket::accept(&mut parts) {
+            return answer;
+        }
+        if let Some(count) = number_after(parts.uri.path(), "events") {
+            return events::events(count, &parts, body);
         }
         if parts.headers.contains_key(ECHO_STREAM) {
             return stream_back(&parts.headers, body);
@@ -61,6 +79,7 @@ impl Container {
             ("service", self.service.clone().into()),
             ("region", self.region.clone().into()),
             ("method", parts.method.as_str().into()),
+            ("version", format!("{:?}", parts.version).into()),
             ("path", without_tokens(parts.uri.path()).into()),
             ("query", parts.uri.query().map(without_tokens).into()),
             ("host", host.into()),

@@ -1,15 +1,20 @@
 //! The front end: checks a call, writes it down, passes it on or refuses it.
 
+use std::future::pending;
 use std::sync::Arc;
 
+use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use super::container::{Arrival, Container};
 use super::iam::{Admitted, Checked, Iam, status_of, without_signature};
 use super::page;
-use crate::answers::Answer;
+use super::url::Urls;
+use crate::answers::{Answer, reset, text};
+use crate::faults::{RegionFault, RegionFaults};
 use crate::issuer::Issuer;
 use crate::listener::Handler;
 use crate::redact::without_tokens;
@@ -20,6 +25,8 @@ const SHOWN_CHARS: usize = 512;
 
 /// The IAM front end of one service in one region.
 pub(crate) struct FrontEnd {
+    pub(crate) faults: Arc<RegionFaults>,
+    pub(crate) urls: Urls,
     pub(crate) iam: Iam,
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) timeline: Arc<Timeline>,
@@ -29,11 +36,27 @@ pub(crate) struct FrontEnd {
 impl Handler for FrontEnd {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (mut parts, body) = request.into_parts();
-        let checked = self.iam.check(&parts.headers);
-        self.timeline.add(self.call(&parts, &checked));
+        let function = host(&parts).and_then(|host| self.urls.function_at(host));
+        let fault = self.faults.now();
+        let checked = self.iam.check(&parts.headers, function.is_some());
+        self.timeline.add(self.call(&parts, &checked, fault));
+        if let Some(answer) = failed(fault).await {
+            return answer;
+        }
         match checked.outcome {
             Ok(Admitted { header, audience, caller }) => {
                 remove_signature(&mut parts.headers, &header);
+                if let Some(below) = function.map(|path| below(path, &parts.uri)) {
+                    let Some(uri) = below else {
+                        return text(StatusCode::NOT_FOUND, "there is no function of this name\n");
+                    };
+                    // HTTP/2 names the host in the target, which is another now.
+                    let host = host(&parts).and_then(|host| HeaderValue::from_str(host).ok());
+                    if let Some(host) = host {
+                        parts.headers.insert(HOST, host);
+                    }
+                    parts.uri = uri;
+                }
                 let arrival = Arrival { audience, caller };
                 self.container.answer(parts, body, arrival).await
             }
@@ -42,9 +65,40 @@ impl Handler for FrontEnd {
     }
 }
 
+/// The host that a request names.
+fn host(parts: &Parts) -> Option<&str> {
+    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    parts.uri.authority().map(Authority::as_str).or_else(header)
+}
+
+/// What the function at `path` sees of a target: all below it. None if it is
+/// for another function.
+fn below(path: &str, uri: &Uri) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix(path)?;
+    match rest.as_bytes().first() {
+        Some(b'/') => rest.parse().ok(),
+        None | Some(b'?') => format!("/{rest}").parse().ok(),
+        Some(_) => None,
+    }
+}
+
+/// The answer of a region that fails, or nothing, late, if it is only slow.
+async fn failed(fault: Option<RegionFault>) -> Option<Answer> {
+    match fault? {
+        RegionFault::Latency(wait) => {
+            tokio::time::sleep(wait).await;
+            None
+        }
+        RegionFault::Hang => pending().await,
+        RegionFault::Reset => Some(reset()),
+        RegionFault::FrontEnd(status) => Some(page::failure(status)),
+    }
+}
+
 impl FrontEnd {
-    fn call(&self, parts: &Parts, checked: &Checked) -> Call {
+    fn call(&self, parts: &Parts, checked: &Checked, fault: Option<RegionFault>) -> Call {
         let verdict = match &checked.outcome {
+            _ if !matches!(fault, None | Some(RegionFault::Latency(_))) => Verdict::Failed,
             Ok(_) => Verdict::Accepted,
             Err(reason) => {
                 Verdict::Refused { status: status_of(*reason).as_u16(), code: reason.code() }

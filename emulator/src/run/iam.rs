@@ -1,13 +1,16 @@
 //! The IAM check in front of a private Cloud Run service.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_idtoken::keys::{KeySet, parse_jwks};
 use remint_idtoken::policy::{Issuer as GoogleIssuer, TokenPlace};
-use remint_idtoken::{Authority, AwsLc, Claims, Reason, Timing, TokenError, UnverifiedToken};
+use remint_idtoken::{
+    Authority, AwsLc, Claims, Reason, Timing, TokenError, UnixTime, UnverifiedToken,
+};
 
 use crate::config::Service;
 use crate::issuer::Issuer;
@@ -23,8 +26,39 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 pub(crate) struct Iam {
     issuer: Arc<Issuer>,
     audiences: HashSet<String>,
-    invokers: HashSet<String>,
+    /// The one audience of a function.
+    function: String,
+    bindings: Arc<Bindings>,
     authority: Mutex<Keyed>,
+}
+
+/// What can be changed of the check while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings {
+    /// Addresses that may call, in lower case.
+    invokers: Mutex<HashSet<String>>,
+    /// Tokens that were issued earlier are not believed.
+    believed_from: AtomicU64,
+}
+
+impl Bindings {
+    pub(crate) fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
+        let emails = emails.into_iter().map(str::to_ascii_lowercase);
+        *lock(&self.invokers) = emails.collect();
+    }
+
+    pub(crate) fn believe_from(&self, at: UnixTime) {
+        self.believed_from.store(at.0, Ordering::SeqCst);
+    }
+
+    fn believes(&self, claims: &Claims) -> bool {
+        let from = self.believed_from.load(Ordering::SeqCst);
+        claims.issued_at.is_some_and(|at| at.0 >= from)
+    }
+
+    fn may_call(&self, email: &str) -> bool {
+        lock(&self.invokers).contains(&email.to_ascii_lowercase())
+    }
 }
 
 /// An authority and the generation of the issuer's keys that it has.
@@ -59,12 +93,14 @@ pub(super) struct Claimed {
 
 impl Iam {
     pub(crate) fn new(issuer: Arc<Issuer>, service: &Service, urls: &Urls) -> Self {
-        let invokers = service.invokers.iter();
+        let bindings = Bindings::default();
+        bindings.set_invokers(service.invokers.iter().map(String::as_str));
         let google = [GoogleIssuer::google()];
         Self {
             issuer,
             audiences: urls.audiences().chain(service.custom_audiences.iter().cloned()).collect(),
-            invokers: invokers.map(|email| email.to_ascii_lowercase()).collect(),
+            function: urls.function.clone(),
+            bindings: Arc::new(bindings),
             authority: Mutex::new(Keyed {
                 authority: Arc::new(Authority::of(&google, Timing::default(), AwsLc)),
                 generation: None,
@@ -72,9 +108,15 @@ impl Iam {
         }
     }
 
-    /// Looks at `X-Serverless-Authorization` alone if it is there.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Checked {
-        let header = match headers.contains_key(SERVERLESS) {
+    /// What can be changed of it.
+    pub(crate) fn bindings(&self) -> Arc<Bindings> {
+        Arc::clone(&self.bindings)
+    }
+
+    /// Looks at `X-Serverless-Authorization` alone if it is there. No source
+    /// says that functions of the first generation know it: they do not here.
+    pub(super) fn check(&self, headers: &HeaderMap, is_function: bool) -> Checked {
+        let header = match headers.contains_key(SERVERLESS) && !is_function {
             true => SERVERLESS,
             false => AUTHORIZATION,
         };
@@ -84,20 +126,31 @@ impl Iam {
             .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token
-            .and_then(|token| self.admit(token))
+            .and_then(|token| self.admit(token, is_function))
             .map(|(audience, caller)| Admitted { header, audience, caller });
         Checked { claimed, outcome }
     }
 
     /// The audience that counts and who calls.
-    fn admit(&self, token: UnverifiedToken<'_>) -> Result<(String, String), Reason> {
+    fn admit(
+        &self,
+        token: UnverifiedToken<'_>,
+        is_function: bool,
+    ) -> Result<(String, String), Reason> {
         let authentic = self.authority().authenticate(token, self.issuer.now());
         let authentic = authentic.map_err(|refusal| refusal.reason)?;
         let claims = authentic.claims();
-        let audience = claims.audiences.iter().find(|it| self.audiences.contains(*it));
+        if !self.bindings.believes(claims) {
+            return Err(Reason::KeyUnknown);
+        }
+        let is_own = |audience: &&String| match is_function {
+            true => **audience == self.function,
+            false => self.audiences.contains(*audience),
+        };
+        let audience = claims.audiences.iter().find(is_own);
         let audience = audience.ok_or(Reason::AudienceMismatch)?;
         let email = claims.verified_email().ok_or(Reason::CallerNotAllowed)?;
-        match self.invokers.contains(&email.to_ascii_lowercase()) {
+        match self.bindings.may_call(email) {
             true => Ok((audience.clone(), email.to_owned())),
             false => Err(Reason::CallerNotAllowed),
         }

@@ -1,6 +1,8 @@
 //! Cloud Run: per service and region an IAM front end with a container behind.
 
+mod backend;
 mod container;
+mod events;
 mod front;
 mod iam;
 mod page;
@@ -8,12 +10,16 @@ mod url;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use remint_idtoken::UnixTime;
 
 pub(crate) use container::Container;
 pub(crate) use front::FrontEnd;
-pub(crate) use iam::Iam;
+pub(crate) use iam::{Bindings, Iam};
 pub(crate) use url::Urls;
 
+use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
@@ -21,6 +27,8 @@ pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
     pub(crate) urls: Urls,
+    pub(crate) bindings: Arc<Bindings>,
+    pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Listener<FrontEnd>,
 }
 
@@ -53,6 +61,30 @@ impl Region {
     #[must_use]
     pub fn hash_url(&self) -> &str {
         &self.urls.hashed
+    }
+
+    /// Changes who has `roles/run.invoker` in this region, by address.
+    pub fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
+        self.bindings.set_invokers(emails);
+    }
+
+    /// From now on the front end does not believe tokens that were issued
+    /// before that moment, as if their key had been withdrawn.
+    pub fn refuse_tokens_before(&self, moment: UnixTime) {
+        self.bindings.believe_from(moment);
+    }
+
+    /// The URL of a function of the first generation of the same name,
+    /// `https://REGION-PROJECT.cloudfunctions.net/SERVICE`. It is called at the
+    /// same address, and wants this URL as audience.
+    #[must_use]
+    pub fn function_url(&self) -> &str {
+        &self.urls.function
+    }
+
+    /// Sets or ends a fault of the region.
+    pub fn set_fault(&self, fault: Option<RegionFault>) {
+        self.faults.set(fault);
     }
 
     /// The region dies: its listener and all its connections are closed when

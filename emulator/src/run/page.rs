@@ -11,27 +11,50 @@ const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
 /// The refusal of a call to that path. It never says why: that is in the
 /// emulator's timeline, as it would be in Cloud Run's log.
 pub(super) fn refusal(status: StatusCode, path: &str) -> Answer {
-    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
-    let path = escape(path);
+    let reason = status.canonical_reason().unwrap_or_default();
+    let title = format!("{} {reason}", status.as_u16());
+    let text = format!(
+        "Your client does not have permission to get URL <code>{}</code> from this server.",
+        escape(path)
+    );
+    let mut answer = page(status, &title, reason, &text);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(CHALLENGE);
+        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    answer
+}
+
+/// That a call can't be served, which is no word of the container's.
+pub(super) fn failure(status: StatusCode) -> Answer {
+    let (name, text) = match status {
+        StatusCode::TOO_MANY_REQUESTS => ("Too Many Requests", "Rate exceeded."),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "Server Error",
+            "The service you requested is not available yet.<p>Please try again in 30 seconds.",
+        ),
+        _ => (
+            "Server Error",
+            "The server encountered an error and could not complete your request.\
+             <p>Please try again in 30 seconds.",
+        ),
+    };
+    page(status, &format!("{} {name}", status.as_u16()), name, text)
+}
+
+fn page(status: StatusCode, title: &str, error: &str, text: &str) -> Answer {
     let page = format!(
         "<html><head>\n\
          <meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n\
          <title>{title}</title>\n\
          </head>\n\
          <body text=#000000 bgcolor=#ffffff>\n\
-         <h1>Error: {}</h1>\n\
-         <h2>Your client does not have permission to get URL <code>{path}</code> \
-         from this server.</h2>\n\
+         <h1>Error: {error}</h1>\n\
+         <h2>{text}</h2>\n\
          <h2></h2>\n\
-         </body></html>\n",
-        status.canonical_reason().unwrap_or_default()
+         </body></html>\n"
     );
-    let mut answer = answer(status, "text/html; charset=UTF-8", page);
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static(CHALLENGE);
-        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    answer
+    answer(status, "text/html; charset=UTF-8", page)
 }
 
 fn escape(text: &str) -> String {

@@ -1,4 +1,5 @@
-//! The two URLs that Cloud Run gives a service in a region.
+//! The two URLs that Cloud Run gives a service in a region, and that of a
+//! function of the same name.
 
 use sha2::{Digest, Sha256};
 
@@ -7,20 +8,32 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Urls {
     pub(crate) deterministic: String,
     pub(crate) hashed: String,
+    pub(crate) function: String,
 }
 
 impl Urls {
-    pub(crate) fn new(service: &str, project_number: u64, region: &str) -> Self {
+    pub(crate) fn new(service: &str, project: (&str, u64), region: &str) -> Self {
+        let (project_id, project_number) = project;
         let (hash, code) = (project_hash(project_number), region_code(region));
         Self {
             deterministic: format!("https://{service}-{project_number}.{region}.run.app"),
             hashed: format!("https://{service}-{hash}-{code}.a.run.app"),
+            function: format!("https://{region}-{project_id}.cloudfunctions.net/{service}"),
         }
     }
 
     /// The hosts, which its certificate is for.
-    pub(crate) fn hosts(&self) -> [&str; 2] {
-        [&self.deterministic, &self.hashed].map(|url| url.trim_start_matches("https://"))
+    pub(crate) fn hosts(&self) -> [&str; 3] {
+        [&self.deterministic, &self.hashed, &self.function].map(|url| {
+            let rest = url.trim_start_matches("https://");
+            rest.split('/').next().unwrap_or(rest)
+        })
+    }
+
+    /// The path of the function at its host, if `host` is that.
+    pub(crate) fn function_at(&self, host: &str) -> Option<&str> {
+        let rest = self.function.strip_prefix("https://")?.strip_prefix(host)?;
+        rest.starts_with('/').then_some(rest)
     }
 
     /// What the front end takes as its own audience. Google's samples show
@@ -68,27 +81,30 @@ mod tests {
 
     #[test]
     fn both_urls_have_google_s_form_and_stay_the_same() {
-        let urls = Urls::new("orders", 123_456_789_012, "europe-west1");
+        let urls = Urls::new("orders", ("demo", 123_456_789_012), "europe-west1");
         assert_eq!(urls.deterministic, "https://orders-123456789012.europe-west1.run.app");
         let hash = project_hash(123_456_789_012);
         assert_eq!(urls.hashed, format!("https://orders-{hash}-ew.a.run.app"));
         assert!(hash.len() == 10 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert_eq!(urls, Urls::new("orders", 123_456_789_012, "europe-west1"));
+        assert_eq!(urls, Urls::new("orders", ("demo", 123_456_789_012), "europe-west1"));
     }
 
     #[test]
     fn no_two_regions_share_a_url() {
-        let url = |region| Urls::new("orders", 1, region).hashed;
+        let url = |region| Urls::new("orders", ("demo", 1), region).hashed;
         assert_ne!(url("me-west1"), url("me-central1"));
         assert_ne!(url("us-east1"), url("us-east4"));
     }
 
     #[test]
     fn the_audiences_are_both_urls_with_and_without_a_slash() {
-        let urls = Urls::new("a", 1, "us-east1");
+        let urls = Urls::new("a", ("demo", 1), "us-east1");
         let audiences: Vec<_> = urls.audiences().collect();
         assert_eq!(audiences.len(), 4);
         assert!(audiences.contains(&format!("{}/", urls.hashed)));
         assert_eq!(urls.hosts()[0], "a-1.us-east1.run.app");
+        assert_eq!(urls.hosts()[2], "us-east1-demo.cloudfunctions.net");
+        assert_eq!(urls.function_at("us-east1-demo.cloudfunctions.net"), Some("/a"));
+        assert_eq!(urls.function_at("us-east1-demo.cloudfunctions"), None);
     }
 }

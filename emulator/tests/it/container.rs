@@ -16,6 +16,7 @@ async fn the_container_tells_what_reached_it() {
         ("service", json!("orders")),
         ("region", json!("us-central1")),
         ("method", json!("POST")),
+        ("version", json!("HTTP/1.1")),
         ("path", json!("/push/a")),
         ("query", json!("b=c")),
         ("host", json!("host.example")),

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod backend;
 mod binary;
 mod container;
 mod faults;

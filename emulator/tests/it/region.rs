@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use http::StatusCode;
+use remint_emulator::{RegionFault, Verdict};
 use tokio::net::TcpStream;
 
 use crate::support::{World, connect, get};
@@ -61,4 +62,64 @@ async fn after_a_shutdown_all_ports_are_closed() {
     for addr in addrs {
         assert!(is_refused(addr).await);
     }
+}
+
+#[tokio::test]
+async fn a_region_can_be_told_to_fail_and_the_others_do_not() {
+    let world = World::start().await;
+    let (us, addr) = (world.us(), world.us().addr());
+    let token = world.token(us.url());
+    for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
+        us.set_fault(Some(RegionFault::FrontEnd(status)));
+        let reply = get("/").bearer(&token).send(addr).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.headers["content-type"], "text/html; charset=UTF-8");
+        assert!(!reply.headers.contains_key("www-authenticate"));
+    }
+    us.set_fault(Some(RegionFault::Reset));
+    let mut connection = connect(addr).await;
+    assert!(get("/").bearer(&token).send_on(&mut connection).await.is_err());
+    us.set_fault(Some(RegionFault::Latency(Duration::from_millis(1))));
+    assert_eq!(get("/").bearer(&token).send(addr).await.status, StatusCode::OK);
+    us.set_fault(Some(RegionFault::Hang));
+    let mut connection = connect(addr).await;
+    let answer = get("/").bearer(&token).send_on(&mut connection);
+    let seen = async {
+        while world.emulator.timeline().count(|call| call.verdict == Verdict::Failed) < 4 {
+            tokio::task::yield_now().await;
+        }
+        let eu = world.eu();
+        get("/").bearer(&world.token(eu.url())).send(eu.addr()).await
+    };
+    tokio::select! {
+        _ = answer => panic!("it hangs"),
+        reply = seen => assert_eq!(reply.status, StatusCode::OK),
+    }
+    us.set_fault(None);
+    assert_eq!(get("/").bearer(&token).send(addr).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn at_its_own_host_a_function_wants_its_whole_url_and_serves_what_is_below_it() {
+    let world = World::start().await;
+    let (us, addr) = (world.us(), world.us().addr());
+    let host = "us-central1-demo-project.cloudfunctions.net";
+    assert_eq!(us.function_url(), format!("https://{host}/orders"));
+    let call =
+        |path: &str, audience: &str| get(path).header("host", host).bearer(&world.token(audience));
+    for (asked, seen) in [("/orders/7", "/7"), ("/orders", "/"), ("/orders/", "/")] {
+        let reply = call(asked, us.function_url()).send(addr).await;
+        assert_eq!(reply.status, StatusCode::OK, "{asked}");
+        assert_eq!(reply.json()["path"], seen);
+    }
+    for other in ["/", "/ordersx", "/users/7"] {
+        let reply = call(other, us.function_url()).send(addr).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{other}");
+    }
+    let origin = format!("https://{host}");
+    for wrong in [us.url(), &origin, &format!("{}/", us.function_url())] {
+        assert_eq!(call("/orders", wrong).send(addr).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let reply = get("/").bearer(&world.token(us.function_url())).send(addr).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the service is no function");
 }

@@ -10,11 +10,16 @@
 //! the URL allows.
 
 mod assertion;
+mod attempts;
+mod connections;
 mod endpoint;
 mod files;
 mod identity;
 mod limits;
+mod locality;
 mod origin;
+mod outlier;
+mod region;
 mod routes;
 mod services;
 mod settings;
@@ -35,13 +40,18 @@ use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
 pub use assertion::Assertion;
+pub use attempts::{Attempts, RetryBudget};
+pub use connections::{Connections, Protocol};
 pub use endpoint::Endpoint;
 pub use identity::{
     AccessSource, AuthorizedUser, ExternalAccount, Grant, Identity, Impersonation, Secret,
     ServiceAccountKey, SigningKey, SubjectPlace,
 };
 pub use limits::{InFlightLimits, Limits};
+pub use locality::Locality;
 pub use origin::{HostPort, Origin};
+pub use outlier::{Outlier, Probe};
+pub use region::{Kind, Region};
 pub use settings::load_roots;
 pub use telling::{HostHeader, Telling};
 pub use tls::Tls;
@@ -67,6 +77,8 @@ pub struct Config {
     /// How many of the callers' tokens are remembered, so that the signature of
     /// each is checked once.
     pub token_cache: CacheBounds,
+    /// Where the gateway runs.
+    pub locality: Locality,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
     /// How regions are told who called, if they are told.
@@ -95,10 +107,14 @@ pub struct Service {
     pub identity: Identity,
     /// Where it runs; at least one.
     pub regions: Vec<Region>,
-    /// Where its regions find the gateway's token.
-    pub token_header: TokenHeader,
     /// The host that its regions are asked for.
     pub host: HostHeader,
+    /// How many of its requests may be sent again.
+    pub retry_budget: RetryBudget,
+    /// When a region is left alone.
+    pub outlier: Outlier,
+    /// How the gateway looks after regions by itself, if it does.
+    pub probe: Option<Probe>,
 }
 
 /// How the requests of one rule are served.
@@ -110,17 +126,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// What is told of them, and how.
     pub telling: Telling,
-}
-
-/// A service in one region.
-#[derive(Clone, Debug)]
-pub struct Region {
-    /// Its name, for logs and metrics.
-    pub name: Arc<str>,
-    /// Where it is.
-    pub origin: Origin,
-    /// Whom its tokens are for.
-    pub audience: Arc<str>,
+    /// How its requests are tried.
+    pub attempts: Attempts,
 }
 
 /// How regions and key sets are reached.
@@ -131,10 +138,15 @@ pub struct Upstream {
     /// The time for a connection, TLS included.
     pub connect_timeout: Duration,
     /// The time from the request's arrival to the answer's headers, over all
-    /// attempts.
+    /// attempts, where service and rule say nothing else.
     pub response_timeout: Duration,
+    /// How many bytes of requests' bodies are held in all, so that they can be
+    /// sent again.
+    pub replay_memory: usize,
     /// Where to connect instead, as curl's `--connect-to`.
     pub connect_to: HashMap<HostPort, HostPort>,
+    /// How connections to regions are kept.
+    pub connections: Connections,
 }
 
 /// What the environment contributes.
@@ -152,6 +164,8 @@ pub struct Environment {
     pub gcloud_folder: Option<PathBuf>,
     /// `HOME`, where gcloud's folder usually is.
     pub home: Option<PathBuf>,
+    /// Whether there is a `K_SERVICE`, which Cloud Run sets.
+    pub is_cloud_run: bool,
 }
 
 impl Environment {
@@ -163,6 +177,7 @@ impl Environment {
         Self {
             port: var("PORT"),
             metadata_host: var("GCE_METADATA_HOST"),
+            is_cloud_run: var("K_SERVICE").is_some(),
             credentials_file: path("GOOGLE_APPLICATION_CREDENTIALS"),
             gcloud_folder: path("CLOUDSDK_CONFIG"),
             home: path("HOME"),
@@ -261,6 +276,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
     let policy = object.need("policy").and_then(|policy| Policy::read(&policy));
     let token_cache = settings::token_cache(&mut object);
     let identities = Identities::read(&mut object, files, environment);
+    let locality = locality::read(&mut object, &identities, environment);
     let services = object.need("services");
     let services = services.and_then(|list| services::read(&list, policy.as_ref(), &identities));
     let assertion = assertion::read(&mut object, files, environment);
@@ -276,6 +292,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         limits: limits?,
         policy: policy?,
         token_cache: token_cache?,
+        locality: locality?,
         services: services?,
         assertion: assertion?,
         upstream: upstream?,
@@ -285,6 +302,10 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         reload_interval: reload_interval?.unwrap_or(Duration::from_secs(5)),
         files: Vec::new(),
     })
+}
+
+fn shared(from: &Reader<'_>) -> Option<Arc<str>> {
+    from.text().map(Arc::from)
 }
 
 #[cfg(test)]

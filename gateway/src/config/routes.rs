@@ -5,27 +5,34 @@ use std::sync::Arc;
 use remint_idtoken::config::Reader;
 use remint_idtoken::{Policy, Rule};
 
+use super::attempts::Given;
 use super::{Route, Telling, limits, telling};
-
-impl Route {
-    /// All as by default.
-    fn of(rule: Arc<str>) -> Self {
-        Self { rule, max_body: None, telling: Telling::default() }
-    }
-}
 
 /// A rule's name, or a mapping with the name and what differs from the
 /// defaults.
-pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Route> {
+pub(super) fn read(from: &Reader<'_>, policy: Option<&Policy>, service: Given) -> Option<Route> {
     if !from.is_mapping() {
-        return read_rule(from, policy).map(Route::of);
+        let attempts = Given::default().of(service);
+        let telling = Telling::default();
+        return read_rule(from, policy).map(|rule| Route {
+            rule,
+            max_body: None,
+            telling,
+            attempts,
+        });
     }
     let mut object = from.object()?;
     let rule = object.need("rule").and_then(|rule| read_rule(&rule, policy));
     let max_body = object.maybe("max_body", limits::size);
     let telling = telling::read(&mut object);
+    let attempts = Given::of_rule(&mut object);
     object.finish();
-    Some(Route { rule: rule?, max_body: max_body?, telling: telling? })
+    Some(Route {
+        rule: rule?,
+        max_body: max_body?,
+        telling: telling?,
+        attempts: attempts?.of(service),
+    })
 }
 
 fn read_rule(from: &Reader<'_>, policy: Option<&Policy>) -> Option<Arc<str>> {

@@ -1,12 +1,11 @@
 //! Services and their regions.
 
-use std::sync::Arc;
-
 use remint_idtoken::Policy;
 use remint_idtoken::config::Reader;
 
+use super::attempts::{self, Given};
 use super::identity::Identities;
-use super::{Origin, Region, Service, routes, telling};
+use super::{Region, Service, TokenHeader, outlier, region, routes, shared, telling};
 
 /// Which regions were tried is kept in one word.
 pub(crate) const MAX_REGIONS: usize = 64;
@@ -39,67 +38,40 @@ fn read_service(
 ) -> Option<Service> {
     let mut object = from.object()?;
     let name = object.need("name").and_then(|name| shared(&name));
-    let routes = object.need("rules").and_then(|list| list.list(|rule| routes::read(rule, policy)));
+    let attempts = Given::of_service(&mut object);
+    let budget = object.maybe("retry_budget", attempts::retry_budget);
+    let for_all = attempts.unwrap_or_default();
+    let route = |rule: &Reader<'_>| routes::read(rule, policy, for_all);
+    let routes = object.need("rules").and_then(|list| list.list(route));
     let identity = identities.of_service(&mut object);
-    let regions = object.need("regions").and_then(|list| read_regions(&list));
     let headers = telling::read_headers(&mut object);
+    let (token_header, host) = headers.unwrap_or_default();
+    let regions = object.need("regions").and_then(|list| read_regions(&list, token_header));
+    let outlier = outlier::read_outlier(&mut object);
+    let probe = outlier::read_probe(&mut object);
     object.finish();
-    let ((token_header, host), routes) = (headers?, routes?);
-    telling::check(from, policy, &routes, token_header);
+    let (routes, regions) = (routes?, regions?);
+    telling::check(from, policy, &routes, &regions);
+    attempts.and(headers)?;
     Some(Service {
         name: name?,
         routes,
         identity: identity?,
-        regions: regions?,
-        token_header,
+        regions,
         host,
+        retry_budget: budget?.unwrap_or_default(),
+        outlier: outlier?,
+        probe: probe?,
     })
 }
 
-fn read_regions(from: &Reader<'_>) -> Option<Vec<Region>> {
-    let regions = from.list(read_region)?;
+fn read_regions(from: &Reader<'_>, token_header: TokenHeader) -> Option<Vec<Region>> {
+    let regions = from.list(|region| region::read(region, token_header))?;
     if regions.len() > MAX_REGIONS {
         from.problem(format!("must not be more than {MAX_REGIONS}"));
     }
     from.distinct("name", regions.iter().map(|region| &*region.name));
-    let urls: Vec<String> = regions.iter().map(|region| region.origin.to_string()).collect();
+    let urls: Vec<String> = regions.iter().map(Region::url).collect();
     from.distinct("url", urls.iter().map(String::as_str));
     Some(regions)
-}
-
-fn read_region(from: &Reader<'_>) -> Option<Region> {
-    let mut object = from.object()?;
-    let name = object.need("name").and_then(|name| shared(&name));
-    let allow_plaintext = object.maybe("allow_plaintext", Reader::flag);
-    let is_allowed = allow_plaintext.flatten().unwrap_or_default();
-    let origin = object.need("url").and_then(|url| read_origin(&url, is_allowed));
-    let audience = object.maybe("audience", read_audience);
-    object.finish();
-    let (name, origin) = (name?, origin?);
-    let audience = audience?.unwrap_or_else(|| origin.audience().into());
-    Some(Region { name, origin, audience })
-}
-
-/// Who reads a region's token on the way can use it until it expires.
-fn read_origin(from: &Reader<'_>, allow_plaintext: bool) -> Option<Origin> {
-    let origin = from.parsed(Origin::parse)?;
-    if !origin.is_private() && !allow_plaintext {
-        from.problem(format!(
-            "{:?}: tokens would travel in clear text; use https://, or say \"allow_plaintext: true\"",
-            origin.to_string()
-        ));
-        return None;
-    }
-    Some(origin)
-}
-
-fn read_audience(from: &Reader<'_>) -> Option<Arc<str>> {
-    from.parsed(|text| match text.chars().all(|c| c.is_ascii_graphic()) {
-        true => Ok(Arc::from(text)),
-        false => Err(format!("{text:?} is no audience: it is compared letter by letter")),
-    })
-}
-
-fn shared(from: &Reader<'_>) -> Option<Arc<str>> {
-    from.text().map(Arc::from)
 }

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::files::Files;
-use super::{Environment, HostPort, Upstream};
+use super::{Connections, Environment, HostPort, Upstream, connections};
 
 /// Cloud Run asks to listen on `$PORT`, on all addresses.
 pub(super) fn listen(object: &mut Object<'_>, environment: &Environment) -> Option<SocketAddr> {
@@ -54,7 +54,9 @@ impl Default for Upstream {
             extra_roots: Vec::new(),
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(300),
+            replay_memory: 64 << 20,
             connect_to: HashMap::new(),
+            connections: Connections::default(),
         }
     }
 }
@@ -71,13 +73,17 @@ fn read_upstream(from: &Reader<'_>, files: &Files, defaults: &Upstream) -> Optio
     let roots = object.maybe("ca_file", |file| read_roots(file, files));
     let connect = object.maybe("connect_timeout", positive);
     let response = object.maybe("response_timeout", positive);
+    let replay = object.maybe("replay_memory", |it| it.whole_within(0, u32::MAX));
     let connect_to = object.maybe("connect_to", read_connect_to);
+    let connections = connections::read(&mut object);
     object.finish();
     Some(Upstream {
         extra_roots: roots?.unwrap_or_default(),
         connect_timeout: connect?.unwrap_or(defaults.connect_timeout),
         response_timeout: response?.unwrap_or(defaults.response_timeout),
+        replay_memory: replay?.unwrap_or(defaults.replay_memory),
         connect_to: connect_to?.unwrap_or_default(),
+        connections: connections?,
     })
 }
 

@@ -3,7 +3,7 @@
 use remint_idtoken::Policy;
 use remint_idtoken::config::{Object, Reader};
 
-use super::{Route, TokenHeader};
+use super::{Region, Route, TokenHeader};
 use crate::headers::may_pass_token;
 
 const TOKEN_HEADERS: [(&str, TokenHeader); 2] = [
@@ -26,9 +26,10 @@ pub struct Telling {
 }
 
 /// Which host a region is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostHeader {
     /// Its own, by which Cloud Run finds the service.
+    #[default]
     Region,
     /// The one that the caller asked for.
     Preserve,
@@ -57,10 +58,7 @@ pub(super) fn read(object: &mut Object<'_>) -> Option<Telling> {
 pub(super) fn read_headers(object: &mut Object<'_>) -> Option<(TokenHeader, HostHeader)> {
     let token_header = object.maybe("token_header", |name| name.choice(&TOKEN_HEADERS));
     let host = object.maybe("host", |name| name.choice(&HOSTS));
-    Some((
-        token_header?.unwrap_or(TokenHeader::XServerlessAuthorization),
-        host?.unwrap_or(HostHeader::Region),
-    ))
+    Some((token_header?.unwrap_or_default(), host?.unwrap_or_default()))
 }
 
 /// Writes down the rules whose tokens are to go on and can't.
@@ -68,14 +66,15 @@ pub(super) fn check(
     service: &Reader<'_>,
     policy: Option<&Policy>,
     routes: &[Route],
-    token_header: TokenHeader,
+    regions: &[Region],
 ) {
+    let token_headers = TokenHeader::of_all(regions.iter().map(|region| region.token_header));
     for route in routes.iter().filter(|route| route.telling.pass_caller_token) {
         let mut rules = policy.map(Policy::rules).unwrap_or_default().iter();
         let Some(rule) = rules.find(|rule| *rule.name() == route.rule) else {
             continue;
         };
-        if !rule.places().any(|place| may_pass_token(place.header(), &[token_header])) {
+        if !rule.places().any(|place| may_pass_token(place.header(), &token_headers)) {
             service.problem(format!(
                 "\"pass_caller_token\" of the rule {:?} can do nothing: a token goes on in the \
                  header it came in, and this rule looks at none in which it may",

@@ -1,6 +1,6 @@
 use super::*;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 listen: 127.0.0.1:0
 policy:
   rules:
@@ -31,7 +31,7 @@ upstream:
 drain_timeout: 3s
 "#;
 
-fn read(text: &str) -> Result<Config, Vec<String>> {
+pub(super) fn read(text: &str) -> Result<Config, Vec<String>> {
     let environment = Environment {
         port: Some("9090".into()),
         metadata_host: Some("127.0.0.1:9999".into()),
@@ -46,7 +46,7 @@ fn metadata(host: &str) -> Identity {
 }
 
 /// The problems of the good text after one replacement.
-fn problems_of(from: &str, to: &str) -> Vec<String> {
+pub(super) fn problems_of(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     read(&GOOD.replacen(from, to, 1)).unwrap_err()
 }
@@ -250,7 +250,7 @@ fn a_mistake_is_printed_with_its_file() {
 fn what_is_told_is_read_with_its_defaults() {
     let config = read(GOOD).unwrap();
     let service = &config.services[0];
-    assert_eq!(service.token_header, TokenHeader::XServerlessAuthorization);
+    assert_eq!(service.regions[0].token_header, TokenHeader::XServerlessAuthorization);
     assert_eq!(service.host, HostHeader::Region);
     let usual = Telling { pass_caller_token: false, assertion: true, grpc: false };
     assert!(service.routes.iter().all(|route| route.telling == usual));

@@ -15,7 +15,7 @@ use crate::upstream::ResponseBody;
 /// The request id in an answer of the gateway's own.
 const ANSWER_ID: HeaderName = HeaderName::from_static("x-remint-request-id");
 /// Tells the gateway's own errors from a region's.
-const ANSWER_REASON: HeaderName = HeaderName::from_static("x-remint-reason");
+pub(crate) const ANSWER_REASON: HeaderName = HeaderName::from_static("x-remint-reason");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC: &str = "application/grpc";

@@ -69,6 +69,20 @@ impl Slot {
         is_allowed
     }
 
+    /// Asks for another token than this one, which was refused. False if
+    /// there is none and none may be asked for: the source was asked lately,
+    /// or is out of order.
+    pub(crate) fn renew(&self, refused: &MintedToken, now: UnixTime) -> bool {
+        if self.token(now).is_some_and(|token| !token.is_same(refused)) {
+            return true;
+        }
+        let is_due = self.schedule().refused(now);
+        if is_due {
+            self.doorbell.ring();
+        }
+        is_due
+    }
+
     /// The moment of the next attempt, unless it is due.
     fn nothing_until(&self, now: UnixTime) -> Option<UnixTime> {
         let schedule = self.schedule();

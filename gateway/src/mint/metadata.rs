@@ -15,7 +15,7 @@ use crate::upstream::{Connector, ConnectorError};
 
 /// Proves that the request was made on purpose: no browser or redirect sends
 /// it (Compute Engine, "About VM metadata").
-const FLAVOR: (HeaderName, HeaderValue) =
+pub(crate) const FLAVOR: (HeaderName, HeaderValue) =
     (HeaderName::from_static("metadata-flavor"), HeaderValue::from_static("Google"));
 const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
 const NAME: &str = "the metadata server";

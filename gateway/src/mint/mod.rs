@@ -23,6 +23,7 @@ use remint_idtoken::{TokenError, UnixTime, UnverifiedToken};
 
 pub(crate) use cache::{Slot, keep_fresh};
 pub(crate) use error::MintError;
+pub(crate) use metadata::FLAVOR;
 pub(crate) use source::Source;
 
 /// Makes ID tokens.

@@ -13,6 +13,9 @@ const SPREAD: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The same token once more is no failure: the next try can wait.
 const FIRST_RETRY_SAME: Duration = Duration::from_secs(5);
+/// A token that a region refused makes the source be asked before its time no
+/// more often than this: most refusals are not the token's fault.
+const REFUSALS_APART: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// An attempt asks four servers at most, each of which has five seconds.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(25);
@@ -30,13 +33,22 @@ pub(super) struct MintSchedule {
     expires_at: UnixTime,
     failures: u32,
     repeats: u32,
+    /// When a refusal last brought an attempt forward.
+    refused_at: Option<UnixTime>,
 }
 
 impl MintSchedule {
     /// Nothing was minted yet: the first attempt is due at once.
     pub(super) fn new() -> Self {
         let never = UnixTime(0);
-        Self { next_at: never, decided_at: never, expires_at: never, failures: 0, repeats: 0 }
+        Self {
+            next_at: never,
+            decided_at: never,
+            expires_at: never,
+            failures: 0,
+            repeats: 0,
+            refused_at: None,
+        }
     }
 
     /// Whether an attempt may begin now.
@@ -87,6 +99,21 @@ impl MintSchedule {
     /// Such an attempt: the next one is due at once.
     pub(super) fn interrupted(&mut self, now: UnixTime) {
         self.decide(now, Duration::ZERO);
+    }
+
+    /// The token was refused: the next attempt is due, unless one has come to
+    /// nothing just now. Says whether one is due.
+    pub(super) fn refused(&mut self, now: UnixTime) -> bool {
+        if self.is_due(now) {
+            return true;
+        }
+        let was_lately = self.refused_at.is_some_and(|at| now.since(at) < REFUSALS_APART);
+        if self.failures > 0 || self.repeats > 0 || was_lately {
+            return false;
+        }
+        self.refused_at = Some(now);
+        self.decide(now, Duration::ZERO);
+        true
     }
 
     /// While there is a token, its end is not slept through: at half of the
@@ -193,6 +220,22 @@ mod tests {
         assert!(schedule.is_due(earlier));
         schedule.failed(earlier, None, 0.0);
         assert!(!schedule.is_due(earlier));
+    }
+
+    #[test]
+    fn a_refused_token_is_renewed_before_its_time_now_and_then() {
+        let mut schedule = MintSchedule::new();
+        schedule.succeeded(NOW, later(3600), 0.0);
+        assert!(!schedule.is_due(later(10)));
+        assert!(schedule.refused(later(10)) && schedule.is_due(later(10)));
+        schedule.succeeded(later(11), later(3611), 0.0);
+        assert!(!schedule.refused(later(39)), "too soon");
+        assert!(schedule.refused(later(40)));
+        schedule.repeated(later(41), 0.0);
+        assert!(!schedule.refused(later(42)), "the source has no other");
+        let mut schedule = MintSchedule::new();
+        schedule.failed(NOW, Some(Duration::from_secs(60)), 0.0);
+        assert!(!schedule.refused(later(10)), "the source asks to be left alone");
     }
 
     #[test]

@@ -65,6 +65,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
+        // How WebSocket comes over HTTP/2 (RFC 8441, section 3).
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
     builder

@@ -30,12 +30,12 @@ pub(super) struct CallerBody {
     /// How long it may pause, until its answer begins.
     pause: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
-    upload: Upload,
+    state: CallerState,
 }
 
 impl CallerBody {
     pub(super) fn new(body: Incoming) -> Self {
-        Self { body, left: None, pause: None, timer: None, upload: Upload::default() }
+        Self { body, left: None, pause: None, timer: None, state: CallerState::default() }
     }
 
     /// From now on limits hold. It fails if the body says itself that it is
@@ -48,8 +48,8 @@ impl CallerBody {
         }
     }
 
-    pub(super) fn upload(&self) -> Upload {
-        self.upload.clone()
+    pub(super) fn state(&self) -> CallerState {
+        self.state.clone()
     }
 
     /// Whether it has paused for too long.
@@ -59,7 +59,7 @@ impl CallerBody {
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(pause)));
         ready!(timer.as_mut().poll(cx));
-        if self.upload.is_answered() {
+        if self.state.is_answered() {
             // A stream that answers while it listens may pause for as long as
             // it likes.
             (self.pause, self.timer) = (None, None);
@@ -82,7 +82,7 @@ impl CallerBody {
     }
 
     fn failed<T>(&self, fault: BodyFault) -> Poll<Option<Result<T, CallerBodyError>>> {
-        self.upload.failed(fault);
+        self.state.failed(fault);
         Poll::Ready(Some(Err(CallerBodyError::Fault(fault))))
     }
 }
@@ -111,7 +111,6 @@ impl Body for CallerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallerBodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.upload.note(polled.is_pending());
         match polled {
             Poll::Pending => {
                 ready!(self.poll_pause(cx));
@@ -134,13 +133,13 @@ impl Body for CallerBody {
     }
 }
 
-/// Tells how a body is getting on when it is out of sight.
+/// What the caller of a body and those who read it have to tell each other.
+/// It is one for all attempts of a request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Upload(Arc<Progress>);
+pub(crate) struct CallerState(Arc<Flags>);
 
 #[derive(Debug, Default)]
-struct Progress {
-    waits_for_caller: AtomicBool,
+struct Flags {
     is_answered: AtomicBool,
     fault: AtomicU8,
 }
@@ -148,12 +147,7 @@ struct Progress {
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 
-impl Upload {
-    /// Whether the region would take more than the caller has sent.
-    pub(crate) fn waits_for_caller(&self) -> bool {
-        self.0.waits_for_caller.load(Ordering::Relaxed)
-    }
-
+impl CallerState {
     /// What the body was cut off for.
     pub(crate) fn fault(&self) -> Option<BodyFault> {
         match self.0.fault.load(Ordering::Acquire) {
@@ -170,10 +164,6 @@ impl Upload {
 
     fn is_answered(&self) -> bool {
         self.0.is_answered.load(Ordering::Relaxed)
-    }
-
-    fn note(&self, waits_for_caller: bool) {
-        self.0.waits_for_caller.store(waits_for_caller, Ordering::Relaxed);
     }
 
     fn failed(&self, fault: BodyFault) {

@@ -17,9 +17,13 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::config::{HostPort, Origin, Upstream};
 
+/// The protocols by their names in ALPN.
+pub(super) const HTTP_1: &[u8] = b"http/1.1";
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 /// What all connections have in common.
 pub(crate) struct Connector {
-    tls: TlsConnector,
+    tls: ClientConfig,
     timeout: Duration,
     connect_to: HashMap<HostPort, HostPort>,
 }
@@ -47,6 +51,15 @@ pub(crate) enum ConnectError {
     /// No HTTP over the new connection.
     #[error("no HTTP with {0}")]
     Http(HostPort, #[source] hyper::Error),
+    /// It did not agree to HTTP/2, and nothing else was allowed.
+    #[error("{0} does not speak HTTP/2 over TLS")]
+    NotHttp2(HostPort),
+    /// It does not speak HTTP/2, or says nothing.
+    #[error("{0} did not begin to speak HTTP/2")]
+    NoSettings(HostPort),
+    /// It left the request alone.
+    #[error("{0} refused the request unseen")]
+    Refused(HostPort, #[source] hyper::Error),
     /// It took too long.
     #[error("no connection to {0} within {1:?}")]
     TimedOut(HostPort, Duration),
@@ -58,23 +71,31 @@ impl Connector {
         // They were tried when the configuration was read.
         roots.add_parsable_certificates(settings.extra_roots.iter().cloned());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(provider)
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            tls: TlsConnector::from(Arc::new(tls)),
-            timeout: settings.connect_timeout,
-            connect_to: settings.connect_to.clone(),
-        })
+        Ok(Self { tls, timeout: settings.connect_timeout, connect_to: settings.connect_to.clone() })
     }
 
-    /// All that a connection to this origin needs, worked out once.
+    /// All that an HTTP/1.1 connection to this origin needs, worked out once.
     pub(crate) fn dialer(&self, origin: &Origin) -> Result<Dialer, ConnectorError> {
+        self.dialer_for(origin, &[HTTP_1])
+    }
+
+    /// The same for one of these protocols, the first of which is the best.
+    pub(super) fn dialer_for(
+        &self,
+        origin: &Origin,
+        protocols: &[&[u8]],
+    ) -> Result<Dialer, ConnectorError> {
         let asked = origin.address();
         let tls = match origin.is_https() {
-            true => Some((self.tls.clone(), server_name(origin.host())?)),
+            true => {
+                let mut config = self.tls.clone();
+                config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+                Some((TlsConnector::from(Arc::new(config)), server_name(origin.host())?))
+            }
             false => None,
         };
         Ok(Dialer {
@@ -117,6 +138,11 @@ impl Dialer {
             .map_err(|error| ConnectError::Tls(self.address.clone(), error))
     }
 
+    /// How long a connection may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Where connections really go.
     pub(crate) fn address(&self) -> &HostPort {
         &self.address
@@ -147,6 +173,16 @@ fn socket(to: SocketAddr) -> io::Result<TcpSocket> {
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whether both sides agreed on HTTP/2.
+    pub(super) fn has_agreed_on_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP_2),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -42,6 +42,32 @@ pub(crate) fn address(
     line.strip_prefix(before).unwrap().parse().unwrap()
 }
 
+/// A program at work, before an emulated Google.
+pub(crate) struct Started {
+    program: Program,
+    pub(crate) front: SocketAddr,
+    pub(crate) google: Google,
+    _folder: Folder,
+}
+
+impl Started {
+    pub(crate) async fn start() -> Self {
+        let (google, folder) = (Google::start().await, Folder::new());
+        folder.write("ca.pem", google.emulator.ca_pem());
+        let text = configuration(&google.emulator, &google.regions());
+        let (program, front, _) = started(&folder, &text, Stdio::null()).await;
+        Self { program, front, google, _folder: folder }
+    }
+
+    /// The most memory that it has had so far, in bytes (proc(5), `VmHWM`).
+    pub(crate) fn most_memory(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.program.0.id());
+        let status = std::fs::read_to_string(file).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+}
+
 /// The program with this configuration, once it is ready; where it takes
 /// requests, and where it tells of itself.
 async fn started(folder: &Folder, text: &str, log: Stdio) -> (Program, SocketAddr, SocketAddr) {
@@ -88,12 +114,8 @@ async fn sighup_has_the_configuration_read_again() {
 
 #[tokio::test]
 async fn sigterm_lets_the_requests_under_way_finish() {
-    let google = Google::start().await;
+    let Started { mut program, front, google, _folder } = Started::start().await;
     let emulator = &google.emulator;
-    let folder = Folder::new();
-    folder.write("ca.pem", emulator.ca_pem());
-    let text = configuration(emulator, &google.regions());
-    let (mut program, front, _) = started(&folder, &text, Stdio::null()).await;
     let token = emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let request = Request::get("/delay/300")
         .header("host", HOST)

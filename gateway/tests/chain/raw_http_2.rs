@@ -9,13 +9,13 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::support::HOST;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0x0;
-const HEADERS: u8 = 0x1;
-const RST_STREAM: u8 = 0x3;
-const SETTINGS: u8 = 0x4;
-const END_HEADERS: u8 = 0x4;
-const NO_ERROR: [u8; 4] = [0; 4];
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const DATA: u8 = 0x0;
+pub(crate) const HEADERS: u8 = 0x1;
+pub(crate) const RST_STREAM: u8 = 0x3;
+pub(crate) const SETTINGS: u8 = 0x4;
+pub(crate) const END_HEADERS: u8 = 0x4;
+pub(crate) const NO_ERROR: [u8; 4] = [0; 4];
 
 /// Has one request on its connection, with the stream 1.
 pub(crate) struct RawCaller(OwnedWriteHalf);
@@ -64,10 +64,15 @@ impl RawCaller {
     }
 
     async fn frame(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [length[1], length[2], length[3], kind, flags, 0, 0, 0, stream];
-        self.0.write_all(&[&head[..], payload].concat()).await.unwrap();
+        self.0.write_all(&frame(kind, flags, stream.into(), payload)).await.unwrap();
     }
+}
+
+/// A frame as it is on the wire.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
 }
 
 /// A string without Huffman coding; its length in seven bits and what they

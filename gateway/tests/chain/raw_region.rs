@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Habit {
@@ -14,8 +15,14 @@ pub(crate) enum Habit {
     Answer,
     /// Answers with a trailer.
     Trailer,
+    /// Answers 503 with a page of its own, in two pieces.
+    Page,
+    /// Says first what the answer may be.
+    Hint,
     /// Reads the request and breaks off.
     BreakOff,
+    /// Reads 5,000 bytes of a body and breaks off.
+    BreakOffAtEnd,
     /// Reads all that comes and says nothing.
     Hang,
 }
@@ -36,15 +43,27 @@ struct Seen {
 
 impl RawRegion {
     pub(crate) async fn start(habit: Habit) -> Self {
+        Self::start_with(habit, None).await
+    }
+
+    /// With TLS, if there is an acceptor for it.
+    pub(crate) async fn start_with(habit: Habit, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::<Seen>::default());
         let this = Self { address, seen: Arc::clone(&seen) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 seen.connections.fetch_add(1, Ordering::SeqCst);
-                let seen = Arc::clone(&seen);
+                let (seen, tls) = (Arc::clone(&seen), tls.clone());
                 tokio::spawn(async move {
-                    serve(stream, habit, &seen).await;
+                    match tls {
+                        None => serve(stream, habit, &seen).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, habit, &seen).await;
+                            }
+                        }
+                    }
                     seen.closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -70,20 +89,22 @@ impl RawRegion {
         self.seen.text.lock().unwrap().clone()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub(crate) fn entry(&self) -> (String, String) {
         (format!("http://{}", self.address), "https://raw.example".to_owned())
     }
 }
 
-async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, seen: &Seen) {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         read.extend_from_slice(&buffer[..count]);
         seen.text.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
-        if !read.ends_with(b"\r\n\r\n") {
-            continue;
-        }
+        let Some(end) = read.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
         let head = std::mem::take(&mut read);
         seen.requests.fetch_add(1, Ordering::SeqCst);
         match habit {
@@ -102,7 +123,29 @@ async fn serve(mut stream: TcpStream, habit: Habit, seen: &Seen) {
                 stream.write_all(head).await.unwrap();
                 stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
             }
+            Habit::Page => {
+                let head = b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\
+                    content-type: text/html; charset=UTF-8\r\n\r\n";
+                stream.write_all(&[&head[..], b"4\r\nWhoo\r\n"].concat()).await.unwrap();
+                stream.write_all(b"3\r\nps!\r\n0\r\n\r\n").await.unwrap();
+            }
+            Habit::Hint => {
+                let hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+                stream.write_all(hint).await.unwrap();
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                stream.write_all(answer).await.unwrap();
+            }
             Habit::BreakOff => return,
+            Habit::BreakOffAtEnd => {
+                let mut left = 5000_usize.saturating_sub(head.len() - end);
+                while left > 0 {
+                    match stream.read(&mut buffer).await {
+                        Ok(count @ 1..) => left -= count.min(left),
+                        _ => return,
+                    }
+                }
+                return;
+            }
             Habit::Hang => {}
         }
     }

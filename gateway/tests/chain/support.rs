@@ -145,7 +145,7 @@ impl Google {
         Self::with(|_| {}).await
     }
 
-    /// With a configuration as `change` leaves it.
+    /// The demo after a change.
     pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();

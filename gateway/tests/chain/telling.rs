@@ -177,5 +177,6 @@ async fn a_request_belongs_to_its_callers_trace_or_to_a_new_one() {
 #[tokio::test]
 async fn answers_say_that_they_came_through_the_gateway() {
     let chain = Chain::start().await;
-    assert_eq!(chain.get("/").await.header("via"), Some("1.1 remint"));
+    // By the version of HTTP that the region answers in.
+    assert_eq!(chain.get("/").await.header("via"), Some("2 remint"));
 }

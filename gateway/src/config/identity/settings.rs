@@ -55,6 +55,14 @@ impl<'a> Identities<'a> {
         self.found.get_or_init(find).clone()
     }
 
+    /// The metadata server of the machine: the one that mints, if one does.
+    pub(in crate::config) fn metadata_host(&self) -> Result<HostPort, String> {
+        match &self.general {
+            Some(Some(Identity::Metadata { host })) => Ok(host.clone()),
+            _ => metadata_host(self.environment),
+        }
+    }
+
     fn identity(&self, from: &Reader<'_>) -> Option<Identity> {
         self.only_one(
             from,

@@ -1,0 +1,227 @@
+//! Regions that speak HTTP/2.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client::{Answer, PATIENCE, send};
+use crate::raw_http_2_region::{Habit, Region};
+use crate::raw_region::{self, RawRegion};
+use crate::support::{Chain, Google, eventually};
+
+const OK: StatusCode = StatusCode::OK;
+const SHORT_PINGS: &str = "http2: { keep_alive_interval: 500ms, keep_alive_timeout: 500ms }";
+
+async fn chain_before(regions: &[&Region]) -> Chain {
+    let entries: Vec<_> = regions.iter().map(|it| it.entry()).collect();
+    chain_with(&entries, SHORT_PINGS).await
+}
+
+/// With these settings for connections.
+async fn chain_with(entries: &[(String, String)], settings: &str) -> Chain {
+    let change = |text: String| {
+        text.replace("audience: \"https://raw", "protocol: http2, audience: \"https://raw")
+            .replace("connect_timeout: 5s", settings)
+    };
+    let chain = Chain::before(Google::start().await, entries, change).await;
+    chain.ready().await;
+    chain
+}
+
+/// Sends so many requests at once. Their answers may be waited for.
+fn many(chain: &Chain, count: usize) -> Vec<tokio::task::JoinHandle<Answer>> {
+    let request = || chain.request("/").body(Default::default()).unwrap();
+    let requests = std::iter::repeat_with(request).take(count);
+    requests.map(|request| tokio::spawn(send(chain.gateway.address(), request))).collect()
+}
+
+#[tokio::test]
+async fn connections_are_as_many_as_the_regions_limit_asks_for() {
+    let region = Region::start(Habit::Hold(10)).await;
+    let chain = chain_before(&[&region]).await;
+    let answers = many(&chain, 45);
+    eventually("all are under way", async || region.requests() == 45).await;
+    assert_eq!((region.connections(), region.most_requests()), (5, 10));
+    region.release();
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    for answer in many(&chain, 10) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!(region.connections(), 5, "they are used again");
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_share_a_connection() {
+    let region = Region::start(Habit::Answer).await;
+    let chain = chain_before(&[&region]).await;
+    for answer in many(&chain, 100) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!((region.connections(), region.requests()), (1, 100));
+}
+
+#[tokio::test]
+async fn a_refused_request_goes_to_another_region() {
+    let regions = [Region::start(Habit::Refuse).await, Region::start(Habit::Answer).await];
+    let chain = chain_before(&[&regions[0], &regions[1]]).await;
+    for _ in 0..4 {
+        assert_eq!(chain.get("/").await.status, 200);
+    }
+    assert!(regions[0].requests() > 0);
+    assert_eq!(regions[1].requests(), 4);
+}
+
+#[tokio::test]
+async fn a_request_that_met_a_connection_on_its_way_out_goes_over_another_one() {
+    let region = Region::start(Habit::GoAway).await;
+    let chain = chain_before(&[&region]).await;
+    for _ in 0..3 {
+        assert_eq!(chain.get("/").await.status, 200);
+    }
+    assert_eq!((region.connections(), region.requests()), (2, 4));
+    assert_eq!(chain.figure("remint_retries_total", "").await, 0, "that is everyday life");
+    assert_eq!(chain.figure("remint_region_ejected", "").await, 0);
+}
+
+#[tokio::test]
+async fn a_dead_connection_is_noticed_while_a_request_waits() {
+    let region = Region::start(Habit::Die).await;
+    let chain = chain_before(&[&region]).await;
+    assert_eq!(chain.get("/").await.status, 200);
+    let answer = chain.get("/").await;
+    assert_eq!(answer.header("x-remint-reason"), Some("connection_lost"));
+    assert_eq!(chain.get("/").await.status, 200);
+    assert_eq!(region.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_slept_too_long_is_left_before_a_request_is_lost_with_it() {
+    let region = Region::start(Habit::Die).await;
+    let chain = chain_before(&[&region]).await;
+    for connections in 1..=3 {
+        assert_eq!(chain.get("/").await.status, 200);
+        assert_eq!(region.connections(), connections);
+        chain.clock.jump(Duration::from_secs(31));
+    }
+}
+
+#[tokio::test]
+async fn half_of_an_answer_never_looks_whole() {
+    let region = Region::start(Habit::Half).await;
+    let chain = chain_before(&[&region]).await;
+    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+    let (mut sender, connection) = http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = chain.request("/").body(Empty::<Bytes>::new()).unwrap();
+    // It may break off before the head is there, or after it.
+    if let Ok(answer) = timeout(PATIENCE, sender.send_request(request)).await.unwrap() {
+        assert!(timeout(PATIENCE, answer.into_body().collect()).await.unwrap().is_err());
+    }
+    assert_eq!(region.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_hint_is_not_taken_for_the_answer() {
+    let region = Region::start(Habit::Hint).await;
+    let chain = chain_before(&[&region]).await;
+    assert_eq!(chain.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_old_connection_gets_no_more_requests_and_finishes_those_it_has() {
+    let region = Region::start(Habit::Hold(100)).await;
+    let settings = "idle_timeout: 2h\n  http2: { max_lifetime: 1h }";
+    let chain = chain_with(&[region.entry()], settings).await;
+    let early = many(&chain, 2);
+    eventually("they are under way", async || region.requests() == 2).await;
+    chain.clock.jump(Duration::from_secs(3601));
+    let late = many(&chain, 2);
+    eventually("the others too", async || region.requests() == 4).await;
+    assert_eq!((region.connections(), region.most_requests()), (2, 2));
+    region.release();
+    for answer in early.into_iter().chain(late) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    eventually("the old one is closed", async || region.closed() == 1).await;
+}
+
+#[tokio::test]
+async fn connections_without_work_are_closed_though_nobody_asks() {
+    let (region, older) =
+        (Region::start(Habit::Answer).await, RawRegion::start(raw_region::Habit::Answer).await);
+    let chain = chain_with(&[region.entry()], "idle_timeout: 1s").await;
+    let change = |text: String| text.replace("connect_timeout: 5s", "idle_timeout: 1s");
+    let other = Chain::before(Google::start().await, &[older.entry()], change).await;
+    other.ready().await;
+    assert_eq!((chain.get("/").await.status, other.get("/").await.text()), (OK, "ok".to_owned()));
+    eventually("both are closed", async || region.closed() == 1 && older.is_closed()).await;
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_speak_it_is_out_of_reach_and_nothing_is_lost() {
+    let older = RawRegion::start(raw_region::Habit::Answer).await;
+    let region = Region::start(Habit::Answer).await;
+    let chain = chain_with(&[older.entry(), region.entry()], SHORT_PINGS).await;
+    for _ in 0..4 {
+        assert_eq!(chain.get("/").await.status, 200);
+    }
+    assert_eq!(region.requests(), 4);
+    assert_eq!(chain.figure("remint_attempts_total", "outcome=\"unreachable\"").await, 1);
+}
+
+#[tokio::test]
+async fn a_region_that_takes_connections_and_says_nothing_is_out_of_reach() {
+    let silent = RawRegion::start(raw_region::Habit::Hang).await;
+    let region = Region::start(Habit::Answer).await;
+    let entries = [silent.entry(), region.entry()];
+    let chain = chain_with(&entries, "connect_timeout: 500ms").await;
+    for answer in many(&chain, 10) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!((silent.connections(), region.requests()), (1, 10), "they waited together");
+    assert!(!silent.text().contains("x-serverless-authorization"), "no request was sent");
+}
+
+#[tokio::test]
+async fn callers_who_do_not_read_keep_nobody_else_waiting() {
+    let region = Region::start(Habit::Flood(16)).await;
+    let chain = chain_before(&[&region]).await;
+    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(65_535);
+    let (mut sender, connection) = builder.handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut unread = Vec::new();
+    for _ in 0..16 {
+        let request = Request::get("http://orders.example.com/")
+            .header("authorization", format!("Bearer {}", chain.token()))
+            .body(Empty::<Bytes>::new());
+        let answer = timeout(PATIENCE, sender.send_request(request.unwrap())).await.unwrap();
+        unread.push(answer.unwrap());
+    }
+    assert_eq!(chain.get("/").await.status, 200);
+    assert_eq!((region.connections(), region.requests()), (1, 17));
+    drop(unread);
+}
+
+#[tokio::test]
+async fn nobody_connects_to_hosts_of_his_choice() {
+    let chain = Chain::start().await;
+    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::connect("orders.example.com:443")
+        .header("authorization", format!("Bearer {}", chain.token()))
+        .body(Empty::<Bytes>::new());
+    let answer = timeout(PATIENCE, sender.send_request(request.unwrap())).await.unwrap();
+    assert_eq!(answer.unwrap().status(), 403);
+    assert_eq!(chain.emulator.timeline().calls().len(), 0);
+}
