@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use remint_idtoken::keys::{
-    JwksError, KeySchedule, KeySet, KeyTimes, MAX_JWKS_BYTES, max_age, parse_jwks,
+    JwksError, KeyPast, KeySchedule, KeySet, KeyTimes, MAX_JWKS_BYTES, max_age, parse_jwks,
 };
 use remint_idtoken::policy::KeyUrl;
 use remint_idtoken::{Authority, AwsLc, SignatureScheme, UnixTime};
@@ -82,24 +82,43 @@ pub(crate) enum KeysError {
 }
 
 impl KeySource {
-    /// Must be called in a tokio runtime: fetching begins at once.
+    /// Must be called in a tokio runtime: fetching begins at once. Until it
+    /// comes to something, the keys of an elder serve, which has them from the
+    /// same URL.
     pub(crate) fn start(
         url: &KeyUrl,
         connector: &Connector,
         times: KeyTimes,
         clock: &Arc<dyn Clock>,
+        elders: &[Arc<Self>],
     ) -> Result<Self, ConnectorError> {
         let news = Arc::new(News::default());
+        let elder = elders.iter().max_by_key(|elder| elder.past().fetched_at);
+        let (keys, past) = elder.map_or_else(Default::default, |elder| elder.legacy());
         let fresh = Arc::new(Fresh {
             document: KeyDocument::new(url, connector)?,
             clock: Arc::clone(clock),
-            schedule: Mutex::new(KeySchedule::new(times)),
-            handout: Mutex::default(),
+            schedule: Mutex::new(KeySchedule::resume(times, past, false)),
+            handout: Mutex::new(Handout { keys, ..Handout::default() }),
             doorbell: Doorbell::new(Arc::clone(&news)),
             news,
         });
         let task = Task::spawn(Arc::clone(&fresh).keep());
         Ok(Self { fresh, _task: task })
+    }
+
+    /// What another source of the same keys can begin with.
+    fn legacy(&self) -> (Option<Arc<Keys>>, KeyPast) {
+        // The handout is locked first: keys are never older than their past.
+        let handout = self.fresh.handout();
+        let past = self.past();
+        // In its way nothing has come yet: an attempt is due at once.
+        let past = KeyPast { failures: 1, retry_at: UnixTime(0), ..past };
+        (handout.keys.clone(), past)
+    }
+
+    fn past(&self) -> KeyPast {
+        self.fresh.schedule().past()
     }
 
     /// From now on the authority has the keys of this source for its issuer of

@@ -40,6 +40,27 @@ pub enum Identity {
     Impersonated(Impersonation),
 }
 
+impl Identity {
+    /// Whether both make tokens of the same account, in whatever way: tokens
+    /// of the one are as good as tokens of the other.
+    pub(crate) fn is_same_account(&self, other: &Self) -> bool {
+        match (self.account(), other.account()) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self == other,
+            _ => false,
+        }
+    }
+
+    /// The account, where the configuration names it.
+    fn account(&self) -> Option<&str> {
+        match self {
+            Self::Metadata { .. } => None,
+            Self::Key(key) => Some(&key.email),
+            Self::Impersonated(target) => Some(&target.account),
+        }
+    }
+}
+
 /// A source of access tokens, which IAM Credentials are asked with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AccessSource {
