@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use remint_idtoken::UnixTime;
 use tracing::{info, warn};
@@ -86,12 +86,17 @@ impl Instance {
         for (service, region) in old.region_names().difference(&names) {
             self.kept.metrics.forget_region(service, region);
         }
+        let is_gone = |name: &str| names.iter().all(|(service, _)| **service != *name);
+        for service in old.services.iter().filter(|service| is_gone(&service.name)) {
+            self.kept.metrics.forget_service(&service.name);
+        }
         Ok(())
     }
 
     /// Answers a request. While it stops, it asks HTTP/1.1 callers to come
     /// back over a new connection, which then leads to another instance.
-    /// HTTP/2 callers are told by GOAWAY when the listener closes.
+    /// HTTP/2 callers are told by GOAWAY when the listener closes, and what
+    /// became a tunnel says `Connection: upgrade` and nothing else.
     pub(crate) async fn answer(
         &self,
         peer: &Peer,
@@ -100,7 +105,8 @@ impl Instance {
         let is_http_2 = request.version() == Version::HTTP_2;
         let gateway = self.gateway();
         let mut response = gateway.answer(peer, request).await;
-        if !is_http_2 && self.is_draining() {
+        let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if !is_http_2 && !is_tunnel && self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

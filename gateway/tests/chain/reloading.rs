@@ -216,6 +216,20 @@ async fn a_region_that_probes_have_ejected_comes_back_when_there_are_no_probes_a
 }
 
 #[tokio::test]
+async fn no_figure_of_now_tells_of_a_service_that_is_gone() {
+    let chain = following(|text| text).await;
+    let tells_of = async |service: &str| {
+        let page = get(chain.gateway.admin_address(), "/metrics").await.text();
+        let label = format!("service=\"{service}\"");
+        let is_gauge = |line: &&str| !line.contains("_total{") && line.contains(&label);
+        page.lines().filter(is_gauge).count()
+    };
+    assert_eq!(tells_of("orders").await, 5);
+    chain.rewrite(&chain.text.replace("name: orders", "name: bills"), "applied").await;
+    assert_eq!((tells_of("orders").await, tells_of("bills").await), (0, 5));
+}
+
+#[tokio::test]
 async fn nothing_is_minted_any_more_for_a_region_that_is_gone() {
     let chain = following(|text| text).await;
     assert_eq!(chain.emulator.identity_fetches(), 2);
