@@ -75,9 +75,15 @@ impl MintSchedule {
         self.decide(now, wait.saturating_add(spread).max(FIRST_RETRY));
     }
 
-    /// The token came that is there already.
+    /// The token came that is there already. If it is not yet time to renew
+    /// it, that is no wonder, and to ask again before would be no use.
     pub(super) fn repeated(&mut self, now: UnixTime, jitter: f64) {
         self.failures = 0;
+        let early = self.expires_at.minus(AHEAD).since(now);
+        if !early.is_zero() {
+            let spread = SPREAD.mul_f64(jitter.clamp(0.0, 1.0));
+            return self.decide(now, early.saturating_add(spread));
+        }
         let wait = backed_off(FIRST_RETRY_SAME, self.repeats, jitter);
         self.decide(now, self.before_the_end(now, wait));
         self.repeats = self.repeats.saturating_add(1);
@@ -237,6 +243,26 @@ mod tests {
         let mut schedule = MintSchedule::new(None);
         schedule.failed(NOW, Some(Duration::from_secs(60)), 0.0);
         assert!(!schedule.refused(later(10)), "the source asks to be left alone");
+    }
+
+    #[test]
+    fn a_source_that_has_no_other_token_than_a_refused_one_is_left_alone_until_its_time() {
+        let mut schedule = MintSchedule::new(None);
+        schedule.succeeded(NOW, later(3600), 0.0);
+        let mut asked = 0;
+        // A region refuses the token with every request, each second.
+        for second in 1..600 {
+            if schedule.refused(later(second)) {
+                asked += 1;
+                schedule.repeated(later(second), 0.0);
+                assert_eq!(schedule.next_at(), later(3600 - 225));
+            }
+        }
+        assert_eq!(asked, 20, "every half a minute");
+        let mut schedule = MintSchedule::new(Some(later(3600)));
+        assert!(schedule.is_due(NOW), "a token from elsewhere");
+        schedule.repeated(NOW, 1.0);
+        assert_eq!(schedule.next_at(), later(3600 - 195));
     }
 
     #[test]
