@@ -153,7 +153,11 @@ fn read_audience(object: &mut Object<'_>, kind: Kind) -> Option<Option<Arc<str>>
         reader.problem(format!("\"client_id\" is for the kind iap, not for {kind}"));
     }
     match kind {
-        Kind::Iap if given.is_some() == client_id.is_some() => {
+        Kind::Iap if given.is_some() && client_id.is_some() => {
+            reader.problem("\"client_id\" and \"audience\" say the same: leave one of them out");
+            None
+        }
+        Kind::Iap if given.is_none() && client_id.is_none() => {
             reader.problem(
                 "IAP's OAuth client ID is needed: give it as \"client_id\" (or give an \
                  \"audience\" instead)",

@@ -109,6 +109,17 @@ fn what_is_left_out_comes_from_the_environment_or_a_default() {
 }
 
 #[test]
+fn it_has_stopped_before_cloud_run_kills_it() {
+    let text = GOOD.replace("drain_timeout: 3s\n", "");
+    let seconds = |is_cloud_run| {
+        let environment = Environment { is_cloud_run, ..Environment::default() };
+        let config = Config::read(&text, Path::new("/nowhere"), &environment).unwrap();
+        (config.drain_delay + config.drain_timeout).as_secs()
+    };
+    assert_eq!((seconds(true), seconds(false)), (9, 25));
+}
+
+#[test]
 fn tokens_travel_in_clear_text_only_where_that_is_asked_for() {
     let elsewhere = "url: http://10.0.0.1:9000\n        allow_plaintext: true";
     let config = read(&GOOD.replace("url: http://127.0.0.1:9000", elsewhere)).unwrap();

@@ -51,6 +51,22 @@ impl Identity {
         }
     }
 
+    /// The metadata server that its tokens come from, or what they are had for.
+    fn metadata_host(&self) -> Option<&HostPort> {
+        let mut source = match self {
+            Self::Metadata { host } => return Some(host),
+            Self::Key(_) => return None,
+            Self::Impersonated(target) => &target.source,
+        };
+        while let AccessSource::Impersonated(inner) = source {
+            source = &inner.source;
+        }
+        match source {
+            AccessSource::Metadata { host } => Some(host),
+            _ => None,
+        }
+    }
+
     /// The account, where the configuration names it.
     fn account(&self) -> Option<&str> {
         match self {
