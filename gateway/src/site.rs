@@ -18,7 +18,7 @@ use crate::mint::Source;
 use crate::random;
 use crate::retry::Budget;
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, PoolSettings};
+use crate::upstream::{Connector, ConnectorError, Pool, PoolSettings};
 
 /// A token that is being put into use, and the counters of its regions.
 type Counted = (Arc<FreshToken>, Vec<[Counter; 2]>);
@@ -187,18 +187,6 @@ fn balancer(settings: &config::Service) -> Balancer {
     };
     let members = settings.regions.iter().map(member).collect();
     Balancer::new(members, settings.outlier, random::bits())
-}
-
-/// Fetches from the server at `HOST:PORT`.
-pub(crate) fn fetcher(
-    is_https: bool,
-    authority: &str,
-    connector: &Connector,
-) -> Result<Fetcher, ConnectorError> {
-    let named = || ConnectorError::Name(authority.to_owned());
-    let origin = Origin::of(is_https, authority).ok_or_else(named)?;
-    let host = host_header(&origin.authority())?;
-    Ok(Fetcher::new(connector.dialer(&origin)?, host))
 }
 
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {

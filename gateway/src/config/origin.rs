@@ -53,6 +53,12 @@ impl Origin {
         Some(Self { is_https, host, port })
     }
 
+    /// The one without TLS at that host.
+    #[must_use]
+    pub fn plain(HostPort { host, port }: &HostPort) -> Self {
+        Self { is_https: false, host: host.clone(), port: *port }
+    }
+
     /// Whether TLS is spoken.
     #[must_use]
     pub fn is_https(&self) -> bool {
