@@ -54,7 +54,7 @@ impl Instance {
     /// Must be called in a tokio runtime: keys and tokens are fetched from now
     /// on.
     pub(crate) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConnectorError> {
-        warn_of_expiry(config, clock.now());
+        warn_of(config, clock.now());
         let history = History { loaded_at: clock.now(), ..History::default() };
         let kept = Kept::new(clock);
         Ok(Self {
@@ -80,7 +80,7 @@ impl Instance {
     /// under way are finished by the old one.
     pub(crate) fn apply(&self, config: &Config) -> Result<(), ConnectorError> {
         let new = Arc::new(Gateway::build(config, &self.kept)?);
-        warn_of_expiry(config, self.kept.clock.now());
+        warn_of(config, self.kept.clock.now());
         let names = new.region_names();
         let old = self.current.swap(new);
         for (service, region) in old.region_names().difference(&names) {
@@ -155,8 +155,12 @@ impl Instance {
     }
 }
 
-/// Whoever renews it late is better served by it than by nothing.
-fn warn_of_expiry(config: &Config, now: UnixTime) {
+/// Nothing of it keeps the gateway from serving: whoever renews a certificate
+/// late is better served by the old one than by nothing.
+fn warn_of(config: &Config, now: UnixTime) {
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     let ends = config.tls.as_ref().and_then(Tls::not_after);
     if let Some(expired_at) = ends.filter(|ends| *ends <= now) {
         warn!(%expired_at, "the certificate in \"tls\" has expired");

@@ -94,6 +94,8 @@ pub struct Config {
     pub reload_interval: Duration,
     /// The files that it names.
     pub files: Vec<PathBuf>,
+    /// What is odd in it, though no mistake.
+    pub warnings: Vec<String>,
 }
 
 /// One service in several regions.
@@ -235,9 +237,9 @@ impl Config {
             std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
         let files = Files::new(folder);
         let read = read(&text, &files, environment);
-        let files = files.into_named();
+        let (files, warnings) = files.into_parts();
         match read {
-            Ok(config) => Ok(Self { files, ..config }),
+            Ok(config) => Ok(Self { files, warnings, ..config }),
             Err(problems) => Err(ConfigError { files, ..ConfigError::new(file, problems) }),
         }
     }
@@ -253,7 +255,8 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let files = Files::new(folder);
         let config = read(text, &files, environment)?;
-        Ok(Self { files: files.into_named(), ..config })
+        let (files, warnings) = files.into_parts();
+        Ok(Self { files, warnings, ..config })
     }
 }
 
@@ -300,6 +303,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         drain_timeout: drain_timeout?.unwrap_or_else(|| usual_drain(environment)),
         reload_interval: reload_interval?.unwrap_or(Duration::from_secs(5)),
         files: Vec::new(),
+        warnings: Vec::new(),
     })
 }
 

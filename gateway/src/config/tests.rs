@@ -305,7 +305,8 @@ fn assertions_are_signed_with_keys_of_a_file_and_only_a_laptop_makes_its_own() {
     let asserted = with("assertion-keys.json", false).unwrap().assertion.unwrap();
     assert_eq!(&*asserted.issuer, "me");
     assert!(!format!("{asserted:?}").contains("jpsQ"), "no private key is shown");
-    assert!(with("dev", true).unwrap().assertion.is_some());
+    let made = || with("dev", true).unwrap().assertion.unwrap().keys;
+    assert!(std::sync::Arc::ptr_eq(&made(), &made()), "to read it again makes no other key");
     let refused = with("dev", false).unwrap_err();
     assert!(refused.contains("assertion.keys: ") && refused.contains("--dev"), "{refused}");
     assert!(with("ca.pem", false).unwrap_err().contains("it holds no private key"));

@@ -14,6 +14,7 @@ mod files;
 mod grants;
 mod key;
 mod settings;
+mod strangers;
 
 use std::fmt;
 use std::path::PathBuf;

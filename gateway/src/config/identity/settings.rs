@@ -163,7 +163,7 @@ impl<'a> Identities<'a> {
         let name = object.need("file");
         object.finish();
         let (name, overrides) = (name?, overrides?);
-        name.parsed(|name| Credential::load(&self.files.path(name), &overrides))
+        name.parsed(|name| Credential::load(&self.files.path(name), &overrides, self.files))
     }
 
     fn default<T>(
