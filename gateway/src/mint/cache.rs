@@ -19,6 +19,8 @@ pub(crate) struct Slot {
     audience: Arc<str>,
     token: ArcSwapOption<MintedToken>,
     schedule: Mutex<MintSchedule>,
+    /// Why the newest attempt came to nothing, if it did.
+    last_error: Mutex<Option<String>>,
     doorbell: Doorbell,
 }
 
@@ -35,6 +37,7 @@ impl Slot {
             audience,
             token: ArcSwapOption::new(inherited),
             schedule: Mutex::new(MintSchedule::new(ends)),
+            last_error: Mutex::default(),
             doorbell: Doorbell::new(news),
         }
     }
@@ -55,6 +58,16 @@ impl Slot {
     /// When the next attempt is due.
     pub(crate) fn next_at(&self) -> UnixTime {
         self.schedule().next_at()
+    }
+
+    /// Why the newest attempt came to nothing, if it did. Like everything that
+    /// is logged, it holds no secret.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Whether there is a token: [`Slot::token`] without taking it.
@@ -132,6 +145,7 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
 }
 
 fn store(slot: &Slot, token: MintedToken, now: UnixTime) {
+    slot.note(None);
     let old = slot.token.load();
     if old.as_ref().is_some_and(|old| old.is_same(&token)) {
         debug!(audience = slot.audience(), "the token source gave the same token again");
@@ -149,11 +163,13 @@ fn keep_old(slot: &Slot, error: &MintError, now: UnixTime) {
         schedule.failed(now, error.retry_after(), random::unit());
         schedule.next_at()
     };
+    let text = chain(error);
     warn!(
         audience = slot.audience(),
-        error = %chain(error),
+        error = text,
         has_token = slot.has_token(now),
         %next_attempt,
         "no token could be minted",
     );
+    slot.note(Some(text));
 }

@@ -108,9 +108,16 @@ async fn a_role_that_is_granted_late_is_noticed() {
     has_failed(&chain, 2).await;
     let answer = get(chain.gateway.admin_address(), "/readyz").await;
     assert!(answer.text().contains("no token for any region of orders"), "{}", answer.text());
+    let last_error = async || {
+        let status = get(chain.gateway.admin_address(), "/status").await.json();
+        status["services"][0]["regions"][0]["token"]["last_error"].clone()
+    };
+    let error = last_error().await.to_string();
+    assert!(error.contains("add-iam-policy-binding") && error.contains(ID_TOKENS), "{error}");
     chain.emulator.grant(grant(RUNNER, ID_TOKENS, GATEWAY));
     chain.ready().await;
     assert_eq!(chain.get("/").await.status, 200);
+    assert!(last_error().await.is_null());
 }
 
 #[tokio::test]
