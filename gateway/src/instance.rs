@@ -26,6 +26,8 @@ pub(crate) struct Instance {
     pub(crate) connections: Connections,
     pub(crate) started_at: Instant,
     is_draining: AtomicBool,
+    /// Whether it was ready once: its start is over.
+    pub(crate) was_ready: AtomicBool,
     history: Mutex<History>,
 }
 
@@ -63,6 +65,7 @@ impl Instance {
             connections: Connections::default(),
             started_at: Instant::now(),
             is_draining: AtomicBool::new(false),
+            was_ready: AtomicBool::new(false),
             history: Mutex::new(history),
         })
     }

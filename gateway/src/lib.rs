@@ -44,6 +44,7 @@ pub mod plugin_config;
 mod probe;
 mod proxy;
 mod random;
+mod readiness;
 mod reload;
 mod renewal;
 mod request;

@@ -33,6 +33,7 @@ mod raw;
 mod raw_http_2;
 mod raw_http_2_region;
 mod raw_region;
+mod readiness;
 mod refusing;
 mod regions;
 mod regions_failing;
