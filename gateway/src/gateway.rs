@@ -13,7 +13,6 @@ use crate::assertion::Asserter;
 use crate::config::{self, Config, Locality, Origin, Tls};
 use crate::doorbell::Task;
 use crate::headers::TokenPlaces;
-use crate::in_flight::InFlight;
 use crate::kept::{FreshToken, Kept};
 use crate::keys::Keyring;
 use crate::locality;
@@ -60,8 +59,6 @@ impl Gateway {
         let services = config.services.iter().map(|it| site.service(it));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let issuers = site.issuers(&config.policy)?;
-        let places = |limits: &_| Ok::<_, ConnectorError>(InFlight::new(limits));
-        let in_flight = kept.in_flight.get(config.limits.in_flight.clone(), places)?;
         let held = |limit: &_| {
             Ok::<_, ConnectorError>(ReplayMemory::new(*limit, kept.metrics.replay_bytes()))
         };
@@ -69,6 +66,7 @@ impl Gateway {
         let mut tasks: Vec<Task> =
             locality_task(&config.locality, &connector, &services)?.into_iter().collect();
         // Nothing fails from here on: parts that are in use may change.
+        kept.in_flight.keep_to(&config.limits.in_flight);
         tasks.extend(probe_tasks(config, &services, kept));
         let remembered = TokenStore::new(config.token_cache, kept.metrics.token_looks());
         let clock = Arc::clone(&kept.clock);
@@ -84,7 +82,7 @@ impl Gateway {
                 metrics: Arc::clone(&kept.metrics),
                 max_headers: config.limits.max_headers,
                 body_timeout: config.limits.body_timeout,
-                in_flight,
+                in_flight: Arc::clone(&kept.in_flight),
                 replay,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),

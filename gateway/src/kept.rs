@@ -41,7 +41,8 @@ pub(crate) struct Kept {
     pub(crate) sources: Parts<(Identity, Ways), Source>,
     pub(crate) tokens: Parts<((Identity, Ways), Arc<str>), FreshToken>,
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
-    pub(crate) in_flight: Parts<InFlightLimits, InFlight>,
+    /// One for all configurations, each of which has it keep to its limits.
+    pub(crate) in_flight: Arc<InFlight>,
     tls: Mutex<Option<Tls>>,
 }
 
@@ -135,7 +136,7 @@ impl Kept {
             sources: Parts::default(),
             tokens: Parts::default(),
             keys: Parts::default(),
-            in_flight: Parts::default(),
+            in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
             tls: Mutex::default(),
         }
     }

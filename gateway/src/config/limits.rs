@@ -45,6 +45,12 @@ pub struct InFlightLimits {
     pub queue_timeout: Duration,
 }
 
+impl Default for InFlightLimits {
+    fn default() -> Self {
+        Self { max: 10_000, max_queued: 1_000, queue_timeout: Duration::from_secs(1) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -52,11 +58,7 @@ impl Default for Limits {
             max_headers: 100,
             max_connections: 10_000,
             max_streams: 200,
-            in_flight: InFlightLimits {
-                max: 10_000,
-                max_queued: 1_000,
-                queue_timeout: Duration::from_secs(1),
-            },
+            in_flight: InFlightLimits::default(),
             header_timeout: Duration::from_secs(15),
             // Google's load balancers keep theirs for 600 s, and a server has
             // to wait longer than its clients: else a request meets a

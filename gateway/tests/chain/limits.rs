@@ -117,6 +117,21 @@ async fn requests_beyond_those_in_flight_wait_for_their_turn_and_then_are_shed()
 }
 
 #[tokio::test]
+async fn requests_under_way_count_against_limits_that_come_while_they_are() {
+    let chain = chain_with("max_in_flight: 2, max_queued: 0 }\nreload_interval: 20ms #").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "x-echo-stream: 1\r\ntransfer-encoding: chunked\r\n")).await;
+    caller.say("3\r\nabc\r\n").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    assert_eq!(chain.get("/").await.status, 200);
+    chain.rewrite(&chain.text.replace("in_flight: 2", "in_flight: 1"), "applied").await;
+    assert_eq!(chain.get("/").await.status, 503);
+    assert_eq!(chain.figure("remint_requests_in_flight", "").await, 1);
+    caller.say("0\r\n\r\n").await;
+    eventually("the place is free", async || chain.get("/").await.status == 200).await;
+}
+
+#[tokio::test]
 async fn a_place_is_held_until_the_answer_has_ended() {
     let chain = chain_with("max_in_flight: 1, max_queued: 0").await;
     let mut caller = Wire::connect(chain.gateway.address()).await;
