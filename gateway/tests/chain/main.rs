@@ -12,6 +12,7 @@
 mod asserting;
 mod binary;
 mod client;
+mod cloud_run;
 mod draining;
 mod events;
 mod expecting;
