@@ -35,14 +35,14 @@ pub(crate) struct Arguments {
     /// A YAML file with a `policy`: the gateway's configuration, of which only
     /// that is used, or a plugin configuration with `token`, `claim_headers`,
     /// `payload_header` and `token_cache` beside it.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", verbatim_doc_comment)]
     file: PathBuf,
     /// In which proxy the filter will run.
     #[arg(long, value_enum, default_value = "service-extensions")]
     host: Host,
     /// How long the keys are used: from 1h to 366d. Long enough for a few runs to
     /// fail; but for so long a key that its issuer takes back still counts.
-    #[arg(long, value_name = "TIME", default_value = "7d")]
+    #[arg(long, value_name = "TIME", default_value = "7d", verbatim_doc_comment)]
     valid_for: ValidFor,
     /// Certificates to trust besides the web's roots, in PEM.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     connect_to: Vec<(HostPort, HostPort)>,
     /// Write here instead of to stdout; the file is replaced at once or not at
     /// all.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     output: Option<PathBuf>,
 }
 

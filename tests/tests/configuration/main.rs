@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod bundled;
 mod documents;
 mod drift;
 mod examples;
