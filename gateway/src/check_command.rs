@@ -2,12 +2,15 @@
 //! with it.
 
 use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
 use remint_gateway::clock::{Clock, SystemClock};
-use remint_gateway::config::{Config, Environment, Service, Tls};
+use remint_gateway::config::{Config, Environment, Region, Service, Tls};
 use remint_gateway::iam::Bindings;
+
+use crate::output::print;
 
 /// What `remint check --help` says.
 const HELP: &str = "\
@@ -41,32 +44,36 @@ pub(crate) struct Arguments {
 }
 
 /// Checks as the arguments say.
-#[expect(clippy::print_stdout, reason = "the answer is what was asked for")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { file, print_iam, dev } = arguments;
     let config = Config::load(file, &Environment { dev: *dev, ..Environment::of_process() })?;
-    match print_iam {
-        true => print!("{}", Bindings::of(&config)),
-        false => {
-            println!("{}: ok", file.display());
-            summarise(&config);
-        }
-    }
-    Ok(())
+    let text = match print_iam {
+        true => Bindings::of(&config).to_string(),
+        false => format!("{}: ok\n{}", file.display(), Summary(&config)),
+    };
+    Ok(print(&text)?)
 }
 
-#[expect(clippy::print_stdout, reason = "the summary is what was asked for")]
-fn summarise(config: &Config) {
-    if let Some(end) = config.tls.as_ref().and_then(Tls::not_after) {
-        let is_over = end <= SystemClock.now();
-        let what = if is_over { "warning: the certificate expired" } else { "certificate expires" };
-        println!("tls: {what} at {end}");
-    }
-    for Service { name, routes, regions, .. } in &config.services {
-        let rules: Vec<&str> = routes.iter().map(|route| &*route.rule).collect();
-        println!("service {name} for {}", rules.join(", "));
-        for region in regions {
-            println!("  {} at {}, audience {}", region.name, region.origin, region.audience);
+/// What a configuration amounts to.
+struct Summary<'c>(&'c Config);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(config) = self;
+        if let Some(end) = config.tls.as_ref().and_then(Tls::not_after) {
+            let what = match end <= SystemClock.now() {
+                true => "warning: the certificate expired",
+                false => "certificate expires",
+            };
+            writeln!(f, "tls: {what} at {end}")?;
         }
+        for Service { name, routes, regions, .. } in &config.services {
+            let rules: Vec<&str> = routes.iter().map(|route| &*route.rule).collect();
+            writeln!(f, "service {name} for {}", rules.join(", "))?;
+            for Region { name, origin, audience, .. } in regions {
+                writeln!(f, "  {name} at {origin}, audience {audience}")?;
+            }
+        }
+        Ok(())
     }
 }

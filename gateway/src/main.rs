@@ -3,6 +3,7 @@
 
 mod check_command;
 mod one_service;
+mod output;
 mod plugin_command;
 mod schema_command;
 mod serve_command;
@@ -93,9 +94,7 @@ fn complain(error: &(dyn Error + 'static)) {
     eprintln!();
 }
 
-#[expect(clippy::print_stdout, reason = "the key is what was asked for")]
 fn assertion_key() -> Result<(), Box<dyn Error>> {
     let key = remint_gateway::new_assertion_key().map_err(|_| "no key can be made")?;
-    print!("{key}");
-    Ok(())
+    Ok(output::print(&key)?)
 }

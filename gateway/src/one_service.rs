@@ -180,9 +180,15 @@ fn list(values: &[String]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// A text of JSON is one of YAML (YAML 1.2, section 1.3).
+/// A text between double quotes: what is not plain ASCII is escaped, as YAML
+/// allows few of such characters (YAML 1.2.2, sections 5.1 and 5.7).
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        ' '..='~' => c.to_string(),
+        _ => format!("\\U{:08X}", u32::from(c)),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
 /// A configuration that was written from flags.

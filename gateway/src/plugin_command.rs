@@ -8,6 +8,8 @@ use remint_gateway::clock::{Clock, SystemClock};
 use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::plugin_config::{Host, Plan, Rendered, ValidFor, replace};
 
+use crate::output::print;
+
 /// What `remint plugin-config --help` says after its first line.
 const HELP: &str = r#"Render the filter's plugin configuration with today's keys in it.
 
@@ -86,14 +88,13 @@ impl Arguments {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the configuration is what was asked for")]
 fn hand_over(rendered: &Rendered, output: Option<&Path>) -> Result<(), String> {
     match output {
-        None => println!("{}", rendered.text),
+        None => print(&format!("{}\n", rendered.text))
+            .map_err(|error| format!("the configuration can't be printed: {error}")),
         Some(file) => replace(file, &rendered.text)
-            .map_err(|error| format!("{} can't be written: {error}", file.display()))?,
+            .map_err(|error| format!("{} can't be written: {error}", file.display())),
     }
-    Ok(())
 }
 
 #[expect(clippy::print_stderr, reason = "stdout has the configuration")]

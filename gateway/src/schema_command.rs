@@ -5,6 +5,8 @@ use std::error::Error;
 use clap::Args;
 use remint_gateway::schema::Document;
 
+use crate::output::print;
+
 /// What `remint schema --help` says.
 const HELP: &str = "\
 Print the JSON Schema of a configuration.
@@ -32,8 +34,6 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the one that the arguments ask for.
-#[expect(clippy::print_stdout, reason = "the schema is what was asked for")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    println!("{:#}", arguments.document.schema()?);
-    Ok(())
+    Ok(print(&format!("{:#}\n", arguments.document.schema()?))?)
 }

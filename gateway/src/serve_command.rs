@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use remint_gateway::clock::SystemClock;
 use remint_gateway::config::{Config, Environment};
 use remint_gateway::{Reloader, Running};
@@ -13,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::one_service::OneService;
+use crate::output::print;
 use crate::usage::Usage;
 
 /// What `remint serve --help` says.
@@ -47,7 +49,7 @@ from there. What flags say holds until the gateway is started again.";
 #[command(long_about = HELP)]
 pub(crate) struct Arguments {
     /// The configuration, in YAML.
-    #[arg(long, env = "REMINT_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "REMINT_CONFIG", value_name = "FILE", value_parser = maybe_empty())]
     config: Option<PathBuf>,
     /// Allow what is for a laptop alone: `keys: dev` under `assertion`.
     #[arg(long)]
@@ -59,12 +61,18 @@ pub(crate) struct Arguments {
     print_config: bool,
 }
 
+fn maybe_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
 /// Runs the gateway with a configuration, and with others as its file changes;
 /// or as the flags say.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let environment = Environment { dev: arguments.dev, ..Environment::of_process() };
     let by_flags = arguments.service.is_given() || arguments.print_config;
-    match &arguments.config {
+    // An image may set the variable: who empties it has unset it.
+    let config = arguments.config.as_ref().filter(|file| !file.as_os_str().is_empty());
+    match config {
         Some(_) if by_flags => Err(Usage(BOTH.to_owned()).into()),
         Some(file) => {
             let (reloader, config) = Reloader::load(file, environment)?;
@@ -80,13 +88,11 @@ const BOTH: &str = "a configuration is given (--config or $REMINT_CONFIG), and f
 const NEITHER: &str = "there is nothing to serve: give --config FILE (or $REMINT_CONFIG), or \
                        describe one service by --host, --audience, --caller and --region";
 
-#[expect(clippy::print_stdout, reason = "the configuration is what was asked for")]
 fn run_flags(arguments: &Arguments, environment: &Environment) -> Result<(), Box<dyn Error>> {
     let written = arguments.service.written()?;
     let config = written.read(environment)?;
     if arguments.print_config {
-        print!("{}", written.text);
-        return Ok(());
+        return Ok(print(&written.text)?);
     }
     start(&config, None)
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::Environment;
+use crate::config::{AccessSource, Environment, HostPort, Origin};
 
 const POLICY: &str = r#"
 listen: 127.0.0.1:0
@@ -108,4 +108,26 @@ fn no_name_of_a_pool_gets_out_of_its_quotes() {
     let member = "principalSet:it's; reboot/*".to_owned();
     let grant = Grant { account: "g@p".to_owned(), member, role: "roles/r" };
     assert!(grant.to_string().contains(r"--member='principalSet:it'\''s; reboot/*' --role"));
+}
+
+#[test]
+fn what_an_impersonation_begins_with_takes_its_own_roles_first() {
+    let impersonating = |account: &str, source| Impersonation {
+        account: account.to_owned(),
+        delegates: Vec::new(),
+        endpoint: Origin::of(true, "iam.example").unwrap(),
+        source,
+    };
+    let machine = AccessSource::Metadata { host: HostPort::parse("m:80", None).unwrap() };
+    let inner = impersonating("inner@p", machine);
+    let outer = impersonating("outer@p", AccessSource::Impersonated(Box::new(inner)));
+    let all: Vec<_> = outer.all_grants().iter().map(ToString::to_string).collect();
+    let expected = [
+        "gcloud iam service-accounts add-iam-policy-binding inner@p \
+         --member='serviceAccount:ACCOUNT_OF_THIS_MACHINE' \
+         --role=roles/iam.serviceAccountTokenCreator",
+        "gcloud iam service-accounts add-iam-policy-binding outer@p \
+         --member='serviceAccount:inner@p' --role=roles/iam.serviceAccountOpenIdTokenCreator",
+    ];
+    assert_eq!(all, expected);
 }

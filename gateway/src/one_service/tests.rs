@@ -1,4 +1,6 @@
 use clap::Parser;
+use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -106,12 +108,31 @@ fn what_comes_from_the_environment_blames_no_flag() {
     assert_eq!(said, "\"listen\" is not given and $PORT is no port number");
 }
 
-#[test]
-fn no_value_gets_out_of_its_quotes() {
-    let mut service = flags(COMPLETE);
-    service.audiences = vec!["x\"]\n      callers: { anyone: true }".to_owned()];
-    let written = service.written().unwrap();
-    let error = written.read(&Environment::default());
-    assert!(!written.text.contains("\n      callers: { anyone"), "{}", written.text);
-    assert!(error.is_ok() || error.unwrap_err().to_string().starts_with("--audience"));
+proptest! {
+    #[test]
+    fn whatever_the_values_are_they_stay_values(
+        texts in proptest::collection::vec("[ -~]{0,8}|\\PC{0,8}|(?s).{0,8}", 6),
+    ) {
+        let [host, audience, caller, name, url, path] = texts.try_into().unwrap();
+        let expected = json!({
+            "policy": { "rules": [{
+                "name": "main",
+                "match": { "hosts": [host], "paths": [{ "prefix": path }] },
+                "audiences": [audience],
+                "callers": { "emails": [caller] },
+            }] },
+            "services": [{ "name": "main", "rules": ["main"], "regions": [{ "name": name, "url": url }] }],
+        });
+        let service = OneService {
+            hosts: vec![host],
+            path_prefix: Some(path),
+            audiences: vec![audience],
+            callers: vec![caller],
+            regions: vec![(name, url)],
+            ..OneService::default()
+        };
+        let text = service.written().unwrap().text;
+        let tree: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        prop_assert_eq!(tree, expected);
+    }
 }

@@ -124,6 +124,8 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     let both = both.unwrap();
     assert_eq!(both.status.code(), USAGE);
     assert!(stderr(&both).contains("only one of them can hold"), "{}", stderr(&both));
+    let emptied = remint().args(["serve", "--host", "x"]).env("REMINT_CONFIG", "").output();
+    assert!(stderr(&emptied.unwrap()).contains("--audience AUDIENCE"), "as if it was not set");
     let part = output(&["serve", "--host", "x", "--print-config"]);
     assert_eq!(part.status.code(), USAGE);
     assert!(stderr(&part).contains("--audience AUDIENCE, --caller EMAIL"), "{}", stderr(&part));
@@ -181,4 +183,16 @@ fn every_help_has_an_example_and_fits_a_terminal() {
             assert!(line.len() <= 100, "{command:?} has a long line: {line}");
         }
     }
+}
+
+#[test]
+fn whoever_reads_the_output_may_stop_early() {
+    let mut command = remint();
+    let mut child = command.arg("schema").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.as_mut().unwrap();
+    // Whether it has begun to write or not: there is more than a pipe holds.
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert_eq!(said, "");
 }
