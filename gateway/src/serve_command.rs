@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 const BOTH: &str = "a configuration is given (--config or $REMINT_CONFIG), and flags that \
-                    describe a service: only one of them can hold";
+                    describe a service: only one of them can hold. An empty $REMINT_CONFIG is none";
 const NEITHER: &str = "there is nothing to serve: give --config FILE (or $REMINT_CONFIG), or \
                        describe one service by --host, --audience, --caller and --region";
 

@@ -13,6 +13,7 @@ mod asserting;
 mod binary;
 mod cli;
 mod client;
+mod cloud_run;
 mod draining;
 mod events;
 mod expecting;

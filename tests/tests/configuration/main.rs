@@ -13,6 +13,7 @@
 )]
 
 mod bundled;
+mod cloud_run;
 mod documents;
 mod drift;
 mod examples;
