@@ -11,6 +11,7 @@
 
 mod asserting;
 mod binary;
+mod cli;
 mod client;
 mod cloud_run;
 mod draining;
@@ -19,6 +20,7 @@ mod expecting;
 mod failing;
 mod freezing;
 mod front_end;
+mod granting;
 mod grpc;
 mod grpc_server;
 mod http_2;
