@@ -290,7 +290,7 @@ impl<'a> Attempts<'a> {
         }
         match error {
             SendError::Unsent(request, error) => {
-                region.unreachable(service, self.id, &error);
+                region.unsent(service, self.id, &error);
                 let otherwise = Err(ProxyError::NoRegion);
                 match self.may_again(Cause::Unsent) {
                     true => Ended::Again { cause: Cause::Unsent, unsent: Some(request), otherwise },

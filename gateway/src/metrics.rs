@@ -281,6 +281,7 @@ impl Metrics {
             answered: attempts("answered"),
             unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
+            refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
             refused: [401, 403].map(|status| {
@@ -379,6 +380,8 @@ impl RequestCounters {
 pub(crate) struct RegionCounters {
     pub(crate) answered: Counter,
     pub(crate) unreachable: Counter,
+    /// Requests that it sent back over a connection that is there.
+    pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
     /// Refusals of its front end: 401 and 403.
@@ -387,7 +390,7 @@ pub(crate) struct RegionCounters {
     pub(crate) unserved: Counter,
     pub(crate) ejected: Gauge,
     pub(crate) in_flight: Gauge,
-    ejections: [(Cause, Counter); 6],
+    ejections: [(Cause, Counter); Cause::ALL.len()],
 }
 
 impl RegionCounters {

@@ -1,5 +1,6 @@
 //! Services at run time: regions with their tokens, health and connections.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -160,26 +161,38 @@ impl Region {
         self.failed(service, Failure::FrontEnd);
     }
 
-    /// No connection.
-    pub(crate) fn unreachable(
-        &self,
-        service: &str,
-        request_id: &HeaderValue,
-        error: &ConnectError,
-    ) {
+    /// Nothing was sent: there is no connection, or the region wanted no more
+    /// over one that is there.
+    pub(crate) fn unsent(&self, service: &str, request_id: &HeaderValue, error: &ConnectError) {
+        if matches!(error, ConnectError::Refused(..)) {
+            return self.refused_stream(service, request_id, error);
+        }
         self.counters.unreachable.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region can't be reached");
         self.failed(service, Failure::Unreachable);
     }
 
-    /// The request was sent, and the connection broke.
+    /// The request was sent, and the connection broke or the region sent it
+    /// back.
     pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
+        if matches!(error, LostError::Refused(_)) {
+            return self.refused_stream(service, request_id, error);
+        }
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
         self.pool.close_idle();
         self.failed(service, Failure::Lost);
+    }
+
+    /// The region said that it does not process the request: it is there, so
+    /// its connections stay, and one such word does not eject it.
+    fn refused_stream(&self, service: &str, request_id: &HeaderValue, error: &dyn Error) {
+        self.counters.refused_stream.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "region refused the stream");
+        self.failed(service, Failure::Refused);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
