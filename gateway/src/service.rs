@@ -22,7 +22,7 @@ use crate::mint::{MintedToken, Slot};
 use crate::random;
 use crate::request::shown;
 use crate::retry::Budget;
-use crate::upstream::{ConnectError, LostError, Pool};
+use crate::upstream::{ConnectError, LostError, Pool, RegionBodyError};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -183,6 +183,20 @@ impl Region {
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
         self.pool.close_idle();
+        self.failed(service, Failure::Lost);
+    }
+
+    /// Its answer had begun, and broke off before its end. That alone ejects
+    /// nobody: the region was there to begin it.
+    pub(crate) fn broke_off(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &RegionBodyError,
+    ) {
+        self.counters.broken_off.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "an answer broke off");
         self.failed(service, Failure::Lost);
     }
 
