@@ -96,7 +96,16 @@ impl Service {
     }
 
     fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
-        let instant = std::time::Instant::now();
+        self.choose_at(tried, now, std::time::Instant::now())
+    }
+
+    /// The region and its token, if there are both at that moment.
+    pub(crate) fn choose_at(
+        &self,
+        tried: Tried,
+        now: UnixTime,
+        instant: std::time::Instant,
+    ) -> Option<Choice<'_>> {
         let pick = self.balancer.pick(self.with_token(now), tried, instant)?;
         if pick.panics {
             self.counters.panics.inc();
