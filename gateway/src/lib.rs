@@ -40,6 +40,7 @@ mod keys;
 mod locality;
 mod metrics;
 mod mint;
+mod ongoing;
 pub mod plugin_config;
 mod probe;
 mod proxy;

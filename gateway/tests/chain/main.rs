@@ -29,6 +29,7 @@ mod limits;
 mod load;
 mod memory;
 mod minting;
+mod outages;
 mod own_errors;
 mod passing;
 mod protocols;
