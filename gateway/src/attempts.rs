@@ -110,9 +110,8 @@ impl<'a> Attempts<'a> {
         let mut request = self.with_spare(request);
         let clock = &*self.proxy.clock;
         let choosing = self.service().choose(self.tried, clock);
-        let Ok(Some(mut choice)) = timeout_at(self.deadline, choosing).await else {
-            return Err(ProxyError::NoToken);
-        };
+        let chosen = timeout_at(self.deadline, choosing).await;
+        let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
         self.enter(&choice);
         let (mut result, upload) = loop {
             let upload = request.body().upload();

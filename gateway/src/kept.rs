@@ -16,7 +16,8 @@ use rustls::pki_types::CertificateDer;
 use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{
-    HostPort, Identity, InFlightLimits, Locality, Origin, Outlier, RetryBudget, Tls, Upstream,
+    HostPort, Identity, InFlightLimits, Locality, Origin, Outlier, Probe, RetryBudget, Tls,
+    Upstream,
 };
 use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
@@ -60,6 +61,8 @@ pub(crate) struct BalancerKey {
     pub(crate) service: Arc<str>,
     pub(crate) members: Vec<MemberKey>,
     pub(crate) outlier: Outlier,
+    /// What probes have ejected, only probes bring back.
+    pub(crate) probe: Option<Probe>,
     pub(crate) locality: Locality,
 }
 
@@ -175,6 +178,14 @@ impl<K: PartialEq, T> Parts<K, T> {
         Ok(part)
     }
 
+    /// The parts that are in use and described like that, the newest first:
+    /// what they hold may be good for another part too.
+    pub(crate) fn like(&self, is_like: impl Fn(&K) -> bool) -> Vec<Arc<T>> {
+        let parts = self.lock();
+        let like = parts.iter().rev().filter(|(key, _)| is_like(key));
+        like.filter_map(|(_, part)| part.upgrade()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(K, Weak<T>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,9 +232,19 @@ impl Count {
 }
 
 impl FreshToken {
-    /// Must be called in a tokio runtime: minting begins at once.
-    pub(crate) fn start(kept: &Kept, audience: &Arc<str>, source: Arc<Source>) -> Self {
-        let slot = Arc::new(Slot::new(Arc::clone(audience), Arc::clone(&kept.news)));
+    /// Must be called in a tokio runtime: minting begins at once. Until it
+    /// comes to something, the newest token of its `elders` serves.
+    pub(crate) fn start(
+        kept: &Kept,
+        audience: &Arc<str>,
+        source: Arc<Source>,
+        elders: &[Arc<Self>],
+    ) -> Self {
+        let now = kept.clock.now();
+        let tokens = elders.iter().filter_map(|elder| elder.slot.token(now));
+        let inherited = tokens.max_by_key(|token| token.expires_at());
+        let slot = Slot::new(Arc::clone(audience), inherited, Arc::clone(&kept.news));
+        let slot = Arc::new(slot);
         let count = Arc::<Mutex<Count>>::default();
         let counted = Arc::clone(&count);
         let seen = move |is_minted| {
@@ -270,6 +291,18 @@ mod tests {
         count.one_more(true);
         let counted: Vec<_> = [figures(&one), figures(&two)].concat();
         assert_eq!(counted, [[2, 1], [2, 1], [1, 0], [1, 0]], "each once");
+    }
+
+    #[test]
+    fn parts_that_are_alike_are_found_while_they_are_in_use() {
+        let parts = Parts::<&str, u32>::default();
+        let all = ["b1", "a1", "a2"]
+            .map(|key| parts.get(key, |_| Ok::<_, ()>(u32::from(key.ends_with('2')))).unwrap());
+        let like =
+            || parts.like(|key| key.starts_with('a')).iter().map(|it| **it).collect::<Vec<_>>();
+        assert_eq!(like(), [1, 0]);
+        drop(all);
+        assert!(like().is_empty());
     }
 
     #[test]

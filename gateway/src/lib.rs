@@ -37,6 +37,7 @@ mod in_flight;
 mod instance;
 mod kept;
 mod keys;
+mod limited_file;
 mod locality;
 mod metrics;
 mod mint;

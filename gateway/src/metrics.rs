@@ -230,6 +230,11 @@ impl Metrics {
         self.region_in_flight.remove(&labels);
     }
 
+    /// No gauge tells of the service any more.
+    pub(crate) fn forget_service(&self, service: &str) {
+        self.panic.remove(&ServiceLabels { service: service.to_owned() });
+    }
+
     /// The outcomes of one rule's requests.
     pub(crate) fn requests(&self, service: &str, rule: &str) -> RequestCounters {
         let counter = |outcome| {

@@ -57,6 +57,7 @@ pub(crate) async fn chain(google: Google, identity: &Value) -> Chain {
     Chain::before(google, &regions, |text| with_identity(&text, identity)).await
 }
 
+/// A configuration with this `identity`.
 pub(crate) fn with_identity(text: &str, identity: &Value) -> String {
     let (before, after) = text.split_once("identity:\n").unwrap();
     let (_, after) = after.split_once('\n').unwrap();

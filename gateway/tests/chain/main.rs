@@ -43,6 +43,7 @@ mod regions_failing;
 mod reloading;
 mod remembering;
 mod retrying;
+mod sleeping;
 mod status;
 mod streaming;
 mod support;

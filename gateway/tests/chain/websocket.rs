@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, get};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 
@@ -231,6 +231,24 @@ async fn a_stop_waits_for_sockets_no_longer_than_it_may() {
     let mut socket = open(&chain, request(&chain.token())).await.unwrap();
     say(&mut socket, "hello").await;
     assert!(!chain.gateway.drain().await, "it was still open");
+}
+
+#[tokio::test]
+async fn a_socket_is_still_opened_before_a_stop_closes_the_listener() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let chain = Chain::before(google, &regions, |text| text + "drain_delay: 2s\n").await;
+    chain.ready().await;
+    let (front, admin) = (chain.gateway.address(), chain.gateway.admin_address());
+    let request = request(&chain.token());
+    let draining = tokio::spawn(chain.gateway.drain());
+    eventually("it stops", async || get(admin, "/readyz").await.status == 503).await;
+    let stream = TcpStream::connect(front).await.unwrap();
+    let (mut socket, _) = client_async(request, stream).await.unwrap();
+    say(&mut socket, "hello").await;
+    socket.close(None).await.unwrap();
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    assert!(draining.await.unwrap());
 }
 
 #[tokio::test]

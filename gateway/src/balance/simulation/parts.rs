@@ -97,7 +97,7 @@ pub(super) fn bearer(place: usize) -> String {
 pub(super) fn slot(place: usize, has_token: bool) -> Arc<Slot> {
     let audience: Arc<str> = audience(place).into();
     if !has_token {
-        return Arc::new(Slot::new(audience, Arc::default()));
+        return Arc::new(Slot::new(audience, None, Arc::default()));
     }
     let bearer = bearer(place);
     let token = bearer.strip_prefix("Bearer ").unwrap();
