@@ -90,7 +90,8 @@ impl Service {
             let left = deadline.saturating_duration_since(Instant::now());
             let is_coming = self.hurry(tried, clock.now(), left);
             if !is_coming || !attempts.next_end(deadline).await {
-                return None;
+                // What was on its way may have come since the look.
+                return self.choose_now(tried, clock.now());
             }
         }
     }
