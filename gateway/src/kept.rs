@@ -196,8 +196,40 @@ impl<K: PartialEq, T> Parts<K, T> {
 /// that share it.
 pub(crate) struct FreshToken {
     pub(crate) slot: Arc<Slot>,
-    counters: Arc<Mutex<Vec<[Counter; 2]>>>,
+    count: Arc<Mutex<Count>>,
     _task: Task,
+}
+
+/// Mintings that went well, and that did not.
+#[derive(Default)]
+struct Count {
+    /// Those before the counters were there: the first minting may end while
+    /// the rest of the gateway is still being built.
+    before: [u64; 2],
+    counters: Vec<[Counter; 2]>,
+}
+
+impl Count {
+    fn one_more(&mut self, is_minted: bool) {
+        let outcome = usize::from(!is_minted);
+        if self.counters.is_empty()
+            && let Some(before) = self.before.get_mut(outcome)
+        {
+            *before = before.saturating_add(1);
+        }
+        for counter in self.counters.iter().filter_map(|it| it.get(outcome)) {
+            counter.inc();
+        }
+    }
+
+    fn set(&mut self, counters: Vec<[Counter; 2]>) {
+        for (before, place) in std::mem::take(&mut self.before).into_iter().zip(0..) {
+            counters.iter().filter_map(|it| it.get::<usize>(place)).for_each(|counter| {
+                counter.inc_by(before);
+            });
+        }
+        self.counters = counters;
+    }
 }
 
 impl FreshToken {
@@ -214,22 +246,19 @@ impl FreshToken {
         let inherited = tokens.max_by_key(|token| token.expires_at());
         let slot = Slot::new(Arc::clone(audience), inherited, Arc::clone(&kept.news));
         let slot = Arc::new(slot);
-        let counters = Arc::<Mutex<Vec<[Counter; 2]>>>::default();
-        let counted = Arc::clone(&counters);
-        let seen = move |is_minted: bool| {
-            for [minted, failed] in &*counted.lock().unwrap_or_else(PoisonError::into_inner) {
-                let counter = if is_minted { minted } else { failed };
-                counter.inc();
-            }
+        let count = Arc::<Mutex<Count>>::default();
+        let counted = Arc::clone(&count);
+        let seen = move |is_minted| {
+            counted.lock().unwrap_or_else(PoisonError::into_inner).one_more(is_minted);
         };
         let clock = Arc::clone(&kept.clock);
         let task = Task::spawn(keep_fresh(Arc::clone(&slot), source, clock, seen));
-        Self { slot, counters, _task: task }
+        Self { slot, count, _task: task }
     }
 
     /// From now on these regions' mintings are counted.
     pub(crate) fn count(&self, counters: Vec<[Counter; 2]>) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+        self.count.lock().unwrap_or_else(PoisonError::into_inner).set(counters);
     }
 }
 
@@ -245,6 +274,24 @@ mod tests {
         assert_eq!((*get("one", 2), *get("two", 2)), (1, 2));
         drop(one);
         assert_eq!(*get("one", 3), 3);
+    }
+
+    #[test]
+    fn mintings_are_counted_from_the_first_one_on() {
+        let (counter, mut count) = (|| [Counter::default(), Counter::default()], Count::default());
+        let (one, two) = ([counter(), counter()], [counter(), counter()]);
+        let figures =
+            |of: &[[Counter; 2]]| of.iter().map(|it| it.each_ref().map(Counter::get)).collect();
+        count.one_more(true);
+        count.set(one.to_vec());
+        count.one_more(false);
+        count.one_more(true);
+        let counted: Vec<_> = figures(&one);
+        assert_eq!(counted, [[2, 1], [2, 1]]);
+        count.set(two.to_vec());
+        count.one_more(true);
+        let counted: Vec<_> = [figures(&one), figures(&two)].concat();
+        assert_eq!(counted, [[2, 1], [2, 1], [1, 0], [1, 0]], "each once");
     }
 
     #[test]

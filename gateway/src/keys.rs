@@ -85,6 +85,10 @@ impl Keyring {
         while let Err(refusal) = &decision {
             let news = self.hurry(refusal);
             let (Some(news), Some(deadline)) = (news, deadline) else {
+                // What was on its way may have come since the look.
+                if refusal.reason.is_for_lack_of_keys() {
+                    decision = decide();
+                }
                 break;
             };
             let mut attempts = news.watch();

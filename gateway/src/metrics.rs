@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
+    broken_off: Family<RegionLabels, Counter>,
     retries: Family<RetryLabels, Counter>,
     withheld: Family<WithheldLabels, Counter>,
     retried: Family<RetriedLabels, Counter>,
@@ -60,6 +61,7 @@ impl Metrics {
             retried: Family::default(),
             replay_bytes: Gauge::default(),
             front_end_refusals: Family::default(),
+            broken_off: Family::default(),
             panics: Family::default(),
             panic: Family::default(),
             mints: Family::default(),
@@ -90,6 +92,9 @@ impl Metrics {
         registry.register("reported", "Requests that passed a rule that only reports", reported);
         let attempts = self.attempts.clone();
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
+        let broken_off = self.broken_off.clone();
+        let help = "Answers that a region began and did not end";
+        registry.register("answers_broken_off", help, broken_off);
         let retries = self.retries.clone();
         registry.register("retries", "Attempts after the first one of a request", retries);
         let withheld = self.withheld.clone();
@@ -217,6 +222,7 @@ impl Metrics {
             answered: attempts("answered"),
             unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
+            refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
             refused: [401, 403].map(|status| {
@@ -226,6 +232,7 @@ impl Metrics {
                     status,
                 })
             }),
+            broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
             in_flight: self.region_in_flight.get_or_create_owned(&own),
             ejections,

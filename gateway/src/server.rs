@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -123,17 +123,15 @@ async fn serve_one<H, F, B>(
         Ok(stream) => stream,
         Err(error) => return debug!(?address, %error, "no TLS with a caller"),
     };
-    let (progress, switch) = (Arc::new(Progress::new()), Switch::default());
+    let (progress, switch) = (Arc::new(Progress::new()), Switch::new(door.limits.idle_timeout));
     let service = service_fn(|mut request: Request<Incoming>| {
         switch.mark(&mut request);
         let exchange = progress.request(request.version() == Version::HTTP_2);
+        let to_head = request.method() == Method::HEAD;
         // hyper keeps room for this future for as long as the connection lasts:
         // in a box of its own it takes some kilobytes only while there is one.
         let answer = Box::pin(handler(Arc::clone(&peer), request));
-        async move {
-            let answer = answer.await;
-            Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange }))
-        }
+        async move { Ok::<_, Infallible>(Answering::of(answer.await, to_head, exchange)) }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
     let connection = door.builder.serve_connection_with_upgrades(io, service);

@@ -43,6 +43,7 @@ pub use assertion::Assertion;
 pub use attempts::{Attempts, RetryBudget};
 pub use connections::{Connections, Protocol};
 pub use endpoint::Endpoint;
+pub(crate) use identity::{ACCOUNT_OF_THIS_MACHINE, YOUR_ADDRESS};
 pub use identity::{
     AccessSource, AuthorizedUser, ExternalAccount, Grant, Identity, Impersonation, Secret,
     ServiceAccountKey, SigningKey, SubjectPlace,

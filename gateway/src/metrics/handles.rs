@@ -34,15 +34,19 @@ impl RequestCounters {
 pub(crate) struct RegionCounters {
     pub(crate) answered: Counter,
     pub(crate) unreachable: Counter,
+    /// Requests that it sent back over a connection that is there.
+    pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
     /// Refusals of its front end: 401 and 403.
     pub(crate) refused: [Counter; 2],
     /// Answers of Google's front end that it could not serve.
     pub(crate) unserved: Counter,
+    /// Answers that it began and did not end.
+    pub(crate) broken_off: Counter,
     pub(crate) ejected: Gauge,
     pub(crate) in_flight: Gauge,
-    pub(super) ejections: [(Cause, Counter); 6],
+    pub(super) ejections: [(Cause, Counter); Cause::ALL.len()],
 }
 
 impl RegionCounters {

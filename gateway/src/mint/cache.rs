@@ -42,6 +42,14 @@ impl Slot {
         }
     }
 
+    /// With a token, and nobody who keeps it fresh.
+    #[cfg(test)]
+    pub(crate) fn holding(token: MintedToken) -> Self {
+        let slot = Self::new(Arc::clone(&token.audience), None, Arc::default());
+        slot.token.store(Some(Arc::new(token)));
+        slot
+    }
+
     /// Whom the token is for.
     pub(crate) fn audience(&self) -> &str {
         &self.audience

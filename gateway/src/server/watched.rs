@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
@@ -129,6 +130,12 @@ impl Progress {
 /// A request and its answer, until its end.
 pub(super) struct Exchange(Arc<Progress>);
 
+impl Exchange {
+    fn is_http_2(&self) -> bool {
+        self.0.is_http_2.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.exchanges.fetch_sub(1, Ordering::Relaxed);
@@ -137,8 +144,23 @@ impl Drop for Exchange {
 
 /// The body of an answer, for as long as the exchange lasts.
 pub(super) struct Answering<B> {
-    pub(super) body: B,
-    pub(super) _exchange: Exchange,
+    body: B,
+    /// Whether there can be one.
+    is_sent: bool,
+    _exchange: Exchange,
+}
+
+impl<B> Answering<B> {
+    /// Answers to `HEAD` and some statuses have no body (RFC 9110, sections
+    /// 9.3.2, 15.3.5 and 15.4.5). In HTTP/1.1 hyper leaves it out, in HTTP/2 it
+    /// does not, and what comes then is an error to the caller (RFC 9113,
+    /// section 8.1.1).
+    pub(super) fn of(answer: Response<B>, to_head: bool, exchange: Exchange) -> Response<Self> {
+        let is_without =
+            matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_sent = !exchange.is_http_2() || !(to_head || is_without);
+        answer.map(|body| Self { body, is_sent, _exchange: exchange })
+    }
 }
 
 impl<B: Body + Unpin> Body for Answering<B> {
@@ -149,11 +171,14 @@ impl<B: Body + Unpin> Body for Answering<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        match self.is_sent {
+            true => Pin::new(&mut self.body).poll_frame(cx),
+            false => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        !self.is_sent || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -17,7 +17,7 @@ mod pool;
 mod request_body;
 mod upgrade;
 
-pub(crate) use body::{RegionBody, ResponseBody};
+pub(crate) use body::{RegionBody, RegionBodyError, ResponseBody};
 pub(crate) use connector::{ConnectError, Connector, ConnectorError, Stream};
 pub(crate) use failure::{LostError, SendError};
 pub(crate) use fetch::{FETCH_TIME, FetchError, Fetched, Fetcher};

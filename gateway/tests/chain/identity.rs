@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Chain, Folder, Google, eventually};
 
-const GATEWAY: &str = "gateway@demo-project.iam.gserviceaccount.com";
-const RUNNER: &str = "runner@demo-project.iam.gserviceaccount.com";
-const MIDDLE: &str = "middle@demo-project.iam.gserviceaccount.com";
+pub(crate) const GATEWAY: &str = "gateway@demo-project.iam.gserviceaccount.com";
+pub(crate) const RUNNER: &str = "runner@demo-project.iam.gserviceaccount.com";
+pub(crate) const MIDDLE: &str = "middle@demo-project.iam.gserviceaccount.com";
 const ID_TOKENS: &str = "roles/iam.serviceAccountOpenIdTokenCreator";
 const ALL_TOKENS: &str = "roles/iam.serviceAccountTokenCreator";
 const WORKLOADS: &str = "roles/iam.workloadIdentityUser";

@@ -11,13 +11,16 @@
 
 mod asserting;
 mod binary;
+mod cli;
 mod client;
+mod cloud_run;
 mod draining;
 mod events;
 mod expecting;
 mod failing;
 mod freezing;
 mod front_end;
+mod granting;
 mod grpc;
 mod grpc_server;
 mod http_2;
@@ -26,6 +29,7 @@ mod limits;
 mod load;
 mod memory;
 mod minting;
+mod outages;
 mod own_errors;
 mod passing;
 mod protocols;

@@ -160,6 +160,79 @@ async fn a_region_that_dies_ends_its_sockets() {
     assert!(socket.next().await.is_none_or(|end| end.is_err()));
 }
 
+/// A gateway with these settings.
+async fn chain_with(settings: &str) -> Chain {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change = |text: String| text.replace("drain_timeout: 20s", settings);
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    chain
+}
+
+/// An open socket over a stream of an HTTP/2 connection.
+async fn open_stream(
+    chain: &Chain,
+    sender: &mut SendRequest<Empty<Bytes>>,
+) -> WebSocketStream<TokioIo<hyper::upgrade::Upgraded>> {
+    let request = stream_request(chain, "/socket", "websocket");
+    let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
+}
+
+/// Requests under way, for all and for the regions.
+async fn under_way(chain: &Chain) -> (u64, u64) {
+    let all = chain.figure("remint_requests_in_flight", "").await;
+    (all, chain.figure("remint_region_in_flight", "").await)
+}
+
+#[tokio::test]
+async fn a_socket_keeps_its_place_and_its_region_busy_for_as_long_as_it_lasts() {
+    let chain = chain_with("limits: { max_in_flight: 2, max_queued: 0 }").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    let mut sender = http_2(&chain).await;
+    let mut stream = open_stream(&chain, &mut sender).await;
+    say(&mut socket, "hello").await;
+    say(&mut stream, "hello").await;
+    assert_eq!(under_way(&chain).await, (2, 2));
+    let answer = chain.get("/").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("x-remint-reason")),
+        (503, Some("overloaded"))
+    );
+    socket.close(None).await.unwrap();
+    eventually("one is over", async || under_way(&chain).await == (1, 1)).await;
+    assert_eq!(chain.get("/").await.status, 200);
+    say(&mut stream, "still there?").await;
+    drop((stream, sender));
+    eventually("both are over", async || under_way(&chain).await == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_socket_on_which_nothing_is_said_is_closed() {
+    let chain = chain_with("limits: { idle_timeout: 1s }").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    let mut sender = http_2(&chain).await;
+    let mut stream = open_stream(&chain, &mut sender).await;
+    say(&mut socket, "hello").await;
+    say(&mut stream, "hello").await;
+    let (one, other) =
+        tokio::join!(timeout(PATIENCE, socket.next()), timeout(PATIENCE, stream.next()));
+    for end in [one, other] {
+        assert!(end.unwrap().is_none_or(|it| it.is_err()), "nobody said anything");
+    }
+    eventually("their places are free", async || under_way(&chain).await == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_sockets_no_longer_than_it_may() {
+    let chain = chain_with("drain_timeout: 1s").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    say(&mut socket, "hello").await;
+    assert!(!chain.gateway.drain().await, "it was still open");
+}
+
 #[tokio::test]
 async fn a_socket_is_still_opened_before_a_stop_closes_the_listener() {
     let google = Google::start().await;

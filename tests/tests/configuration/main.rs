@@ -12,6 +12,8 @@
     reason = "tests"
 )]
 
+mod bundled;
+mod cloud_run;
 mod documents;
 mod drift;
 mod examples;

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 
 pub use grants::Grant;
+pub(crate) use grants::{ACCOUNT_OF_THIS_MACHINE, YOUR_ADDRESS};
 pub use key::SigningKey;
 pub(super) use settings::Identities;
 
