@@ -2,6 +2,7 @@
 
 mod connections;
 mod door;
+mod streams;
 mod watched;
 
 use std::convert::Infallible;

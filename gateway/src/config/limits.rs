@@ -30,7 +30,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a request's body may pause before its answer begins.
     pub body_timeout: Duration,
-    /// How long a connection may take nothing of an answer.
+    /// How long a caller may take nothing of an answer.
     pub write_timeout: Duration,
 }
 

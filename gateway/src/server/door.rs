@@ -3,12 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::streams::Streams;
 use crate::config::{Limits, Tls};
 use crate::upstream::Stream;
 
@@ -21,7 +22,7 @@ const DEFAULT_MAX_HEADERS: usize = 100;
 /// How connections are accepted; another configuration has another door, and
 /// connections keep to the one by which they came in.
 pub(crate) struct Door {
-    pub(super) builder: Builder<TokioExecutor>,
+    pub(super) builder: Builder<Streams>,
     pub(super) limits: Limits,
     tls: Option<TlsAcceptor>,
 }
@@ -48,8 +49,8 @@ impl Door {
 }
 
 /// hyper's own guards against floods of resets and of pings stay as they are.
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(limits: &Limits) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams::new(limits.write_timeout));
     // hyper counts the time between two requests as part of reading the
     // second one's header; without a timer it counts nothing at all.
     builder

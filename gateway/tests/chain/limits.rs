@@ -16,7 +16,7 @@ use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 use crate::wire::Wire;
 
-async fn chain_with(limits: &str) -> Chain {
+pub(crate) async fn chain_with(limits: &str) -> Chain {
     let google = Google::start().await;
     let regions = google.regions();
     let add = |text: String| format!("{text}limits: {{ {limits} }}\n");
