@@ -2,6 +2,7 @@
 
 mod connections;
 mod door;
+mod progress;
 mod streams;
 mod watched;
 
@@ -18,7 +19,6 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -26,9 +26,11 @@ use tracing::{debug, warn};
 
 use crate::upstream::Switch;
 
-pub(crate) use connections::{Connections, Open};
+use connections::End;
+pub(crate) use connections::{Connections, Open, Rest};
 pub(crate) use door::Door;
-use watched::{Answering, Progress, Watched};
+use progress::{Progress, Stalled};
+use watched::{Answering, Watched};
 
 /// How long to wait when no connection can be accepted, as when the process
 /// has no file left to open.
@@ -72,8 +74,8 @@ where
     /// Accepts connections until `stop` turns true, and has their requests
     /// answered. When there are as many as are allowed, further ones wait in
     /// the system's queue. What it returns knows which are still busy.
-    pub(crate) async fn serve(self, mut stop: watch::Receiver<bool>) -> GracefulShutdown {
-        let graceful = GracefulShutdown::new();
+    pub(crate) async fn serve(self, mut stop: watch::Receiver<bool>) -> Rest {
+        let rest = Rest::new();
         loop {
             let next = async {
                 let is_room = |count| count < (self.door)().limits.max_connections;
@@ -85,7 +87,7 @@ where
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, address)) => self.spawn(&graceful, stream, address),
+                Ok((stream, address)) => self.spawn(&rest, stream, address),
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -96,21 +98,21 @@ where
         // now could come for ever.
         let end = Instant::now().checked_add(LAST_CALL).unwrap_or_else(Instant::now);
         while let Ok(Ok((stream, address))) = timeout_at(end, self.listener.accept()).await {
-            self.spawn(&graceful, stream, address);
+            self.spawn(&rest, stream, address);
         }
-        graceful
+        rest
     }
 
-    fn spawn(&self, graceful: &GracefulShutdown, stream: TcpStream, address: SocketAddr) {
+    fn spawn(&self, rest: &Rest, stream: TcpStream, address: SocketAddr) {
         let peer = Arc::new(Peer::of(address, self.connections.open()));
         let (door, handler) = ((self.door)(), self.handler.clone());
-        tokio::spawn(serve_one(door, graceful.watcher(), stream, peer, handler));
+        tokio::spawn(serve_one(door, rest.end(), stream, peer, handler));
     }
 }
 
 async fn serve_one<H, F, B>(
     door: Arc<Door>,
-    watcher: Watcher,
+    mut end: End,
     stream: TcpStream,
     peer: Arc<Peer>,
     handler: H,
@@ -137,18 +139,26 @@ async fn serve_one<H, F, B>(
         }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
-    let connection = door.builder.serve_connection_with_upgrades(io, service);
-    let mut connection = pin!(watcher.watch(connection));
-    tokio::select! {
-        result = &mut connection => if let Err(error) = result {
-            debug!(?address, %error, "connection failed");
-        },
-        why = progress.stalled(&door.limits) => {
-            return debug!(?address, why, "connection closed");
+    let builder = door.builder(&progress);
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            result = &mut connection => {
+                if let Err(error) = result {
+                    debug!(?address, %error, "connection failed");
+                }
+                break;
+            }
+            () = end.is_near(), if !is_ending => is_ending = true,
+            why = progress.stalled(&door.limits) => match why {
+                Stalled::Idle => progress.leaves(),
+                Stalled::TooSlow(why) => return debug!(?address, why, "connection closed"),
+            },
         }
+        connection.as_mut().graceful_shutdown();
     }
-    // What watches the connection is still there, so that a stop waits for
-    // the tunnel too.
+    // `end` is still held, so that a stop waits for the tunnel too.
     if let Some(tunnel) = switch.take() {
         tunnel.run().await;
     }

@@ -26,7 +26,7 @@ pub struct Limits {
     /// The time for a TLS handshake, and for the head of a request once it
     /// has begun.
     pub header_timeout: Duration,
-    /// How long an HTTP/1.1 connection waits for its next request.
+    /// How long a connection waits for its next request.
     pub idle_timeout: Duration,
     /// How long a request's body may pause before its answer begins.
     pub body_timeout: Duration,

@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use hyper::rt::Executor;
 use tokio::task_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::debug;
+
+use super::progress::Progress;
 
 task_local! {
     /// What came of it when the answer was last asked for more, while its
@@ -37,21 +40,20 @@ pub(super) fn note<T>(polled: &Poll<T>) {
     let _ = LAST.try_with(|last| last.set(Some(asked)));
 }
 
-/// Runs streams.
+/// Runs the streams of a connection, and the tunnels that some become.
 #[derive(Clone)]
 pub(super) struct Streams {
-    write_timeout: Duration,
-}
-
-impl Streams {
-    pub(super) fn new(write_timeout: Duration) -> Self {
-        Self { write_timeout }
-    }
+    pub(super) progress: Arc<Progress>,
+    pub(super) write_timeout: Duration,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        tokio::spawn(while_taken(stream, self.write_timeout));
+        let (exchange, limit) = (self.progress.exchange(), self.write_timeout);
+        tokio::spawn(async move {
+            while_taken(stream, limit).await;
+            drop(exchange);
+        });
     }
 }
 

@@ -97,3 +97,36 @@ async fn a_stream_may_wait_for_its_region_longer_than_for_its_caller() {
     }
     assert!(next(&mut answer).await.is_none());
 }
+
+#[tokio::test]
+async fn a_connection_without_a_request_for_long_is_told_to_leave() {
+    let chain = chain_with("idle_timeout: 1s, header_timeout: 20s").await;
+    let mut caller = Caller::connect(&chain, 1 << 16).await;
+    // What takes longer is not idle.
+    let (mut body, mut answer) = caller.echo(&chain).await;
+    sleep(Duration::from_millis(2500)).await;
+    body.send_data(Bytes::new(), true).unwrap();
+    while let Some(piece) = next(&mut answer).await {
+        assert!(piece.is_ok(), "it was broken off: {piece:?}");
+    }
+    drop((body, answer, caller.sender));
+    let end = timeout(PATIENCE, caller.connection).await.unwrap().unwrap();
+    assert!(end.is_ok(), "it was dropped: {end:?}");
+}
+
+#[tokio::test]
+async fn who_stays_though_told_to_leave_is_cut_off() {
+    let chain = chain_with("idle_timeout: 1s, write_timeout: 1s").await;
+    // It takes one byte of an answer that is done with for the gateway.
+    let mut caller = Caller::connect(&chain, 1).await;
+    let answer = caller.get(&chain).await;
+    assert!(timeout(PATIENCE, caller.connection).await.is_ok());
+    drop(answer);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_no_stream_was_opened_is_closed() {
+    let chain = chain_with("header_timeout: 1s").await;
+    let caller = Caller::connect(&chain, 1 << 16).await;
+    assert!(timeout(PATIENCE, caller.connection).await.is_ok());
+}
