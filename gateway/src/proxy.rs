@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
 use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
 use tracing::{Instrument, debug, error_span, warn};
 
@@ -20,6 +19,7 @@ use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, prepared, shown, target};
 use crate::retry::{Limits, ReplayMemory};
+use crate::server::Incoming;
 use crate::service::{Choice, Service};
 use crate::upstream::{BodyFault, RequestBody, ResponseBody};
 

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,6 +30,8 @@ pub(crate) use connections::{Connections, Open, Rest};
 pub(crate) use door::Door;
 use progress::{Progress, Stalled};
 use watched::{Answering, Watched};
+
+pub(crate) use watched::Incoming;
 
 /// How long to wait when no connection can be accepted, as when the process
 /// has no file left to open.
@@ -127,15 +128,17 @@ async fn serve_one<H, F, B>(
         Err(error) => return debug!(?address, %error, "no TLS with a caller"),
     };
     let (progress, switch) = (Arc::new(Progress::new()), Switch::default());
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<hyper::body::Incoming>| {
         switch.mark(&mut request);
         let exchange = progress.request(request.version() == Version::HTTP_2);
+        let request = request.map(|body| Incoming::new(body, &progress));
+        let caller = request.body().caller();
         // hyper keeps room for this future for as long as the connection lasts:
         // in a box of its own it takes some kilobytes only while there is one.
         let answer = Box::pin(handler(Arc::clone(&peer), request));
         async move {
             let answer = answer.await;
-            Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange }))
+            Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange, caller }))
         }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));

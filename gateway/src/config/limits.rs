@@ -28,7 +28,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a connection waits for its next request.
     pub idle_timeout: Duration,
-    /// How long a request's body may pause before its answer begins.
+    /// How long a request's body may pause before its answer begins, and once
+    /// it is over.
     pub body_timeout: Duration,
     /// How long a caller may take nothing of an answer.
     pub write_timeout: Duration,

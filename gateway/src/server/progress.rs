@@ -14,8 +14,10 @@ pub(super) struct Progress {
     /// Whether its first request has come.
     has_begun: AtomicBool,
     is_http_2: AtomicBool,
-    /// Requests that are not answered to the end.
+    /// Requests that have not come to their end, and answers that have not.
     exchanges: AtomicUsize,
+    /// HTTP/1.1 alone: whether a request's body was left before its end.
+    is_body_left: AtomicBool,
     head: Since,
     write: Since,
     /// HTTP/2 alone: since the latest end of an exchange.
@@ -69,6 +71,7 @@ impl Progress {
             has_begun: AtomicBool::new(false),
             is_http_2: AtomicBool::new(false),
             exchanges: AtomicUsize::new(0),
+            is_body_left: AtomicBool::new(false),
             head: Since::default(),
             write: Since::default(),
             idle: Since::default(),
@@ -143,6 +146,11 @@ impl Progress {
     /// Bytes came: between two requests of HTTP/1.1 they are the next one's.
     /// On HTTP/2 connections much else comes then.
     pub(super) fn has_read(&self) {
+        // hyper reads once more of a body that nobody wants: if that was all of
+        // it, the connection can stay.
+        if self.is_body_left.load(Ordering::Relaxed) {
+            return self.is_body_left.store(false, Ordering::Relaxed);
+        }
         let is_between = self.exchanges.load(Ordering::Relaxed) == 0;
         if is_between && !self.is_http_2.load(Ordering::Relaxed) {
             self.head.set(self.elapsed());
@@ -162,8 +170,17 @@ impl Progress {
     }
 }
 
-/// A request and its answer, until its end.
+/// A request or its answer, until its end.
 pub(super) struct Exchange(Arc<Progress>);
+
+impl Exchange {
+    /// Nobody reads on in the request's body.
+    pub(super) fn leaves_body(self) {
+        if !self.0.is_http_2.load(Ordering::Relaxed) {
+            self.0.is_body_left.store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Exchange {
     fn drop(&mut self) {

@@ -1,22 +1,33 @@
 //! What tells how a connection is getting on: its stream of bytes, and the
-//! answers that go over it.
+//! bodies that go over it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::progress::{Exchange, Progress};
 use super::streams;
-use crate::upstream::Stream;
+use crate::upstream::{CallerState, Stream};
 
 /// The body of an answer, for as long as the exchange lasts.
 pub(super) struct Answering<B> {
     pub(super) body: B,
     pub(super) _exchange: Exchange,
+    /// Who may still be sending the request's body.
+    pub(super) caller: Option<CallerState>,
+}
+
+impl<B> Drop for Answering<B> {
+    fn drop(&mut self) {
+        if let Some(caller) = &self.caller {
+            caller.done_with();
+        }
+    }
 }
 
 impl<B: Body + Unpin> Body for Answering<B> {
@@ -38,6 +49,62 @@ impl<B: Body + Unpin> Body for Answering<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// The body of a request. Like its answer it keeps the exchange going, and it
+/// may last longer.
+pub(crate) struct Incoming {
+    body: hyper::body::Incoming,
+    /// Nothing, if there is no body, and at its end.
+    exchange: Option<Exchange>,
+    caller: Option<CallerState>,
+}
+
+impl Incoming {
+    pub(super) fn new(body: hyper::body::Incoming, progress: &Arc<Progress>) -> Self {
+        let is_there = !body.is_end_stream();
+        let exchange = is_there.then(|| progress.exchange());
+        Self { body, exchange, caller: is_there.then(CallerState::default) }
+    }
+
+    /// What is known of a caller who sends a body.
+    pub(crate) fn caller(&self) -> Option<CallerState> {
+        self.caller.clone()
+    }
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.exchange = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange.take()
+            && !self.body.is_end_stream()
+        {
+            exchange.leaves_body();
+        }
     }
 }
 
