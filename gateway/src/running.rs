@@ -166,7 +166,7 @@ fn front_task(
 }
 
 fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>) -> Task {
-    let (instance, door) = (Arc::clone(instance), Arc::new(Door::new(&Limits::default(), None)));
+    let (instance, door) = (Arc::clone(instance), Arc::new(Door::new(&admin_limits(), None)));
     let server = Server {
         listener,
         connections: Connections::default(),
@@ -181,6 +181,17 @@ fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>
         server.serve(keep_on).await;
         drop(never);
     })
+}
+
+/// What those may ask for who look after the gateway: they are few, and none of
+/// them sends a body, which nobody would read.
+fn admin_limits() -> Limits {
+    Limits {
+        max_header_bytes: 16 << 10,
+        max_connections: 100,
+        max_streams: 10,
+        ..Limits::default()
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Cause> {

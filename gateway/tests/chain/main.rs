@@ -24,6 +24,7 @@ mod grpc_server;
 mod http_2;
 mod identity;
 mod limits;
+mod limits_admin;
 mod limits_http_2;
 mod load;
 mod memory;
