@@ -130,3 +130,18 @@ async fn a_connection_on_which_no_stream_was_opened_is_closed() {
     let caller = Caller::connect(&chain, 1 << 16).await;
     assert!(timeout(PATIENCE, caller.connection).await.is_ok());
 }
+
+#[tokio::test]
+async fn too_many_header_lines_are_refused_before_anything_is_looked_up_by_them() {
+    let chain = chain_with("max_headers: 20").await;
+    let mut caller = Caller::connect(&chain, 1 << 16).await;
+    // The same name counts each time. Among them is no token that is right.
+    for (count, status) in [(20, 401), (21, 431)] {
+        let request = Request::post(format!("http://{HOST}/"));
+        let request = (0..count).fold(request, |it, _| it.header("authorization", "Bearer a.b.c"));
+        let (answer, _) = caller.sender.send_request(request.body(()).unwrap(), true).unwrap();
+        let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(chain.figure("remint_refusals_total", "").await, 1);
+}
