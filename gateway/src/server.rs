@@ -2,6 +2,7 @@
 
 mod connections;
 mod door;
+mod portions;
 mod progress;
 mod streams;
 mod watched;
@@ -14,6 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::service::service_fn;
@@ -28,6 +30,7 @@ use crate::upstream::Switch;
 use connections::End;
 pub(crate) use connections::{Connections, Open, Rest};
 pub(crate) use door::Door;
+use portions::Portions;
 use progress::{Progress, Stalled};
 use watched::{Answering, Watched};
 
@@ -70,7 +73,7 @@ where
     D: Fn() -> Arc<Door>,
     H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     /// Accepts connections until `stop` turns true, and has their requests
     /// answered. When there are as many as are allowed, further ones wait in
@@ -120,7 +123,7 @@ async fn serve_one<H, F, B>(
 ) where
     H: Fn(Arc<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let address = peer.address.clone();
     let stream = match door.open(stream).await {
@@ -130,14 +133,15 @@ async fn serve_one<H, F, B>(
     let (progress, switch) = (Arc::new(Progress::new()), Switch::default());
     let service = service_fn(|mut request: Request<hyper::body::Incoming>| {
         switch.mark(&mut request);
-        let exchange = progress.request(request.version() == Version::HTTP_2);
+        let is_http_2 = request.version() == Version::HTTP_2;
+        let exchange = progress.request(is_http_2);
         let request = request.map(|body| Incoming::new(body, &progress));
         let caller = request.body().caller();
         // hyper keeps room for this future for as long as the connection lasts:
         // in a box of its own it takes some kilobytes only while there is one.
         let answer = Box::pin(handler(Arc::clone(&peer), request));
         async move {
-            let answer = answer.await;
+            let answer = answer.await.map(|body| Portions::new(body, is_http_2));
             Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange, caller }))
         }
     });

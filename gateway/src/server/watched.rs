@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::portions::Portions;
 use super::progress::{Exchange, Progress};
 use super::streams;
 use crate::upstream::{CallerState, Stream};
 
 /// The body of an answer, for as long as the exchange lasts.
 pub(super) struct Answering<B> {
-    pub(super) body: B,
+    pub(super) body: Portions<B>,
     pub(super) _exchange: Exchange,
     /// Who may still be sending the request's body.
     pub(super) caller: Option<CallerState>,
@@ -30,14 +31,14 @@ impl<B> Drop for Answering<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for Answering<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Answering<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         streams::note(&polled);
         polled
