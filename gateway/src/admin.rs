@@ -42,8 +42,8 @@ pub(crate) fn answer<B>(
         "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", status(instance))),
         KEYS_PATH => keys(instance),
         _ => {
-            let pages = "there are /healthz, /readyz, /metrics and /status\n";
-            text(StatusCode::NOT_FOUND, PLAIN, pages.into())
+            let pages = format!("there are /healthz, /readyz, /metrics, /status and {KEYS_PATH}\n");
+            text(StatusCode::NOT_FOUND, PLAIN, pages)
         }
     }
 }

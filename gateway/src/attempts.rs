@@ -5,6 +5,7 @@ mod answer;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -16,6 +17,7 @@ use tracing::debug;
 
 use crate::error::ProxyError;
 use crate::headers;
+use crate::ongoing::Ongoing;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
 use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
@@ -108,19 +110,21 @@ impl<'a> Attempts<'a> {
         let mut request = self.with_spare(request);
         let clock = &*self.proxy.clock;
         let choosing = self.service().choose(self.tried, clock);
-        let Ok(Some(mut choice)) = timeout_at(self.deadline, choosing).await else {
-            return Err(ProxyError::NoToken);
-        };
+        let chosen = timeout_at(self.deadline, choosing).await;
+        let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
         self.enter(&choice);
-        let mut result = loop {
+        let (mut result, upload) = loop {
+            let upload = request.body().upload();
             let (cause, unsent, otherwise) = match self.attempt(&choice, request).await {
-                Ended::Finally(result) => break result,
+                Ended::Finally(result) => break (result, upload),
                 Ended::Again { cause, unsent, otherwise } => (cause, unsent, otherwise),
             };
-            let Some(next) = self.next(&choice, cause).await else { break otherwise };
+            let Some(next) = self.next(&choice, cause).await else {
+                break (otherwise, upload);
+            };
             // This ends the attempt before, so there must be somewhere to go.
             let again = unsent.map_or_else(|| self.again(), |unsent| Some(*unsent));
-            let Some(again) = again else { break otherwise };
+            let Some(again) = again else { break (otherwise, upload) };
             debug!(request_id = shown(self.id), cause = cause.name(), "sent again");
             self.service().retries.again(cause);
             (request, choice) = (again, next);
@@ -128,7 +132,13 @@ impl<'a> Attempts<'a> {
         self.count(&result);
         if let Ok(response) = &mut result {
             self.caller.answered();
-            response.body_mut().hold(choice.in_flight);
+            response.body_mut().hold(Ongoing {
+                service: Arc::clone(&self.route.service),
+                place: choice.place,
+                request_id: self.id.clone(),
+                upload,
+                _in_flight: choice.in_flight,
+            });
         }
         result
     }
@@ -290,7 +300,7 @@ impl<'a> Attempts<'a> {
         }
         match error {
             SendError::Unsent(request, error) => {
-                region.unreachable(service, self.id, &error);
+                region.unsent(service, self.id, &error);
                 let otherwise = Err(ProxyError::NoRegion);
                 match self.may_again(Cause::Unsent) {
                     true => Ended::Again { cause: Cause::Unsent, unsent: Some(request), otherwise },

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use remint_idtoken::UnixTime;
 
 use crate::assertion::Asserter;
-use crate::config::{self, Config, HostPort, Locality, Tls};
+use crate::config::{self, Config, Locality, Origin, Tls};
 use crate::doorbell::Task;
 use crate::headers::TokenPlaces;
 use crate::in_flight::InFlight;
@@ -23,9 +23,9 @@ use crate::request::RequestIds;
 use crate::retry::{Limits, ReplayMemory, default_per_try};
 use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
-use crate::site::{Site, fetcher};
+use crate::site::Site;
 use crate::token_store::TokenStore;
-use crate::upstream::{Connector, ConnectorError, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Fetcher, ResponseBody};
 
 /// What one configuration makes of the gateway. Requests that began with it
 /// finish with it, also when there is a newer one.
@@ -151,8 +151,8 @@ fn locality_task(
             locality::tell(services, name);
             Ok(None)
         }
-        Locality::Ask(HostPort { host, port }) => {
-            let fetcher = fetcher(false, &format!("{host}:{port}"), connector)?;
+        Locality::Ask(host) => {
+            let fetcher = Fetcher::to(&Origin::plain(host), connector)?;
             Ok(Some(Task::spawn(locality::find(fetcher, services.to_vec()))))
         }
     }

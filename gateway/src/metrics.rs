@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
+    broken_off: Family<RegionLabels, Counter>,
     retries: Family<RetryLabels, Counter>,
     withheld: Family<WithheldLabels, Counter>,
     retried: Family<RetriedLabels, Counter>,
@@ -129,6 +130,7 @@ impl Metrics {
             retried: Family::default(),
             replay_bytes: Gauge::default(),
             front_end_refusals: Family::default(),
+            broken_off: Family::default(),
             panics: Family::default(),
             panic: Family::default(),
             mints: Family::default(),
@@ -159,6 +161,9 @@ impl Metrics {
         registry.register("reported", "Requests that passed a rule that only reports", reported);
         let attempts = self.attempts.clone();
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
+        let broken_off = self.broken_off.clone();
+        let help = "Answers that a region began and did not end";
+        registry.register("answers_broken_off", help, broken_off);
         let retries = self.retries.clone();
         registry.register("retries", "Attempts after the first one of a request", retries);
         let withheld = self.withheld.clone();
@@ -225,6 +230,11 @@ impl Metrics {
         self.region_in_flight.remove(&labels);
     }
 
+    /// No gauge tells of the service any more.
+    pub(crate) fn forget_service(&self, service: &str) {
+        self.panic.remove(&ServiceLabels { service: service.to_owned() });
+    }
+
     /// The outcomes of one rule's requests.
     pub(crate) fn requests(&self, service: &str, rule: &str) -> RequestCounters {
         let counter = |outcome| {
@@ -281,6 +291,7 @@ impl Metrics {
             answered: attempts("answered"),
             unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
+            refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
             refused: [401, 403].map(|status| {
@@ -290,6 +301,7 @@ impl Metrics {
                     status,
                 })
             }),
+            broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
             in_flight: self.region_in_flight.get_or_create_owned(&own),
             ejections,
@@ -379,15 +391,19 @@ impl RequestCounters {
 pub(crate) struct RegionCounters {
     pub(crate) answered: Counter,
     pub(crate) unreachable: Counter,
+    /// Requests that it sent back over a connection that is there.
+    pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
     /// Refusals of its front end: 401 and 403.
     pub(crate) refused: [Counter; 2],
     /// Answers of Google's front end that it could not serve.
     pub(crate) unserved: Counter,
+    /// Answers that it began and did not end.
+    pub(crate) broken_off: Counter,
     pub(crate) ejected: Gauge,
     pub(crate) in_flight: Gauge,
-    ejections: [(Cause, Counter); 6],
+    ejections: [(Cause, Counter); Cause::ALL.len()],
 }
 
 impl RegionCounters {

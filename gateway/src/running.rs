@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -88,7 +88,7 @@ impl Running {
         self.instance.started_from(reloader.source());
         let follower = Follower {
             instance: Arc::clone(&self.instance),
-            reloader,
+            reloader: Mutex::new(reloader),
             interval: self.reload_interval,
             listens_on: self.listens_on,
         };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -30,7 +30,6 @@ use crate::upstream::Switch;
 use connections::End;
 pub(crate) use connections::{Connections, Open, Rest};
 pub(crate) use door::Door;
-use portions::Portions;
 use progress::{Progress, Stalled};
 use watched::{Answering, Watched};
 
@@ -130,20 +129,17 @@ async fn serve_one<H, F, B>(
         Ok(stream) => stream,
         Err(error) => return debug!(?address, %error, "no TLS with a caller"),
     };
-    let (progress, switch) = (Arc::new(Progress::new()), Switch::default());
+    let (progress, switch) = (Arc::new(Progress::new()), Switch::new(door.limits.idle_timeout));
     let service = service_fn(|mut request: Request<hyper::body::Incoming>| {
         switch.mark(&mut request);
-        let is_http_2 = request.version() == Version::HTTP_2;
-        let exchange = progress.request(is_http_2);
+        let exchange = progress.request(request.version() == Version::HTTP_2);
+        let to_head = request.method() == Method::HEAD;
         let request = request.map(|body| Incoming::new(body, &progress));
         let caller = request.body().caller();
         // hyper keeps room for this future for as long as the connection lasts:
         // in a box of its own it takes some kilobytes only while there is one.
         let answer = Box::pin(handler(Arc::clone(&peer), request));
-        async move {
-            let answer = answer.await.map(|body| Portions::new(body, is_http_2));
-            Ok::<_, Infallible>(answer.map(|body| Answering { body, _exchange: exchange, caller }))
-        }
+        async move { Ok::<_, Infallible>(Answering::of(answer.await, to_head, exchange, caller)) }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
     let builder = door.builder(&progress);

@@ -26,7 +26,8 @@ pub struct Limits {
     /// The time for a TLS handshake, and for the head of a request once it
     /// has begun.
     pub header_timeout: Duration,
-    /// How long a connection waits for its next request.
+    /// How long a connection waits for its next request, and how long both
+    /// sides of a WebSocket may be silent.
     pub idle_timeout: Duration,
     /// How long a request's body may pause before its answer begins, and once
     /// it is over.

@@ -23,13 +23,28 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(audience: Arc<str>, news: Arc<News>) -> Self {
+    /// With a token that is there already, if one is; another one is asked
+    /// for at once all the same.
+    pub(crate) fn new(
+        audience: Arc<str>,
+        inherited: Option<Arc<MintedToken>>,
+        news: Arc<News>,
+    ) -> Self {
+        let ends = inherited.as_ref().map(|token| token.expires_at());
         Self {
             audience,
-            token: ArcSwapOption::empty(),
-            schedule: Mutex::new(MintSchedule::new()),
+            token: ArcSwapOption::new(inherited),
+            schedule: Mutex::new(MintSchedule::new(ends)),
             doorbell: Doorbell::new(news),
         }
+    }
+
+    /// With a token, and nobody who keeps it fresh.
+    #[cfg(test)]
+    pub(crate) fn holding(token: MintedToken) -> Self {
+        let slot = Self::new(Arc::clone(&token.audience), None, Arc::default());
+        slot.token.store(Some(Arc::new(token)));
+        slot
     }
 
     /// Whom the token is for.

@@ -174,9 +174,13 @@ impl Progress {
 pub(super) struct Exchange(Arc<Progress>);
 
 impl Exchange {
+    pub(super) fn is_http_2(&self) -> bool {
+        self.0.is_http_2.load(Ordering::Relaxed)
+    }
+
     /// Nobody reads on in the request's body.
     pub(super) fn leaves_body(self) {
-        if !self.0.is_http_2.load(Ordering::Relaxed) {
+        if !self.is_http_2() {
             self.0.is_body_left.store(true, Ordering::Relaxed);
         }
     }
@@ -184,7 +188,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if self.0.is_http_2.load(Ordering::Relaxed) {
+        if self.is_http_2() {
             self.0.idle.renew(self.0.elapsed());
         }
         self.0.exchanges.fetch_sub(1, Ordering::Release);

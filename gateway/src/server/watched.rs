@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -17,10 +18,34 @@ use crate::upstream::{CallerState, Stream};
 
 /// The body of an answer, for as long as the exchange lasts.
 pub(super) struct Answering<B> {
-    pub(super) body: Portions<B>,
-    pub(super) _exchange: Exchange,
+    body: Portions<B>,
+    /// Whether there can be one.
+    is_sent: bool,
+    _exchange: Exchange,
     /// Who may still be sending the request's body.
-    pub(super) caller: Option<CallerState>,
+    caller: Option<CallerState>,
+}
+
+impl<B> Answering<B> {
+    /// Answers to `HEAD` and some statuses have no body (RFC 9110, sections
+    /// 9.3.2, 15.3.5 and 15.4.5). In HTTP/1.1 hyper leaves it out, in HTTP/2 it
+    /// does not, and what comes then is an error to the caller (RFC 9113,
+    /// section 8.1.1).
+    pub(super) fn of(
+        answer: Response<B>,
+        to_head: bool,
+        exchange: Exchange,
+        caller: Option<CallerState>,
+    ) -> Response<Self> {
+        let is_without =
+            matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_http_2 = exchange.is_http_2();
+        let is_sent = !is_http_2 || !(to_head || is_without);
+        answer.map(|body| {
+            let body = Portions::new(body, is_http_2);
+            Self { body, is_sent, _exchange: exchange, caller }
+        })
+    }
 }
 
 impl<B> Drop for Answering<B> {
@@ -39,13 +64,16 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answering<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = match self.is_sent {
+            true => Pin::new(&mut self.body).poll_frame(cx),
+            false => Poll::Ready(None),
+        };
         streams::note(&polled);
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        !self.is_sent || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

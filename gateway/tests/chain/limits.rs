@@ -1,17 +1,22 @@
 //! What callers may not ask for.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 
-use crate::client::{Answer, PATIENCE, exchange, send};
+use crate::client::{Answer, PATIENCE, connect_http_2, exchange, send};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 use crate::wire::Wire;
@@ -44,6 +49,45 @@ async fn chain_with_max_body(size: &str) -> Chain {
     let chain = Chain::before(google, &regions, change).await;
     chain.ready().await;
     chain
+}
+
+#[tokio::test]
+async fn an_upload_that_its_region_does_not_read_keeps_nobody_else_waiting() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change =
+        |text: String| text.replace("audience: \"https", "protocol: http1, audience: \"https");
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    let mut sender = connect_http_2(chain.gateway.address()).await;
+    let piece = || Frame::data(Bytes::from(vec![7; 1 << 16]));
+    let mut post = |headers: &[(&str, &str)]| {
+        let (pieces, came) = mpsc::channel(1);
+        let body = StreamBody::new(ReceiverStream::new(came).map(Ok::<_, Infallible>));
+        let mut request = Request::post(format!("http://{HOST}/"))
+            .header("authorization", format!("Bearer {}", chain.token()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        (pieces, sender.send_request(request.body(body).unwrap()))
+    };
+    // Their answers are not read, so they get back no more, and take no more.
+    let (mut unread, a_while) = (Vec::new(), Duration::from_millis(300));
+    for _ in 0..4 {
+        let (pieces, answer) = post(&[("x-echo-stream", "1")]);
+        let answer = tokio::spawn(answer);
+        while let Ok(Ok(())) = timeout(a_while, pieces.send(piece())).await {}
+        unread.push((pieces, answer));
+    }
+    let (pieces, answer) = post(&[]);
+    let answer = tokio::spawn(answer);
+    for _ in 0..4 {
+        timeout(PATIENCE, pieces.send(piece())).await.unwrap().unwrap();
+    }
+    drop(pieces);
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(unread);
 }
 
 #[tokio::test]

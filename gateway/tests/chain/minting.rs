@@ -49,6 +49,18 @@ async fn a_metadata_server_that_asks_for_time_gets_it() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_passes_while_a_token_is_waited_for_is_told_as_one() {
+    let google = Google::start().await;
+    google.emulator.faults().set_metadata(Some(Fault::Hang));
+    let chain = Chain::unready(google).await;
+    let request = chain.request("/").header("content-type", "application/grpc");
+    let answer = chain.send(request.header("grpc-timeout", "100m")).await;
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert_eq!(answer.header("x-remint-reason"), Some("timeout"));
+    assert_eq!(chain.figure("remint_requests_total", "outcome=\"timeout\"").await, 1);
+}
+
+#[tokio::test]
 async fn a_token_without_exp_is_none_and_the_next_one_is_taken() {
     let google = Google::start().await;
     google.emulator.faults().leave_out_exp(true);
