@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use remint_idtoken::UnixTime;
 
 use crate::assertion::Asserter;
@@ -21,7 +20,7 @@ use crate::probe;
 use crate::proxy::{Proxy, Route};
 use crate::request::RequestIds;
 use crate::retry::{Limits, ReplayMemory, default_per_try};
-use crate::server::{Door, Peer};
+use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
 use crate::site::Site;
 use crate::token_store::TokenStore;

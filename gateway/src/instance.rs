@@ -8,7 +8,6 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use remint_idtoken::UnixTime;
 use tracing::{info, warn};
 
@@ -16,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Tls};
 use crate::gateway::Gateway;
 use crate::kept::Kept;
-use crate::server::{Connections, Door, Peer};
+use crate::server::{Connections, Door, Incoming, Peer};
 use crate::upstream::{ConnectorError, ResponseBody};
 
 /// A gateway at work, whatever its configuration.

@@ -26,12 +26,13 @@ pub struct Limits {
     /// The time for a TLS handshake, and for the head of a request once it
     /// has begun.
     pub header_timeout: Duration,
-    /// How long an HTTP/1.1 connection waits for its next request, and how
-    /// long both sides of a WebSocket may be silent.
+    /// How long a connection waits for its next request, and how long both
+    /// sides of a WebSocket may be silent.
     pub idle_timeout: Duration,
-    /// How long a request's body may pause before its answer begins.
+    /// How long a request's body may pause before its answer begins, and once
+    /// it is over.
     pub body_timeout: Duration,
-    /// How long a connection may take nothing of an answer.
+    /// How long a caller may take nothing of an answer.
     pub write_timeout: Duration,
 }
 

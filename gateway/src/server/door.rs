@@ -1,14 +1,17 @@
 //! How connections are accepted: by which limits, with TLS or without.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::progress::Progress;
+use super::streams::Streams;
 use crate::config::{Limits, Tls};
 use crate::upstream::Stream;
 
@@ -27,18 +30,19 @@ const DEFAULT_MAX_HEADERS: usize = 100;
 /// How connections are accepted; another configuration has another door, and
 /// connections keep to the one by which they came in.
 pub(crate) struct Door {
-    pub(super) builder: Builder<TokioExecutor>,
     pub(super) limits: Limits,
     tls: Option<TlsAcceptor>,
 }
 
 impl Door {
     pub(crate) fn new(limits: &Limits, tls: Option<&Tls>) -> Self {
-        Self {
-            builder: builder(limits),
-            limits: limits.clone(),
-            tls: tls.map(|tls| TlsAcceptor::from(tls.config().clone())),
-        }
+        Self { limits: limits.clone(), tls: tls.map(|tls| TlsAcceptor::from(tls.config().clone())) }
+    }
+
+    /// What serves one connection, whose progress is watched.
+    pub(super) fn builder(&self, progress: &Arc<Progress>) -> Builder<Streams> {
+        let write_timeout = self.limits.write_timeout;
+        builder(&self.limits, Streams { progress: Arc::clone(progress), write_timeout })
     }
 
     /// The connection, once it is known to be what it should be.
@@ -53,9 +57,10 @@ impl Door {
     }
 }
 
-/// hyper's own guards against floods of resets and of pings stay as they are.
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// How a connection is served. hyper's own guards against floods of resets and
+/// of pings stay as they are.
+fn builder(limits: &Limits, streams: Streams) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
     // hyper counts the time between two requests as part of reading the
     // second one's header; without a timer it counts nothing at all.
     builder

@@ -21,7 +21,7 @@ use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 use crate::wire::Wire;
 
-async fn chain_with(limits: &str) -> Chain {
+pub(crate) async fn chain_with(limits: &str) -> Chain {
     let google = Google::start().await;
     let regions = google.regions();
     let add = |text: String| format!("{text}limits: {{ {limits} }}\n");
@@ -248,6 +248,41 @@ async fn a_body_may_pause_once_its_answer_has_begun() {
         assert!(timeout(PATIENCE, caller.0.read_buf(&mut read)).await.unwrap().unwrap() > 0);
     }
     assert!(String::from_utf8_lossy(&read).contains("def"));
+}
+
+async fn chain_before_an_early_answer(limits: &str) -> (RawRegion, Chain) {
+    let region = RawRegion::start(Habit::Answer).await;
+    let add = |text: String| format!("{text}limits: {{ {limits} }}\n");
+    let chain = Chain::before(Google::start().await, &[region.entry()], add).await;
+    chain.ready().await;
+    (region, chain)
+}
+
+#[tokio::test]
+async fn what_follows_an_early_answer_is_no_request_that_comes_slowly() {
+    let (_region, chain) = chain_before_an_early_answer("header_timeout: 1s").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "content-length: 10\r\n")).await;
+    for _ in 0..10 {
+        caller.say("x").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    // Nor is the connection's idle time after it.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    caller.say(&Wire::head(&chain, "content-length: 0\r\n")).await;
+    assert!(caller.status().await.ends_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_after_its_answer_is_given_up() {
+    let (region, chain) = chain_before_an_early_answer("body_timeout: 1s").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "content-length: 10\r\n")).await;
+    caller.say("half").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    assert!(caller.is_closed().await);
+    eventually("the region is left too", async || region.is_closed()).await;
 }
 
 #[tokio::test]

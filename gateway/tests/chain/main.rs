@@ -26,6 +26,8 @@ mod grpc_server;
 mod http_2;
 mod identity;
 mod limits;
+mod limits_admin;
+mod limits_http_2;
 mod load;
 mod memory;
 mod minting;

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -9,10 +10,11 @@ use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::ext::Protocol;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -85,18 +87,38 @@ fn stream_request(chain: &Chain, path: &str, protocol: &'static str) -> Request<
     request.body(Empty::new()).unwrap()
 }
 
+/// An open socket over a stream of an HTTP/2 connection.
+async fn open_stream(
+    chain: &Chain,
+    sender: &mut SendRequest<Empty<Bytes>>,
+) -> WebSocketStream<TokioIo<Upgraded>> {
+    let request = stream_request(chain, "/socket", "websocket");
+    let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers().get("sec-websocket-accept"), None);
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
+}
+
+#[tokio::test]
+async fn a_connection_with_a_socket_is_not_idle() {
+    let chain = chain_with("limits: { idle_timeout: 2s, write_timeout: 1s }").await;
+    let mut sender = http_2(&chain).await;
+    let mut socket = open_stream(&chain, &mut sender).await;
+    for _ in 0..15 {
+        say(&mut socket, "still there?").await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    assert!(sender.ready().await.is_ok(), "it was told to leave");
+}
+
 #[tokio::test]
 async fn streams_of_an_http_2_connection_become_sockets() {
     let chain = Chain::start().await;
     let mut sender = http_2(&chain).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
-        let request = stream_request(&chain, "/socket", "websocket");
-        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers().get("sec-websocket-accept"), None);
-        let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
-        sockets.push(WebSocketStream::from_raw_socket(stream, Role::Client, None).await);
+        sockets.push(open_stream(&chain, &mut sender).await);
     }
     for text in ["hello", "again"] {
         for socket in &mut sockets {
@@ -168,17 +190,6 @@ async fn chain_with(settings: &str) -> Chain {
     let chain = Chain::before(google, &regions, change).await;
     chain.ready().await;
     chain
-}
-
-/// An open socket over a stream of an HTTP/2 connection.
-async fn open_stream(
-    chain: &Chain,
-    sender: &mut SendRequest<Empty<Bytes>>,
-) -> WebSocketStream<TokioIo<hyper::upgrade::Upgraded>> {
-    let request = stream_request(chain, "/socket", "websocket");
-    let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
-    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
-    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
 }
 
 /// Requests under way, for all and for the regions.
