@@ -25,8 +25,7 @@ pub(crate) fn answer<B>(
     request: &Request<B>,
 ) -> Response<Full<Bytes>> {
     if !is_own_host(bound, request) {
-        let message = "ask by an IP address or as localhost\n";
-        return text(StatusCode::MISDIRECTED_REQUEST, PLAIN, message.into());
+        return to_stranger(instance, request);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".into());
@@ -40,6 +39,22 @@ pub(crate) fn answer<B>(
         _ => {
             let pages = format!("there are /healthz, /readyz, /metrics, /status and {KEYS_PATH}\n");
             text(StatusCode::NOT_FOUND, PLAIN, pages)
+        }
+    }
+}
+
+/// Probes of a platform may name it as they like: they learn how it is, but
+/// not why.
+fn to_stranger<B>(instance: &Instance, request: &Request<B>) -> Response<Full<Bytes>> {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, PLAIN, "ok\n".into()),
+        (&Method::GET | &Method::HEAD, "/readyz") if instance.not_ready().is_empty() => ready(&[]),
+        (&Method::GET | &Method::HEAD, "/readyz") => {
+            text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n".into())
+        }
+        _ => {
+            let message = "ask by an IP address or as localhost\n";
+            text(StatusCode::MISDIRECTED_REQUEST, PLAIN, message.into())
         }
     }
 }

@@ -67,6 +67,9 @@ impl fmt::Display for Summary<'_> {
             };
             writeln!(f, "tls: {what} at {end}")?;
         }
+        for warning in &config.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
         for Service { name, routes, regions, .. } in &config.services {
             let rules: Vec<&str> = routes.iter().map(|route| &*route.rule).collect();
             writeln!(f, "service {name} for {}", rules.join(", "))?;
