@@ -233,7 +233,8 @@ impl<'a> Attempts<'a> {
             Err(given_up) => {
                 // Who sends slowly, or leaves little time, says nothing of the
                 // region.
-                let half_a_try = self.route.limits.per_try_timeout.mul_f64(0.5);
+                let limits = &self.route.limits;
+                let half_a_try = limits.per_try_timeout.unwrap_or(limits.timeout).mul_f64(0.5);
                 let had_time = !upload.waits_for_caller() && began.elapsed() >= half_a_try;
                 region.timed_out(&service.name, self.id, had_time);
                 let otherwise = Err(ProxyError::TimedOut);
@@ -247,8 +248,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Waits for an attempt's answer: until the request's deadline or, if it
-    /// may then be sent again, for the time of one attempt. That is counted
+    /// Waits for an attempt's answer: until the request's deadline or, if one
+    /// attempt has a time of its own and another may follow, for that time. It is counted
     /// from when the region last took a piece of the request, and stands still
     /// while the region waits for the caller. The last attempt has all the
     /// time that is left.
@@ -262,10 +263,11 @@ impl<'a> Attempts<'a> {
         let end_of_try = || {
             // A request that came back unsent was begun by another attempt.
             let since = upload.with_region_since().unwrap_or_else(Instant::now).max(began);
-            since.checked_add(patience).unwrap_or(self.deadline)
+            let end = patience.and_then(|patience| since.checked_add(patience));
+            end.unwrap_or(self.deadline).min(self.deadline)
         };
         let mut sending = pin!(sending);
-        let mut next_look = end_of_try().min(self.deadline);
+        let mut next_look = end_of_try();
         loop {
             if let Ok(output) = timeout_at(next_look, &mut sending).await {
                 return Ok(output);
@@ -275,7 +277,7 @@ impl<'a> Attempts<'a> {
             }
             let end = end_of_try();
             next_look = match end > Instant::now() {
-                true => end.min(self.deadline),
+                true => end,
                 false if self.may_again(Cause::TimedOut) => return Err(GivenUp::ForAnother),
                 false => self.deadline,
             };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use budget::Budget;
 pub(crate) use memory::ReplayMemory;
-pub(crate) use time::{default_per_try, read_grpc_timeout, write_grpc_timeout};
+pub(crate) use time::{read_grpc_timeout, write_grpc_timeout};
 
 /// Why a request got no answer that its caller should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,10 @@ pub(crate) struct Limits {
     pub(crate) replay_limit: usize,
     /// From the request's arrival to the answer's headers.
     pub(crate) timeout: Duration,
-    /// The same for one attempt of several.
-    pub(crate) per_try_timeout: Duration,
+    /// The same for one attempt of several. If there is none, an attempt has
+    /// all the time that is left: a handler that works for long is not dead,
+    /// and would do its work twice.
+    pub(crate) per_try_timeout: Option<Duration>,
 }
 
 /// Where a request stands after an attempt that came to nothing.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
+use remint_emulator::RegionFault;
 use tokio::time::Sleep;
 
 use crate::client::exchange;
@@ -154,6 +155,22 @@ async fn a_request_leaves_a_region_that_hangs_when_its_try_is_over() {
     assert_eq!(chain.figure(RETRIES, "cause=\"timeout\"").await, 1);
     let attempts = ("remint_attempts_total", "outcome=\"timeout\"");
     assert_eq!(chain.figure(attempts.0, attempts.1).await, 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_works_for_long_is_asked_once_where_no_try_has_a_time_of_its_own() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change =
+        |text: String| text.replace("rules: [push]", "rules: [{ rule: push, sender: pubsub }]");
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    for region in chain.emulator.regions() {
+        region.set_fault(Some(RegionFault::Latency(Duration::from_millis(5500))));
+    }
+    assert_eq!(chain.send(chain.request("/").method("POST")).await.status, 200);
+    assert_eq!(chain.emulator.timeline().calls().len(), 1);
+    assert_eq!(chain.figure("remint_attempts_total", "outcome=\"timeout\"").await, 0);
 }
 
 #[tokio::test]
