@@ -2,6 +2,7 @@
 //! answer, as often and as long as it may be.
 
 mod answer;
+mod next;
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,7 +19,7 @@ use crate::error::ProxyError;
 use crate::headers;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
-use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
+use crate::retry::{Cause, read_grpc_timeout, write_grpc_timeout};
 use crate::service::{Choice, Service, Tried};
 use crate::upstream::{
     CallerState, LostError, RequestBody, ResponseBody, SendError, SpareBody, Upload,
@@ -44,8 +45,6 @@ pub(crate) struct Attempts<'a> {
     spare: Option<Spare>,
     made: usize,
     tried: Tried,
-    /// How many regions that are.
-    regions: usize,
     is_renewed: bool,
 }
 
@@ -56,20 +55,35 @@ struct Spare {
 }
 
 /// How an attempt ended.
-enum Ended {
+enum Ended<'a> {
     /// With this, for the caller.
     Finally(Answered),
-    /// It may be made again; `unsent` if the request came back. If there is
-    /// no region after all, the caller gets what is in `otherwise`.
-    Again { cause: Cause, unsent: Option<Box<Request<RequestBody>>>, otherwise: Answered },
+    /// It came to nothing. If the request can't be sent again, the caller gets
+    /// what is in `otherwise`.
+    Failed(Failed),
+    /// The region took its time, and this can be done instead.
+    GivenUp(Next<'a>),
+}
+
+/// An attempt that came to nothing; `unsent` if the request came back.
+struct Failed {
+    cause: Cause,
+    unsent: Option<Box<Request<RequestBody>>>,
+    otherwise: Answered,
+}
+
+/// The next attempt: what is sent, and where to.
+struct Next<'a> {
+    request: Request<RequestBody>,
+    choice: Choice<'a>,
 }
 
 /// Why an attempt was given up.
-enum GivenUp {
+enum GivenUp<'a> {
     /// All of the request's time is over.
     AtDeadline,
-    /// The attempt's time is over, and another one may be made.
-    ForAnother,
+    /// The attempt's time is over, and there is another one.
+    For(Next<'a>),
 }
 
 impl<'a> Attempts<'a> {
@@ -97,7 +111,6 @@ impl<'a> Attempts<'a> {
             spare: None,
             made: 0,
             tried: Tried::default(),
-            regions: 0,
             is_renewed: false,
         })
     }
@@ -108,22 +121,25 @@ impl<'a> Attempts<'a> {
         let mut request = self.with_spare(request);
         let clock = &*self.proxy.clock;
         let choosing = self.service().choose(self.tried, clock);
-        let Ok(Some(mut choice)) = timeout_at(self.deadline, choosing).await else {
-            return Err(ProxyError::NoToken);
-        };
+        let chosen = timeout_at(self.deadline, choosing).await;
+        let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
         self.enter(&choice);
         let mut result = loop {
-            let (cause, unsent, otherwise) = match self.attempt(&choice, request).await {
+            let (cause, next) = match self.attempt(&choice, request).await {
                 Ended::Finally(result) => break result,
-                Ended::Again { cause, unsent, otherwise } => (cause, unsent, otherwise),
+                Ended::GivenUp(next) => (Cause::TimedOut, next),
+                Ended::Failed(failed) => {
+                    let cause = failed.cause;
+                    match self.after(&choice, failed).await {
+                        Ok(next) => (cause, next),
+                        Err(result) => break result,
+                    }
+                }
             };
-            let Some(next) = self.next(&choice, cause).await else { break otherwise };
-            // This ends the attempt before, so there must be somewhere to go.
-            let again = unsent.map_or_else(|| self.again(), |unsent| Some(*unsent));
-            let Some(again) = again else { break otherwise };
             debug!(request_id = shown(self.id), cause = cause.name(), "sent again");
             self.service().retries.again(cause);
-            (request, choice) = (again, next);
+            (request, choice) = (next.request, next.choice);
+            self.enter(&choice);
         };
         self.count(&result);
         if let Ok(response) = &mut result {
@@ -156,63 +172,12 @@ impl<'a> Attempts<'a> {
         Request::from_parts(head, body)
     }
 
-    fn again(&self) -> Option<Request<RequestBody>> {
-        let Spare { head, body } = self.spare.as_ref()?;
-        Some(Request::from_parts(head.clone(), body.again()?))
-    }
-
-    /// Where to after that: where the token was refused, first to the same
-    /// region with another one.
-    async fn next(&mut self, choice: &Choice<'a>, cause: Cause) -> Option<Choice<'a>> {
-        let clock = &*self.proxy.clock;
-        if cause == Cause::TokenRefused && !self.is_renewed {
-            self.is_renewed = true;
-            if let Some(choice) = choice.renewed(self.service(), clock, self.deadline).await {
-                self.made = self.made.saturating_add(1);
-                return Some(choice);
-            }
-        }
-        let choosing = self.service().choose(self.tried, clock);
-        let choice = timeout_at(self.deadline, choosing).await.ok()??;
-        self.enter(&choice);
-        Some(choice)
-    }
-
     fn enter(&mut self, choice: &Choice<'_>) {
         self.made = self.made.saturating_add(1);
         self.tried.add(choice.place);
-        self.regions = self.regions.saturating_add(1);
     }
 
-    /// Whether the request may be sent again for that; then it counts as sent.
-    fn may_again(&self, cause: Cause) -> bool {
-        let has_region = self.regions < self.service().regions.len();
-        let case = Case {
-            cause,
-            is_harmless: self.is_harmless,
-            is_held: self.spare.as_ref().is_some_and(|spare| spare.body.is_whole()),
-            made: self.made,
-            attempts: self.route.limits.attempts,
-            has_place: has_region || (cause == Cause::TokenRefused && !self.is_renewed),
-        };
-        let retries = &self.service().retries;
-        match decide(case, &self.service().budget, std::time::Instant::now()) {
-            Verdict::Again => return true,
-            Verdict::Over => {}
-            Verdict::NotHeld => drop(retries.not_held.inc()),
-            Verdict::OverBudget => drop(retries.over_budget.inc()),
-        }
-        false
-    }
-
-    fn ended(&self, cause: Cause, otherwise: Answered) -> Ended {
-        match self.may_again(cause) {
-            true => Ended::Again { cause, unsent: None, otherwise },
-            false => Ended::Finally(otherwise),
-        }
-    }
-
-    async fn attempt(&self, choice: &Choice<'_>, mut request: Request<RequestBody>) -> Ended {
+    async fn attempt(&self, choice: &Choice<'_>, mut request: Request<RequestBody>) -> Ended<'a> {
         let (service, region) = (self.service(), choice.region);
         let Some(target) = region.target(&self.uri) else {
             return Ended::Finally(Err(ProxyError::NoRegion));
@@ -237,12 +202,9 @@ impl<'a> Attempts<'a> {
                 let half_a_try = limits.per_try_timeout.unwrap_or(limits.timeout).mul_f64(0.5);
                 let had_time = !upload.waits_for_caller() && began.elapsed() >= half_a_try;
                 region.timed_out(&service.name, self.id, had_time);
-                let otherwise = Err(ProxyError::TimedOut);
                 match given_up {
-                    GivenUp::AtDeadline => Ended::Finally(otherwise),
-                    GivenUp::ForAnother => {
-                        Ended::Again { cause: Cause::TimedOut, unsent: None, otherwise }
-                    }
+                    GivenUp::AtDeadline => Ended::Finally(Err(ProxyError::TimedOut)),
+                    GivenUp::For(next) => Ended::GivenUp(next),
                 }
             }
         }
@@ -257,7 +219,7 @@ impl<'a> Attempts<'a> {
         &self,
         sending: impl Future<Output = T>,
         upload: &Upload,
-    ) -> Result<T, GivenUp> {
+    ) -> Result<T, GivenUp<'a>> {
         let patience = self.route.limits.per_try_timeout;
         let began = Instant::now();
         let end_of_try = || {
@@ -278,14 +240,16 @@ impl<'a> Attempts<'a> {
             let end = end_of_try();
             next_look = match end > Instant::now() {
                 true => end,
-                false if self.may_again(Cause::TimedOut) => return Err(GivenUp::ForAnother),
-                false => self.deadline,
+                false => match self.elsewhere() {
+                    Some(next) => return Err(GivenUp::For(next)),
+                    None => self.deadline,
+                },
             };
         }
     }
 
     /// Whose doing it is that there is no answer.
-    fn failed(&self, choice: &Choice<'_>, upload: &Upload, error: SendError) -> Ended {
+    fn failed(&self, choice: &Choice<'_>, upload: &Upload, error: SendError) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         if let Some(fault) = self.caller.fault() {
             return Ended::Finally(Err(fault.into()));
@@ -294,10 +258,7 @@ impl<'a> Attempts<'a> {
             SendError::Unsent(request, error) => {
                 region.unreachable(service, self.id, &error);
                 let otherwise = Err(ProxyError::NoRegion);
-                match self.may_again(Cause::Unsent) {
-                    true => Ended::Again { cause: Cause::Unsent, unsent: Some(request), otherwise },
-                    false => Ended::Finally(otherwise),
-                }
+                Ended::Failed(Failed { cause: Cause::Unsent, unsent: Some(request), otherwise })
             }
             SendError::Lost(error) if error.is_callers() || upload.is_broken_off() => {
                 debug!(request_id = shown(self.id), "the caller broke the request off");
@@ -306,14 +267,21 @@ impl<'a> Attempts<'a> {
             SendError::Lost(error) => {
                 region.lost(service, self.id, &error);
                 match error {
-                    LostError::Refused(_) => self.ended(Cause::Refused, Err(ProxyError::Lost)),
+                    LostError::Refused(_) => Ended::sent(Cause::Refused, Err(ProxyError::Lost)),
                     LostError::NotSwitched | LostError::Switched => {
                         Ended::Finally(Err(ProxyError::Lost))
                     }
-                    _ => self.ended(Cause::Lost, Err(ProxyError::Lost)),
+                    _ => Ended::sent(Cause::Lost, Err(ProxyError::Lost)),
                 }
             }
         }
+    }
+}
+
+impl Ended<'_> {
+    /// What was sent came to nothing.
+    fn sent(cause: Cause, otherwise: Answered) -> Self {
+        Self::Failed(Failed { cause, unsent: None, otherwise })
     }
 }
 

@@ -94,7 +94,8 @@ impl Service {
         }
     }
 
-    fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
+    /// The same without any wait.
+    pub(crate) fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
         let instant = std::time::Instant::now();
         let pick = self.balancer.pick(self.with_token(now), tried, instant)?;
         if pick.panics {
@@ -103,6 +104,17 @@ impl Service {
         let region = self.regions.get(pick.place)?;
         let token = region.token.token(now)?;
         Some(Choice { place: pick.place, region, token, in_flight: pick.in_flight })
+    }
+
+    /// Whether there is a region for another attempt now.
+    pub(crate) fn has_choice(&self, tried: Tried, now: UnixTime) -> bool {
+        self.balancer.has_pick(self.with_token(now), tried, std::time::Instant::now())
+    }
+
+    /// Whether there are regions left that could be chosen if they had tokens.
+    pub(crate) fn lacks_tokens(&self, tried: Tried, now: UnixTime) -> bool {
+        let left = self.regions.iter().filter(|it| !tried.contains(it.place));
+        left.filter(|it| !it.token.has_token(now)).count() > 0
     }
 
     /// The regions that there are tokens for.

@@ -21,13 +21,13 @@ const REFUSED_GATEWAY: HeaderValue = HeaderValue::from_static("region_refused_ga
 /// How long the beginning of an answer's page is waited for.
 const LOOK_TIME: Duration = Duration::from_secs(1);
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
     /// Passes on what the service says, and sees to what the front end says.
     pub(super) async fn look_at(
         &self,
         choice: &Choice<'_>,
         response: Response<RegionBody>,
-    ) -> Ended {
+    ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         let (mut response, cause) = self.told_apart(response).await;
         let status = response.status();
@@ -44,7 +44,7 @@ impl Attempts<'_> {
             self.note_refusal(choice, status);
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
         }
-        self.ended(cause, Ok(response))
+        Ended::sent(cause, Ok(response))
     }
 
     /// The answer, and what it means if it is the front end's: by its status,

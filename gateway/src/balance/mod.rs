@@ -150,6 +150,11 @@ impl Balancer {
         }
     }
 
+    /// Whether [`pick`](Self::pick) would choose any, which this does not do.
+    pub(crate) fn has_pick(&self, with_token: Places, tried: Places, now: Instant) -> bool {
+        !self.candidates(with_token, tried, now).places.is_empty()
+    }
+
     /// Whether ejections are ignored.
     pub(crate) fn is_panicking(&self, with_token: Places, now: Instant) -> bool {
         self.candidates(with_token, Places::default(), now).panics
