@@ -193,15 +193,15 @@ impl<'a> Attempts<'a> {
         }
         let (upload, began) = (request.body().upload(), Instant::now());
         match self.in_time(region.pool.send(request), &upload).await {
-            Ok(Ok(response)) => self.look_at(choice, answered(response)).await,
-            Ok(Err(error)) => self.failed(choice, &upload, error),
+            Ok(Ok(response)) => self.look_at(choice, began, answered(response)).await,
+            Ok(Err(error)) => self.failed(choice, began, &upload, error),
             Err(given_up) => {
                 // Who sends slowly, or leaves little time, says nothing of the
                 // region.
                 let limits = &self.route.limits;
                 let half_a_try = limits.per_try_timeout.unwrap_or(limits.timeout).mul_f64(0.5);
                 let had_time = !upload.waits_for_caller() && began.elapsed() >= half_a_try;
-                region.timed_out(&service.name, self.id, had_time);
+                region.timed_out(&service.name, self.id, had_time, began);
                 match given_up {
                     GivenUp::AtDeadline => Ended::Finally(Err(ProxyError::TimedOut)),
                     GivenUp::For(next) => Ended::GivenUp(next),
@@ -249,14 +249,20 @@ impl<'a> Attempts<'a> {
     }
 
     /// Whose doing it is that there is no answer.
-    fn failed(&self, choice: &Choice<'_>, upload: &Upload, error: SendError) -> Ended<'a> {
+    fn failed(
+        &self,
+        choice: &Choice<'_>,
+        began: Instant,
+        upload: &Upload,
+        error: SendError,
+    ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         if let Some(fault) = self.caller.fault() {
             return Ended::Finally(Err(fault.into()));
         }
         match error {
             SendError::Unsent(request, error) => {
-                region.unreachable(service, self.id, &error);
+                region.unreachable(service, self.id, &error, began);
                 let otherwise = Err(ProxyError::NoRegion);
                 Ended::Failed(Failed { cause: Cause::Unsent, unsent: Some(request), otherwise })
             }
@@ -264,13 +270,15 @@ impl<'a> Attempts<'a> {
                 debug!(request_id = shown(self.id), "the caller broke the request off");
                 Ended::Finally(Err(ProxyError::CallerGone))
             }
+            SendError::Lost(error) if error.is_answer() => {
+                debug!(request_id = shown(self.id), %error, "no answer that could be passed on");
+                region.answered(service, began);
+                Ended::Finally(Err(ProxyError::Lost))
+            }
             SendError::Lost(error) => {
-                region.lost(service, self.id, &error);
+                region.lost(service, self.id, &error, began);
                 match error {
                     LostError::Refused(_) => Ended::sent(Cause::Refused, Err(ProxyError::Lost)),
-                    LostError::NotSwitched | LostError::Switched => {
-                        Ended::Finally(Err(ProxyError::Lost))
-                    }
                     _ => Ended::sent(Cause::Lost, Err(ProxyError::Lost)),
                 }
             }

@@ -156,20 +156,27 @@ impl Region {
         self.balancer.member(self.place)
     }
 
-    /// Its application gave an answer, whatever it says.
-    pub(crate) fn answered(&self, service: &str) {
+    /// Its application gave an answer, whatever it says, to an attempt of that
+    /// time.
+    pub(crate) fn answered(&self, service: &str, began: Instant) {
         self.counters.answered.inc();
-        if self.balancer.answered(self.place, std::time::Instant::now()) {
+        if self.balancer.answered(self.place, began.into_std(), std::time::Instant::now()) {
             info!(service, region = &*self.name, "region is back");
         }
     }
 
     /// Google's front end answered that it could not serve.
-    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
+    pub(crate) fn unserved(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        status: u16,
+        began: Instant,
+    ) {
         self.counters.unserved.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, status, "the front end could not serve");
-        self.failed(service, Failure::FrontEnd);
+        self.failed(service, Failure::FrontEnd, began);
     }
 
     /// No connection.
@@ -178,37 +185,53 @@ impl Region {
         service: &str,
         request_id: &HeaderValue,
         error: &ConnectError,
+        began: Instant,
     ) {
         self.counters.unreachable.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region can't be reached");
-        self.failed(service, Failure::Unreachable);
+        self.failed(service, Failure::Unreachable, began);
     }
 
-    /// The request was sent, and the connection broke.
-    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
+    /// The request was sent, and its connection or stream broke.
+    pub(crate) fn lost(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &LostError,
+        began: Instant,
+    ) {
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
-        self.pool.close_idle();
-        self.failed(service, Failure::Lost);
+        if error.is_of_connection() {
+            self.pool.close_idle();
+        }
+        self.failed(service, Failure::Lost, began);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
     /// `had_time` if the region is to blame.
-    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, had_time: bool) {
+    pub(crate) fn timed_out(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        had_time: bool,
+        began: Instant,
+    ) {
         self.counters.timed_out.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, had_time, "no answer in time");
         if had_time {
             self.pool.close_idle();
-            self.failed(service, Failure::TimedOut);
+            self.failed(service, Failure::TimedOut, began);
         }
     }
 
-    fn failed(&self, service: &str, failure: Failure) {
-        let now = std::time::Instant::now();
-        if let Some(cause) = self.balancer.failed(self.place, failure, now, random::unit()) {
+    fn failed(&self, service: &str, failure: Failure, began: Instant) {
+        let (began, now) = (began.into_std(), std::time::Instant::now());
+        let unit = random::unit();
+        if let Some(cause) = self.balancer.failed(self.place, failure, began, now, unit) {
             self.ejected(service, cause);
         }
     }

@@ -26,19 +26,20 @@ impl<'a> Attempts<'a> {
     pub(super) async fn look_at(
         &self,
         choice: &Choice<'_>,
+        began: Instant,
         response: Response<RegionBody>,
     ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         let (mut response, cause) = self.told_apart(response).await;
         let status = response.status();
         let Some(cause) = cause else {
-            region.answered(service);
+            region.answered(service, began);
             return Ended::Finally(Ok(response));
         };
         // 429 asks for less, not for nothing: the region stays.
         match cause == Cause::FrontEndFailed && status.is_server_error() {
-            true => region.unserved(service, self.id, status.as_u16()),
-            false => region.answered(service),
+            true => region.unserved(service, self.id, status.as_u16(), began),
+            false => region.answered(service, began),
         }
         if matches!(cause, Cause::TokenRefused | Cause::CallerRefused) {
             self.note_refusal(choice, status);

@@ -131,6 +131,26 @@ async fn a_stream_becomes_nothing_else() {
 }
 
 #[tokio::test]
+async fn nobody_has_a_region_left_alone_by_asking_it_for_sockets() {
+    let region = RawRegion::start(Habit::Answer).await;
+    let change = |text: String| {
+        let settings = "outlier_detection: { consecutive_failures: 1 }\n    regions:\n";
+        text.replace("regions:\n", settings)
+    };
+    let chain = Chain::before(Google::start().await, &[region.entry()], change).await;
+    chain.ready().await;
+    assert_eq!(chain.get("/").await.status, 200);
+    let mut sender = http_2(&chain).await;
+    for _ in 0..3 {
+        let request = stream_request(&chain, "/", "websocket");
+        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 502);
+    }
+    assert_eq!(chain.figure("remint_ejections_total", "").await, 0);
+    assert_eq!(chain.figure("remint_attempts_total", "outcome=\"connection_lost\"").await, 0);
+}
+
+#[tokio::test]
 async fn a_socket_needs_a_token_as_everything_does() {
     let chain = Chain::start().await;
     let Err(Error::Http(refused)) = open(&chain, request("no.token.atall")).await else {

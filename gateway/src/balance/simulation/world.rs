@@ -110,6 +110,8 @@ struct Ejection {
 
 struct Request {
     tried: Places,
+    /// When its attempt began.
+    began: Instant,
 }
 
 enum Event {
@@ -226,7 +228,7 @@ impl<B: Budget> World<B> {
     pub(super) fn request(&mut self) {
         self.requests += 1;
         self.budget.request();
-        self.attempt(Request { tried: Places::default() });
+        self.attempt(Request { tried: Places::default(), began: self.instant() });
     }
 
     fn attempt(&mut self, mut request: Request) -> bool {
@@ -239,6 +241,7 @@ impl<B: Budget> World<B> {
         };
         self.check(&request, &pick);
         request.tried.add(pick.place);
+        request.began = now;
         let region = &mut self.regions[pick.place];
         region.attempts += 1;
         let (time, outcome) = region.condition.outcome(&mut self.random);
@@ -268,13 +271,13 @@ impl<B: Budget> World<B> {
         let (place, now) = (pick.place, self.instant());
         drop(pick);
         let Err(failure) = outcome else {
-            if self.balancer.answered(place, now) {
+            if self.balancer.answered(place, request.began, now) {
                 assert!(self.regions[place].ejection.take().is_some(), "it was never away");
             }
             return;
         };
         let unit = self.random.unit();
-        if self.balancer.failed(place, failure, now, unit).is_some() {
+        if self.balancer.failed(place, failure, request.began, now, unit).is_some() {
             let ejection = Ejection { since: self.now, by_probes: false, tried_at: None };
             self.regions[place].ejection = Some(ejection);
         }
