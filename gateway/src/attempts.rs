@@ -62,7 +62,7 @@ enum Ended<'a> {
     /// what is in `otherwise`.
     Failed(Failed),
     /// The region took its time, and this can be done instead.
-    GivenUp(Next<'a>),
+    GivenUp(Box<Next<'a>>),
 }
 
 /// An attempt that came to nothing; `unsent` if the request came back.
@@ -83,7 +83,7 @@ enum GivenUp<'a> {
     /// All of the request's time is over.
     AtDeadline,
     /// The attempt's time is over, and there is another one.
-    For(Next<'a>),
+    For(Box<Next<'a>>),
 }
 
 impl<'a> Attempts<'a> {
@@ -127,7 +127,7 @@ impl<'a> Attempts<'a> {
         let mut result = loop {
             let (cause, next) = match self.attempt(&choice, request).await {
                 Ended::Finally(result) => break result,
-                Ended::GivenUp(next) => (Cause::TimedOut, next),
+                Ended::GivenUp(next) => (Cause::TimedOut, *next),
                 Ended::Failed(failed) => {
                     let cause = failed.cause;
                     match self.after(&choice, failed).await {
@@ -241,7 +241,7 @@ impl<'a> Attempts<'a> {
             next_look = match end > Instant::now() {
                 true => end,
                 false => match self.elsewhere() {
-                    Some(next) => return Err(GivenUp::For(next)),
+                    Some(next) => return Err(GivenUp::For(Box::new(next))),
                     None => self.deadline,
                 },
             };

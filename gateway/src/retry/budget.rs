@@ -82,9 +82,8 @@ impl Budget {
     }
 
     /// A retry that was taken was not made.
-    pub(crate) fn give_back(&self, charge: Charge) {
+    pub(crate) fn give_back(&self, Charge(second): Charge) {
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-        let Charge(second) = charge;
         let slot = retries.get_mut(place(second)).filter(|slot| slot.second == second);
         if let Some(slot) = slot {
             slot.count = slot.count.saturating_sub(1);
@@ -159,7 +158,9 @@ mod tests {
     #[test]
     fn retries_that_can_t_be_refused_leave_less_for_the_others() {
         let (budget, began) = budget(0.0, 1);
-        (0..8).for_each(|_| drop(budget.note_retry(began)));
+        for _ in 0..8 {
+            budget.note_retry(began);
+        }
         assert_eq!(taken(&budget, began), 2);
     }
 
