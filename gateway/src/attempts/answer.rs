@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -30,7 +30,7 @@ impl<'a> Attempts<'a> {
         response: Response<RegionBody>,
     ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
-        let (mut response, cause) = self.told_apart(response).await;
+        let (mut response, cause) = self.told_apart(choice, response).await;
         let status = response.status();
         let Some(cause) = cause else {
             region.answered(service, began);
@@ -52,6 +52,7 @@ impl<'a> Attempts<'a> {
     /// its headers and the beginning of its page.
     async fn told_apart(
         &self,
+        choice: &Choice<'_>,
         response: Response<RegionBody>,
     ) -> (Response<ResponseBody>, Option<Cause>) {
         let (status, length) = (response.status(), response.body().size_hint().exact());
@@ -65,7 +66,9 @@ impl<'a> Attempts<'a> {
             // What comes too slowly is not the front end's.
             let _ = timeout_at(until.min(self.deadline), looked).await;
         }
-        let cause = front_end::cause(status, &body.beginning());
+        let target = choice.region.target(&self.uri);
+        let path = target.as_ref().map_or("/", Uri::path);
+        let cause = front_end::cause(status, &body.beginning(), path);
         (Response::from_parts(head, ResponseBody::Peeked(body)), cause)
     }
 
