@@ -190,7 +190,10 @@ impl Region {
         self.counters.unreachable.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region can't be reached");
-        self.failed(service, Failure::Unreachable, began);
+        // All regions would seem to be dead then, and be left alone together.
+        if !error.is_own_trouble() {
+            self.failed(service, Failure::Unreachable, began);
+        }
     }
 
     /// The request was sent, and its connection or stream broke.
