@@ -13,6 +13,7 @@ use crate::assertion::KEYS_PATH;
 use crate::balance::Member;
 use crate::instance::Instance;
 use crate::status::status;
+use crate::upstream::asks_for_tunnel;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,7 +33,8 @@ pub(crate) fn answer<B>(
         let message = "ask by an IP address or as localhost\n";
         return text(StatusCode::MISDIRECTED_REQUEST, PLAIN, message.into());
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_read || asks_for_tunnel(request) {
         return text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".into());
     }
     match request.uri().path() {

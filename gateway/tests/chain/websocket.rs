@@ -1,6 +1,7 @@
 //! WebSocket through the gateway.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -57,8 +58,8 @@ async fn a_socket_reaches_a_region_with_its_own_token_and_talks_both_ways() {
 }
 
 /// An HTTP/2 connection whose server lets streams become sockets.
-async fn http_2(chain: &Chain) -> SendRequest<Empty<Bytes>> {
-    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+pub(crate) async fn http_2(at: SocketAddr) -> SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(TcpStream::connect(at).await.unwrap());
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     let mut connection = Box::pin(connection);
     let is_enabled = poll_fn(|cx| {
@@ -88,7 +89,7 @@ fn stream_request(chain: &Chain, path: &str, protocol: &'static str) -> Request<
 #[tokio::test]
 async fn streams_of_an_http_2_connection_become_sockets() {
     let chain = Chain::start().await;
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
         let request = stream_request(&chain, "/socket", "websocket");
@@ -121,7 +122,7 @@ async fn a_stream_becomes_nothing_else() {
     let google = Google::start().await;
     let chain = Chain::before(google, &[region.entry()], |text| text).await;
     chain.ready().await;
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     for (protocol, status) in [("connect-udp", 403), ("websocket", 502)] {
         let request = stream_request(&chain, "/", protocol);
         let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
@@ -140,7 +141,7 @@ async fn nobody_has_a_region_left_alone_by_asking_it_for_sockets() {
     let chain = Chain::before(Google::start().await, &[region.entry()], change).await;
     chain.ready().await;
     assert_eq!(chain.get("/").await.status, 200);
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     for _ in 0..3 {
         let request = stream_request(&chain, "/", "websocket");
         let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
