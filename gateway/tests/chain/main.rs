@@ -29,6 +29,7 @@ mod memory;
 mod minting;
 mod own_errors;
 mod passing;
+mod patience;
 mod protocols;
 mod raw;
 mod raw_http_2;
