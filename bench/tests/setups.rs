@@ -41,3 +41,14 @@ async fn whatever_the_page_compares_is_measured() {
     }
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn every_proxy_before_the_region_sends_requests_on_with_a_token_for_it() {
+    let stage = remint_bench::gateway::run::Stage::start(3).await.unwrap();
+    assert!(stage.setups().len() > 3);
+    for setup in stage.setups() {
+        let checked = stage.check(setup).await;
+        assert!(checked.is_ok(), "{}: {checked:?}", setup.name);
+    }
+    stage.stop().await;
+}

@@ -1,9 +1,10 @@
 //! Building answers.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use serde_json::Value;
 
 /// What every listener answers with: a text of ours, or a body passed through.
@@ -33,6 +34,15 @@ pub(crate) fn answer(
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
+}
+
+/// The same without its body, as an answer to `HEAD` is. hyper sees to that
+/// itself in HTTP/1.1 only.
+pub(crate) fn without_body(mut answer: Answer) -> Answer {
+    if let Some(length) = answer.body().size_hint().exact() {
+        answer.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    answer.map(|_| Empty::new().map_err(|never| match never {}).boxed_unsync())
 }
 
 /// A line of plain text.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::Request;
+use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answers::{Answer, Reset};
+use crate::answers::{Answer, Reset, without_body};
 use crate::socket::{Scissors, Socket};
 use crate::websocket;
 
@@ -175,8 +175,10 @@ async fn serve<H: Handler>(
     let service = service_fn(move |request| {
         let (handler, scissors) = (Arc::clone(&handler), scissors.clone());
         let switch = Arc::clone(&switch);
+        let is_bare = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;
         async move {
             let answer = handler.handle(request).await;
+            let answer = if is_bare { without_body(answer) } else { answer };
             if let Some(upgrade) = answer.extensions().get::<OnUpgrade>() {
                 // A connection changes only once.
                 let _ = switch.set(upgrade.clone());

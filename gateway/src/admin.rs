@@ -1,7 +1,6 @@
 //! Health, figures and the state of affairs, on a listener of their own.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -17,9 +16,6 @@ use crate::upstream::asks_for_tunnel;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How long after its start the gateway waits for the tokens of all regions
-/// before it is ready with those that it has.
-const WAIT_FOR_ALL: Duration = Duration::from_secs(5);
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -39,13 +35,13 @@ pub(crate) fn answer<B>(
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".into()),
-        "/readyz" => ready(&instance.missing()),
+        "/readyz" => ready(&instance.not_ready()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
         "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", status(instance))),
         KEYS_PATH => keys(instance),
         _ => {
-            let pages = "there are /healthz, /readyz, /metrics and /status\n";
-            text(StatusCode::NOT_FOUND, PLAIN, pages.into())
+            let pages = format!("there are /healthz, /readyz, /metrics, /status and {KEYS_PATH}\n");
+            text(StatusCode::NOT_FOUND, PLAIN, pages)
         }
     }
 }
@@ -116,38 +112,6 @@ fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<B
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-impl Instance {
-    /// What keeps the gateway from doing its work, one line each.
-    pub(crate) fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        if self.is_draining() {
-            missing.push("stopping".to_owned());
-        }
-        let gateway = self.gateway();
-        for issuer in gateway.proxy.keyring.without_keys() {
-            missing.push(format!("no keys of the issuer {issuer}"));
-        }
-        let now = self.kept.clock.now();
-        // Traffic that comes a moment later finds all regions; but one that gets
-        // no token must not keep the others from serving.
-        let is_fresh = self.started_at.elapsed() < WAIT_FOR_ALL;
-        for service in &gateway.services {
-            let without = service.regions.iter().filter(|it| !it.token.has_token(now));
-            let without: Vec<&str> = without.map(|region| &*region.name).collect();
-            if without.len() == service.regions.len() {
-                missing.push(format!("no token for any region of {}", service.name));
-            } else if is_fresh && !without.is_empty() {
-                missing.push(format!(
-                    "no token yet for {} of {}",
-                    without.join(", "),
-                    service.name
-                ));
-            }
-        }
-        missing
-    }
 }
 
 #[cfg(test)]

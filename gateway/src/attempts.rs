@@ -6,6 +6,7 @@ mod next;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -17,6 +18,7 @@ use tracing::debug;
 
 use crate::error::ProxyError;
 use crate::headers;
+use crate::ongoing::Ongoing;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
 use crate::retry::{Cause, read_grpc_timeout, write_grpc_timeout};
@@ -124,15 +126,16 @@ impl<'a> Attempts<'a> {
         let chosen = timeout_at(self.deadline, choosing).await;
         let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
         self.enter(&choice);
-        let mut result = loop {
-            let (cause, next) = match self.attempt(&choice, request).await {
-                Ended::Finally(result) => break result,
+        let (mut result, upload, began) = loop {
+            let (upload, began) = (request.body().upload(), Instant::now());
+            let (cause, next) = match self.attempt(&choice, began, request).await {
+                Ended::Finally(result) => break (result, upload, began),
                 Ended::GivenUp(next) => (Cause::TimedOut, *next),
                 Ended::Failed(failed) => {
                     let cause = failed.cause;
                     match self.after(&choice, failed).await {
                         Ok(next) => (cause, next),
-                        Err(result) => break result,
+                        Err(result) => break (result, upload, began),
                     }
                 }
             };
@@ -144,7 +147,14 @@ impl<'a> Attempts<'a> {
         self.count(&result);
         if let Ok(response) = &mut result {
             self.caller.answered();
-            response.body_mut().hold(choice.in_flight);
+            response.body_mut().hold(Ongoing {
+                service: Arc::clone(&self.route.service),
+                place: choice.place,
+                request_id: self.id.clone(),
+                upload,
+                began,
+                _in_flight: choice.in_flight,
+            });
         }
         result
     }
@@ -177,7 +187,12 @@ impl<'a> Attempts<'a> {
         self.tried.add(choice.place);
     }
 
-    async fn attempt(&self, choice: &Choice<'_>, mut request: Request<RequestBody>) -> Ended<'a> {
+    async fn attempt(
+        &self,
+        choice: &Choice<'_>,
+        began: Instant,
+        mut request: Request<RequestBody>,
+    ) -> Ended<'a> {
         let (service, region) = (self.service(), choice.region);
         let Some(target) = region.target(&self.uri) else {
             return Ended::Finally(Err(ProxyError::NoRegion));
@@ -191,7 +206,7 @@ impl<'a> Attempts<'a> {
                 request.headers_mut().insert(GRPC_TIMEOUT, left);
             }
         }
-        let (upload, began) = (request.body().upload(), Instant::now());
+        let upload = request.body().upload();
         match self.in_time(region.pool.send(request), &upload).await {
             Ok(Ok(response)) => self.look_at(choice, began, answered(response)).await,
             Ok(Err(error)) => self.failed(choice, began, &upload, error),
@@ -262,7 +277,7 @@ impl<'a> Attempts<'a> {
         }
         match error {
             SendError::Unsent(request, error) => {
-                region.unreachable(service, self.id, &error, began);
+                region.unsent(service, self.id, &error, began);
                 let otherwise = Err(ProxyError::NoRegion);
                 Ended::Failed(Failed { cause: Cause::Unsent, unsent: Some(request), otherwise })
             }

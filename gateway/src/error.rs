@@ -71,16 +71,6 @@ enum GrpcStatus {
 impl ProxyError {
     /// Never a success: a sender takes that for an acknowledgement.
     fn answer(&self) -> Answer {
-        let own = |status, grpc, kind, title, detail| Answer {
-            status,
-            grpc,
-            kind,
-            title,
-            detail,
-            reason: Some(kind),
-            challenge: None,
-            retry_after: (status == 503).then_some("5"),
-        };
         match self {
             Self::Refused(refusal) => refused(refusal.answer()),
             Self::NoToken => own(
@@ -138,21 +128,48 @@ impl ProxyError {
                     "Too many requests are under way. Nothing was sent; try again.",
                 )
             },
-            Self::Body(BodyFault::TooLarge) => own(
-                413,
-                GrpcStatus::ResourceExhausted,
-                "body_too_large",
-                "The body is too large",
-                "The request has a longer body than the gateway takes for it.",
-            ),
-            Self::Body(BodyFault::TooSlow) => own(
-                408,
-                GrpcStatus::Cancelled,
-                "body_too_slow",
-                "The body came too slowly",
-                "The rest of the request did not come in time.",
-            ),
+            Self::Body(fault) => of_body(*fault),
         }
+    }
+}
+
+/// What the caller is told of its own body.
+fn of_body(fault: BodyFault) -> Answer {
+    match fault {
+        BodyFault::TooLarge => own(
+            413,
+            GrpcStatus::ResourceExhausted,
+            "body_too_large",
+            "The body is too large",
+            "The request has a longer body than the gateway takes for it.",
+        ),
+        BodyFault::TooSlow => own(
+            408,
+            GrpcStatus::Cancelled,
+            "body_too_slow",
+            "The body came too slowly",
+            "The rest of the request did not come in time.",
+        ),
+    }
+}
+
+/// An error of the gateway's own.
+fn own(
+    status: u16,
+    grpc: GrpcStatus,
+    kind: &'static str,
+    title: &'static str,
+    detail: &'static str,
+) -> Answer {
+    Answer {
+        status,
+        grpc,
+        kind,
+        title,
+        detail,
+        reason: Some(kind),
+        challenge: None,
+        retry_after: (status == 503).then_some("5"),
     }
 }
 

@@ -4,11 +4,7 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
-use crate::config::Kind;
 use crate::retry::Cause;
-
-/// Stands for an account that can't be told.
-const ACCOUNT: &str = "SERVICE_ACCOUNT_EMAIL";
 
 /// How much of a page is looked at. Google's say what matters in the first few
 /// hundred bytes, or behind a kilobyte of style.
@@ -92,61 +88,6 @@ pub(crate) fn likely_cause(status: StatusCode) -> &'static str {
     } else {
         "the audience is neither the service's own URL nor one of its custom audiences"
     }
-}
-
-/// The command that lets `account` call what stands in a region: at that host
-/// and below that path. None if Google does not guard it.
-pub(crate) fn grant_command(
-    kind: Kind,
-    host: &str,
-    path: &str,
-    account: Option<&str>,
-) -> Option<String> {
-    let member = format!("--member=serviceAccount:{}", account.unwrap_or(ACCOUNT));
-    match kind {
-        Kind::CloudRun => Some(invoker_command(host, account)),
-        Kind::CloudFunction => {
-            let (name, region) = (path.trim_start_matches('/'), function_region(host));
-            Some(format!(
-                "gcloud functions add-iam-policy-binding {name} --region={} {member} \
-                 --role=roles/cloudfunctions.invoker",
-                region.unwrap_or("REGION")
-            ))
-        }
-        Kind::Iap => Some(format!(
-            "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
-             --service=BACKEND_SERVICE {member} --role=roles/iap.httpsResourceAccessor"
-        )),
-        Kind::Other => None,
-    }
-}
-
-/// The region of `REGION-PROJECT.cloudfunctions.net`. Names of regions have one
-/// hyphen.
-fn function_region(host: &str) -> Option<&str> {
-    let name = host.strip_suffix(".cloudfunctions.net")?;
-    let end = name.match_indices('-').nth(1)?.0;
-    name.get(..end)
-}
-
-/// The command that lets `account` call the service at `host`. Names that
-/// can't be told stand in capitals.
-fn invoker_command(host: &str, account: Option<&str>) -> String {
-    let (service, region) = service_of(host).unwrap_or(("SERVICE", "REGION"));
-    let account = account.unwrap_or(ACCOUNT);
-    format!(
-        "gcloud run services add-iam-policy-binding {service} --region={region} \
-         --member=serviceAccount:{account} --role=roles/run.invoker"
-    )
-}
-
-/// Service and region of `[TAG---]SERVICE-PROJECTNUMBER.REGION.run.app`.
-fn service_of(host: &str) -> Option<(&str, &str)> {
-    let (name, region) = host.strip_suffix(".run.app")?.split_once('.')?;
-    let (service, project) = name.rsplit_once('-')?;
-    let is_number = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());
-    let service = service.rsplit_once("---").map_or(service, |(_, service)| service);
-    (is_number && !region.contains('.')).then_some((service, region))
 }
 
 #[cfg(test)]
@@ -256,37 +197,6 @@ mod tests {
             assert_eq!(told(status, &own), None);
             assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
             assert_eq!(told(status, ""), None);
-        }
-    }
-
-    #[test]
-    fn each_kind_of_region_has_its_own_command() {
-        let host = "europe-west1-my-project.cloudfunctions.net";
-        let command = grant_command(Kind::CloudFunction, host, "/orders", Some("g@p")).unwrap();
-        assert_eq!(
-            command,
-            "gcloud functions add-iam-policy-binding orders --region=europe-west1 \
-             --member=serviceAccount:g@p --role=roles/cloudfunctions.invoker"
-        );
-        let unknown = grant_command(Kind::CloudFunction, "127.0.0.1", "/orders", None).unwrap();
-        assert!(unknown.contains("--region=REGION --member=serviceAccount:SERVICE_ACCOUNT_EMAIL"));
-        let run = grant_command(Kind::CloudRun, "a-1.us-east1.run.app", "", None);
-        assert_eq!(run, Some(invoker_command("a-1.us-east1.run.app", None)));
-        let iap = grant_command(Kind::Iap, "x.example", "", None).unwrap();
-        assert!(iap.ends_with("--role=roles/iap.httpsResourceAccessor"));
-        assert_eq!(grant_command(Kind::Other, "x.example", "", None), None);
-    }
-
-    #[test]
-    fn the_command_names_service_and_region_where_the_host_tells_them() {
-        let command = invoker_command("green---my-orders-123.us-central1.run.app", Some("g@p"));
-        assert_eq!(
-            command,
-            "gcloud run services add-iam-policy-binding my-orders --region=us-central1 \
-             --member=serviceAccount:g@p --role=roles/run.invoker"
-        );
-        for host in ["orders-abc-uc.a.run.app", "example.com", "127.0.0.1:80"] {
-            assert!(invoker_command(host, None).contains(" SERVICE --region=REGION "), "{host}");
         }
     }
 }

@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use remint_idtoken::UnixTime;
 
 use crate::assertion::Asserter;
-use crate::config::{self, Config, HostPort, Locality, Tls};
+use crate::config::{self, Config, Locality, Origin, Tls};
 use crate::doorbell::Task;
 use crate::headers::TokenPlaces;
-use crate::in_flight::InFlight;
 use crate::kept::{FreshToken, Kept};
 use crate::keys::Keyring;
 use crate::locality;
@@ -22,11 +20,11 @@ use crate::probe;
 use crate::proxy::{Proxy, Route};
 use crate::request::RequestIds;
 use crate::retry::{Limits, ReplayMemory};
-use crate::server::{Door, Peer};
+use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
-use crate::site::{Site, fetcher};
+use crate::site::Site;
 use crate::token_store::TokenStore;
-use crate::upstream::{Connector, ConnectorError, ResponseBody};
+use crate::upstream::{Connector, ConnectorError, Fetcher, ResponseBody};
 
 /// What one configuration makes of the gateway. Requests that began with it
 /// finish with it, also when there is a newer one.
@@ -60,8 +58,6 @@ impl Gateway {
         let services = config.services.iter().map(|it| site.service(it));
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         let issuers = site.issuers(&config.policy)?;
-        let places = |limits: &_| Ok::<_, ConnectorError>(InFlight::new(limits));
-        let in_flight = kept.in_flight.get(config.limits.in_flight.clone(), places)?;
         let held = |limit: &_| {
             Ok::<_, ConnectorError>(ReplayMemory::new(*limit, kept.metrics.replay_bytes()))
         };
@@ -69,6 +65,7 @@ impl Gateway {
         let mut tasks: Vec<Task> =
             locality_task(&config.locality, &connector, &services)?.into_iter().collect();
         // Nothing fails from here on: parts that are in use may change.
+        kept.in_flight.keep_to(&config.limits.in_flight);
         tasks.extend(probe_tasks(config, &services, kept));
         let remembered = TokenStore::new(config.token_cache, kept.metrics.token_looks());
         let clock = Arc::clone(&kept.clock);
@@ -84,7 +81,7 @@ impl Gateway {
                 metrics: Arc::clone(&kept.metrics),
                 max_headers: config.limits.max_headers,
                 body_timeout: config.limits.body_timeout,
-                in_flight,
+                in_flight: Arc::clone(&kept.in_flight),
                 replay,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
@@ -151,8 +148,8 @@ fn locality_task(
             locality::tell(services, name);
             Ok(None)
         }
-        Locality::Ask(HostPort { host, port }) => {
-            let fetcher = fetcher(false, &format!("{host}:{port}"), connector)?;
+        Locality::Ask(host) => {
+            let fetcher = Fetcher::to(&Origin::plain(host), connector)?;
             Ok(Some(Task::spawn(locality::find(fetcher, services.to_vec()))))
         }
     }

@@ -192,6 +192,12 @@ pub(crate) fn remove_own(headers: &mut HeaderMap) {
     remove_named(headers, is_own_header);
 }
 
+/// The same for the trailers of an answer.
+pub(crate) fn clean_answer_trailers(trailers: &mut HeaderMap) {
+    remove_hop_by_hop(trailers);
+    remove_own(trailers);
+}
+
 fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     let named: Vec<HeaderName> =
         headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();

@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use remint_idtoken::UnixTime;
 use tracing::{info, warn};
 
@@ -16,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Tls};
 use crate::gateway::Gateway;
 use crate::kept::Kept;
-use crate::server::{Connections, Door, Peer};
+use crate::server::{Connections, Door, Incoming, Peer};
 use crate::upstream::{ConnectorError, ResponseBody};
 
 /// A gateway at work, whatever its configuration.
@@ -26,6 +25,8 @@ pub(crate) struct Instance {
     pub(crate) connections: Connections,
     pub(crate) started_at: Instant,
     is_draining: AtomicBool,
+    /// Whether it was ready once: its start is over.
+    pub(crate) was_ready: AtomicBool,
     history: Mutex<History>,
 }
 
@@ -54,7 +55,7 @@ impl Instance {
     /// Must be called in a tokio runtime: keys and tokens are fetched from now
     /// on.
     pub(crate) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConnectorError> {
-        warn_of_expiry(config, clock.now());
+        warn_of(config, clock.now());
         let history = History { loaded_at: clock.now(), ..History::default() };
         let kept = Kept::new(clock);
         Ok(Self {
@@ -63,6 +64,7 @@ impl Instance {
             connections: Connections::default(),
             started_at: Instant::now(),
             is_draining: AtomicBool::new(false),
+            was_ready: AtomicBool::new(false),
             history: Mutex::new(history),
         })
     }
@@ -80,18 +82,23 @@ impl Instance {
     /// under way are finished by the old one.
     pub(crate) fn apply(&self, config: &Config) -> Result<(), ConnectorError> {
         let new = Arc::new(Gateway::build(config, &self.kept)?);
-        warn_of_expiry(config, self.kept.clock.now());
+        warn_of(config, self.kept.clock.now());
         let names = new.region_names();
         let old = self.current.swap(new);
         for (service, region) in old.region_names().difference(&names) {
             self.kept.metrics.forget_region(service, region);
+        }
+        let is_gone = |name: &str| names.iter().all(|(service, _)| **service != *name);
+        for service in old.services.iter().filter(|service| is_gone(&service.name)) {
+            self.kept.metrics.forget_service(&service.name);
         }
         Ok(())
     }
 
     /// Answers a request. While it stops, it asks HTTP/1.1 callers to come
     /// back over a new connection, which then leads to another instance.
-    /// HTTP/2 callers are told by GOAWAY when the listener closes.
+    /// HTTP/2 callers are told by GOAWAY when the listener closes, and what
+    /// became a tunnel says `Connection: upgrade` and nothing else.
     pub(crate) async fn answer(
         &self,
         peer: &Peer,
@@ -100,7 +107,8 @@ impl Instance {
         let is_http_2 = request.version() == Version::HTTP_2;
         let gateway = self.gateway();
         let mut response = gateway.answer(peer, request).await;
-        if !is_http_2 && self.is_draining() {
+        let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if !is_http_2 && !is_tunnel && self.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -149,8 +157,12 @@ impl Instance {
     }
 }
 
-/// Whoever renews it late is better served by it than by nothing.
-fn warn_of_expiry(config: &Config, now: UnixTime) {
+/// Nothing of it keeps the gateway from serving: whoever renews a certificate
+/// late is better served by the old one than by nothing.
+fn warn_of(config: &Config, now: UnixTime) {
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     let ends = config.tls.as_ref().and_then(Tls::not_after);
     if let Some(expired_at) = ends.filter(|ends| *ends <= now) {
         warn!(%expired_at, "the certificate in \"tls\" has expired");

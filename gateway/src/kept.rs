@@ -16,7 +16,8 @@ use rustls::pki_types::CertificateDer;
 use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{
-    HostPort, Identity, InFlightLimits, Locality, Origin, Outlier, RetryBudget, Tls, Upstream,
+    HostPort, Identity, InFlightLimits, Locality, Origin, Outlier, Probe, RetryBudget, Tls,
+    Upstream,
 };
 use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
@@ -40,7 +41,8 @@ pub(crate) struct Kept {
     pub(crate) sources: Parts<(Identity, Ways), Source>,
     pub(crate) tokens: Parts<((Identity, Ways), Arc<str>), FreshToken>,
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
-    pub(crate) in_flight: Parts<InFlightLimits, InFlight>,
+    /// One for all configurations, each of which has it keep to its limits.
+    pub(crate) in_flight: Arc<InFlight>,
     tls: Mutex<Option<Tls>>,
 }
 
@@ -60,6 +62,8 @@ pub(crate) struct BalancerKey {
     pub(crate) service: Arc<str>,
     pub(crate) members: Vec<MemberKey>,
     pub(crate) outlier: Outlier,
+    /// What probes have ejected, only probes bring back.
+    pub(crate) probe: Option<Probe>,
     pub(crate) locality: Locality,
 }
 
@@ -132,7 +136,7 @@ impl Kept {
             sources: Parts::default(),
             tokens: Parts::default(),
             keys: Parts::default(),
-            in_flight: Parts::default(),
+            in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
             tls: Mutex::default(),
         }
     }
@@ -175,6 +179,14 @@ impl<K: PartialEq, T> Parts<K, T> {
         Ok(part)
     }
 
+    /// The parts that are in use and described like that, the newest first:
+    /// what they hold may be good for another part too.
+    pub(crate) fn like(&self, is_like: impl Fn(&K) -> bool) -> Vec<Arc<T>> {
+        let parts = self.lock();
+        let like = parts.iter().rev().filter(|(key, _)| is_like(key));
+        like.filter_map(|(_, part)| part.upgrade()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(K, Weak<T>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,30 +196,69 @@ impl<K: PartialEq, T> Parts<K, T> {
 /// that share it.
 pub(crate) struct FreshToken {
     pub(crate) slot: Arc<Slot>,
-    counters: Arc<Mutex<Vec<[Counter; 2]>>>,
+    count: Arc<Mutex<Count>>,
     _task: Task,
 }
 
+/// Mintings that went well, and that did not.
+#[derive(Default)]
+struct Count {
+    /// Those before the counters were there: the first minting may end while
+    /// the rest of the gateway is still being built.
+    before: [u64; 2],
+    counters: Vec<[Counter; 2]>,
+}
+
+impl Count {
+    fn one_more(&mut self, is_minted: bool) {
+        let outcome = usize::from(!is_minted);
+        if self.counters.is_empty()
+            && let Some(before) = self.before.get_mut(outcome)
+        {
+            *before = before.saturating_add(1);
+        }
+        for counter in self.counters.iter().filter_map(|it| it.get(outcome)) {
+            counter.inc();
+        }
+    }
+
+    fn set(&mut self, counters: Vec<[Counter; 2]>) {
+        for (before, place) in std::mem::take(&mut self.before).into_iter().zip(0..) {
+            counters.iter().filter_map(|it| it.get::<usize>(place)).for_each(|counter| {
+                counter.inc_by(before);
+            });
+        }
+        self.counters = counters;
+    }
+}
+
 impl FreshToken {
-    /// Must be called in a tokio runtime: minting begins at once.
-    pub(crate) fn start(kept: &Kept, audience: &Arc<str>, source: Arc<Source>) -> Self {
-        let slot = Arc::new(Slot::new(Arc::clone(audience), Arc::clone(&kept.news)));
-        let counters = Arc::<Mutex<Vec<[Counter; 2]>>>::default();
-        let counted = Arc::clone(&counters);
-        let seen = move |is_minted: bool| {
-            for [minted, failed] in &*counted.lock().unwrap_or_else(PoisonError::into_inner) {
-                let counter = if is_minted { minted } else { failed };
-                counter.inc();
-            }
+    /// Must be called in a tokio runtime: minting begins at once. Until it
+    /// comes to something, the newest token of its `elders` serves.
+    pub(crate) fn start(
+        kept: &Kept,
+        audience: &Arc<str>,
+        source: Arc<Source>,
+        elders: &[Arc<Self>],
+    ) -> Self {
+        let now = kept.clock.now();
+        let tokens = elders.iter().filter_map(|elder| elder.slot.token(now));
+        let inherited = tokens.max_by_key(|token| token.expires_at());
+        let slot = Slot::new(Arc::clone(audience), inherited, Arc::clone(&kept.news));
+        let slot = Arc::new(slot);
+        let count = Arc::<Mutex<Count>>::default();
+        let counted = Arc::clone(&count);
+        let seen = move |is_minted| {
+            counted.lock().unwrap_or_else(PoisonError::into_inner).one_more(is_minted);
         };
         let clock = Arc::clone(&kept.clock);
         let task = Task::spawn(keep_fresh(Arc::clone(&slot), source, clock, seen));
-        Self { slot, counters, _task: task }
+        Self { slot, count, _task: task }
     }
 
     /// From now on these regions' mintings are counted.
     pub(crate) fn count(&self, counters: Vec<[Counter; 2]>) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+        self.count.lock().unwrap_or_else(PoisonError::into_inner).set(counters);
     }
 }
 
@@ -223,6 +274,36 @@ mod tests {
         assert_eq!((*get("one", 2), *get("two", 2)), (1, 2));
         drop(one);
         assert_eq!(*get("one", 3), 3);
+    }
+
+    #[test]
+    fn mintings_are_counted_from_the_first_one_on() {
+        let (counter, mut count) = (|| [Counter::default(), Counter::default()], Count::default());
+        let (one, two) = ([counter(), counter()], [counter(), counter()]);
+        let figures =
+            |of: &[[Counter; 2]]| of.iter().map(|it| it.each_ref().map(Counter::get)).collect();
+        count.one_more(true);
+        count.set(one.to_vec());
+        count.one_more(false);
+        count.one_more(true);
+        let counted: Vec<_> = figures(&one);
+        assert_eq!(counted, [[2, 1], [2, 1]]);
+        count.set(two.to_vec());
+        count.one_more(true);
+        let counted: Vec<_> = [figures(&one), figures(&two)].concat();
+        assert_eq!(counted, [[2, 1], [2, 1], [1, 0], [1, 0]], "each once");
+    }
+
+    #[test]
+    fn parts_that_are_alike_are_found_while_they_are_in_use() {
+        let parts = Parts::<&str, u32>::default();
+        let all = ["b1", "a1", "a2"]
+            .map(|key| parts.get(key, |_| Ok::<_, ()>(u32::from(key.ends_with('2')))).unwrap());
+        let like =
+            || parts.like(|key| key.starts_with('a')).iter().map(|it| **it).collect::<Vec<_>>();
+        assert_eq!(like(), [1, 0]);
+        drop(all);
+        assert!(like().is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The issuers' keys: fetched ahead of need, waited for where they must be.
 
+mod document;
 mod source;
 
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::clock::Clock;
 use crate::doorbell::News;
 use crate::token_store::TokenStore;
 
-pub(crate) use source::{KeyDocument, KeySource, KeyStatus, KeysError, key_origin};
+pub(crate) use document::{KeyDocument, KeysError, key_origin};
+pub(crate) use source::{KeySource, KeyStatus};
 
 /// How long a request waits for keys.
 const KEY_WAIT: Duration = Duration::from_secs(5);
@@ -73,14 +75,20 @@ impl Keyring {
         headers: &HeaderMap,
     ) -> Result<Admission, Refusal> {
         let decide = || {
+            let now = self.clock.now();
+            self.issuers.iter().for_each(|it| it.source.expire(now));
             let authority = self.authority.load();
-            policy.admit(&authority, &self.tokens, target.clone(), headers, self.clock.now())
+            policy.admit(&authority, &self.tokens, target.clone(), headers, now)
         };
         let mut decision = decide();
         let deadline = Instant::now().checked_add(KEY_WAIT);
         while let Err(refusal) = &decision {
             let news = self.hurry(refusal);
             let (Some(news), Some(deadline)) = (news, deadline) else {
+                // What was on its way may have come since the look.
+                if refusal.reason.is_for_lack_of_keys() {
+                    decision = decide();
+                }
                 break;
             };
             let mut attempts = news.watch();

@@ -1,13 +1,21 @@
 //! Figures for Prometheus. Counters that requests touch are looked up once:
 //! a look-up locks.
 
-use prometheus_client::encoding::EncodeLabelSet;
+mod handles;
+mod labels;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::Refusal;
+
+pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
+use labels::{
+    EjectionLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels, RegionStatusLabels,
+    ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, WithheldLabels,
+};
 
 use crate::balance::Cause;
 use crate::retry;
@@ -20,6 +28,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     reported: Family<RefusalLabels, Counter>,
     attempts: Family<RegionOutcomeLabels, Counter>,
+    broken_off: Family<RegionLabels, Counter>,
     retries: Family<RetryLabels, Counter>,
     withheld: Family<WithheldLabels, Counter>,
     retried: Family<RetriedLabels, Counter>,
@@ -39,83 +48,6 @@ pub(crate) struct Metrics {
     region_in_flight: Family<RegionLabels, Gauge>,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    service: String,
-    rule: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RefusalLabels {
-    rule: String,
-    reason: &'static str,
-}
-
-impl From<&Refusal> for RefusalLabels {
-    fn from(refusal: &Refusal) -> Self {
-        Self {
-            rule: refusal.rule_name().unwrap_or_default().to_owned(),
-            reason: refusal.reason.code(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReloadLabels {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ServiceLabels {
-    service: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RetryLabels {
-    service: String,
-    cause: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct WithheldLabels {
-    service: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RetriedLabels {
-    service: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RegionStatusLabels {
-    service: String,
-    region: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RegionLabels {
-    service: String,
-    region: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RegionOutcomeLabels {
-    service: String,
-    region: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EjectionLabels {
-    service: String,
-    region: String,
-    cause: &'static str,
-}
-
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
@@ -129,6 +61,7 @@ impl Metrics {
             retried: Family::default(),
             replay_bytes: Gauge::default(),
             front_end_refusals: Family::default(),
+            broken_off: Family::default(),
             panics: Family::default(),
             panic: Family::default(),
             mints: Family::default(),
@@ -159,6 +92,9 @@ impl Metrics {
         registry.register("reported", "Requests that passed a rule that only reports", reported);
         let attempts = self.attempts.clone();
         registry.register("attempts", "Requests sent to a region, or tried to", attempts);
+        let broken_off = self.broken_off.clone();
+        let help = "Answers that a region began and did not end";
+        registry.register("answers_broken_off", help, broken_off);
         let retries = self.retries.clone();
         registry.register("retries", "Attempts after the first one of a request", retries);
         let withheld = self.withheld.clone();
@@ -225,6 +161,11 @@ impl Metrics {
         self.region_in_flight.remove(&labels);
     }
 
+    /// No gauge tells of the service any more.
+    pub(crate) fn forget_service(&self, service: &str) {
+        self.panic.remove(&ServiceLabels { service: service.to_owned() });
+    }
+
     /// The outcomes of one rule's requests.
     pub(crate) fn requests(&self, service: &str, rule: &str) -> RequestCounters {
         let counter = |outcome| {
@@ -281,6 +222,7 @@ impl Metrics {
             answered: attempts("answered"),
             unserved: attempts("front_end"),
             unreachable: attempts("unreachable"),
+            refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
             refused: [401, 403].map(|status| {
@@ -290,6 +232,7 @@ impl Metrics {
                     status,
                 })
             }),
+            broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
             in_flight: self.region_in_flight.get_or_create_owned(&own),
             ejections,
@@ -348,80 +291,6 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
-    }
-}
-
-/// How the requests of one rule end.
-pub(crate) struct RequestCounters {
-    by_class: [Counter; 5],
-    pub(crate) refused: Counter,
-    pub(crate) no_token: Counter,
-    pub(crate) no_region: Counter,
-    pub(crate) lost: Counter,
-    pub(crate) caller_gone: Counter,
-    pub(crate) timed_out: Counter,
-    pub(crate) overloaded: Counter,
-    pub(crate) too_large: Counter,
-    pub(crate) too_slow: Counter,
-}
-
-impl RequestCounters {
-    /// Counts an answer of a region.
-    pub(crate) fn answered(&self, status: http::StatusCode) {
-        let class = usize::from(status.as_u16()).div_euclid(100).saturating_sub(1);
-        if let Some(counter) = self.by_class.get(class) {
-            counter.inc();
-        }
-    }
-}
-
-/// How the attempts at one region end.
-pub(crate) struct RegionCounters {
-    pub(crate) answered: Counter,
-    pub(crate) unreachable: Counter,
-    pub(crate) lost: Counter,
-    pub(crate) timed_out: Counter,
-    /// Refusals of its front end: 401 and 403.
-    pub(crate) refused: [Counter; 2],
-    /// Answers of Google's front end that it could not serve.
-    pub(crate) unserved: Counter,
-    pub(crate) ejected: Gauge,
-    pub(crate) in_flight: Gauge,
-    ejections: [(Cause, Counter); 6],
-}
-
-impl RegionCounters {
-    /// Counts an ejection.
-    pub(crate) fn ejected_for(&self, cause: Cause) {
-        if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
-            counter.inc();
-        }
-    }
-}
-
-/// What concerns a service as a whole.
-pub(crate) struct ServiceCounters {
-    /// Attempts for which ejections were ignored.
-    pub(crate) panics: Counter,
-    /// Whether they are now.
-    pub(crate) panic: Gauge,
-}
-
-/// What becomes of requests whose first attempt came to nothing.
-pub(crate) struct RetryCounters {
-    by_cause: [Counter; retry::Cause::ALL.len()],
-    pub(crate) over_budget: Counter,
-    pub(crate) not_held: Counter,
-    pub(crate) answered: Counter,
-    pub(crate) failed: Counter,
-}
-
-impl RetryCounters {
-    /// Counts an attempt that is made because of this.
-    pub(crate) fn again(&self, cause: retry::Cause) {
-        if let Some(counter) = self.by_cause.get(cause.place()) {
-            counter.inc();
-        }
     }
 }
 

@@ -8,6 +8,8 @@ use remint_gateway::clock::{Clock, SystemClock};
 use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::plugin_config::{Host, Plan, Rendered, ValidFor, replace};
 
+use crate::output::print;
+
 /// What `remint plugin-config --help` says after its first line.
 const HELP: &str = r#"Render the filter's plugin configuration with today's keys in it.
 
@@ -35,14 +37,14 @@ pub(crate) struct Arguments {
     /// A YAML file with a `policy`: the gateway's configuration, of which only
     /// that is used, or a plugin configuration with `token`, `claim_headers`,
     /// `payload_header` and `token_cache` beside it.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", verbatim_doc_comment)]
     file: PathBuf,
     /// In which proxy the filter will run.
     #[arg(long, value_enum, default_value = "service-extensions")]
     host: Host,
     /// How long the keys are used: from 1h to 366d. Long enough for a few runs to
     /// fail; but for so long a key that its issuer takes back still counts.
-    #[arg(long, value_name = "TIME", default_value = "7d")]
+    #[arg(long, value_name = "TIME", default_value = "7d", verbatim_doc_comment)]
     valid_for: ValidFor,
     /// Certificates to trust besides the web's roots, in PEM.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +54,7 @@ pub(crate) struct Arguments {
     connect_to: Vec<(HostPort, HostPort)>,
     /// Write here instead of to stdout; the file is replaced at once or not at
     /// all.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     output: Option<PathBuf>,
 }
 
@@ -86,14 +88,13 @@ impl Arguments {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the configuration is what was asked for")]
 fn hand_over(rendered: &Rendered, output: Option<&Path>) -> Result<(), String> {
     match output {
-        None => println!("{}", rendered.text),
+        None => print(&format!("{}\n", rendered.text))
+            .map_err(|error| format!("the configuration can't be printed: {error}")),
         Some(file) => replace(file, &rendered.text)
-            .map_err(|error| format!("{} can't be written: {error}", file.display()))?,
+            .map_err(|error| format!("{} can't be written: {error}", file.display())),
     }
-    Ok(())
 }
 
 #[expect(clippy::print_stderr, reason = "stdout has the configuration")]

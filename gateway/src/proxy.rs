@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
 use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
 use tracing::{Instrument, debug, error_span, warn};
 
@@ -20,6 +19,7 @@ use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, prepared, shown, target};
 use crate::retry::{Limits, ReplayMemory};
+use crate::server::Incoming;
 use crate::service::{Choice, Service};
 use crate::upstream::{BodyFault, RequestBody, ResponseBody};
 
@@ -67,8 +67,12 @@ impl Proxy {
             return keys;
         }
         let id = self.ids.of(request.headers());
-        let trace_id = trace::settle(request.headers_mut());
         let form = self.form(&request);
+        // hyper counts those of HTTP/1.1 itself, before it stores them.
+        if request.headers().len() > self.max_headers {
+            return ProxyError::TooManyHeaders.response(&id, form);
+        }
+        let trace_id = trace::settle(request.headers_mut());
         // All lines of this request's carry its trace, at any level.
         let span = error_span!("request", %trace_id);
         match self.relay(peer, &id, request).instrument(span).await {
@@ -97,10 +101,6 @@ impl Proxy {
         id: &HeaderValue,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, ProxyError> {
-        // hyper counts those of HTTP/1.1 itself, before it stores them.
-        if request.headers().len() > self.max_headers {
-            return Err(ProxyError::TooManyHeaders);
-        }
         let target = target(&request);
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
         let admission = match admitted.await {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use remint_idtoken::Fingerprint;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use tracing::error;
 
 use crate::config::{Config, ConfigError, Environment};
 use crate::error::chain;
@@ -100,7 +101,7 @@ impl Reloader {
 /// Brings an instance up to date with its files, for as long as it is polled.
 pub(crate) struct Follower {
     pub(crate) instance: Arc<Instance>,
-    pub(crate) reloader: Reloader,
+    pub(crate) reloader: Mutex<Reloader>,
     /// How often it looks; nothing: only when it is asked to.
     pub(crate) interval: Duration,
     /// Where it listens, and can't listen elsewhere.
@@ -109,40 +110,77 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Whoever sends something asks for the files to be read, changed or not.
-    pub(crate) async fn follow(mut self, mut asked: mpsc::Receiver<()>) {
+    pub(crate) async fn follow(self, mut asked: mpsc::Receiver<()>) {
+        let mut interval = self.interval;
+        let this = Arc::new(self);
         loop {
             let is_asked = tokio::select! {
                 it = asked.recv() => match it {
                     Some(()) => true,
                     None => return,
                 },
-                () = sleep(self.interval), if !self.interval.is_zero() => false,
+                () = sleep(interval), if !interval.is_zero() => false,
             };
-            // Reading files blocks, and so may checking certificates.
-            let looked = tokio::task::spawn_blocking(move || {
-                let read = (is_asked || self.reloader.has_changed()).then(|| self.reloader.read());
-                (self, read)
-            });
-            let Ok((this, read)) = looked.await else {
-                return;
-            };
-            self = this;
-            match read {
-                None => {}
-                Some(Ok(config)) => self.apply(&config),
-                Some(Err(error)) => self.instance.rejected(error.to_string()),
+            let looking = Arc::clone(&this);
+            match apart(move || looking.look(is_asked)).await {
+                Ok(Some(config)) => interval = config.reload_interval,
+                Ok(None) => {}
+                Err(Broken) => this.instance.rejected(Broken.to_string()),
             }
         }
     }
 
-    fn apply(&mut self, config: &Config) {
-        if let Err(error) = self.instance.apply(config) {
-            return self.instance.rejected(chain(&error));
+    /// Applies what has changed. Nothing if there is nothing to apply.
+    fn look(&self, is_asked: bool) -> Option<Config> {
+        let mut reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_asked && !reloader.has_changed() {
+            return None;
         }
-        self.interval = config.reload_interval;
+        let applied = reloader.read().map_err(|error| error.to_string()).and_then(|config| {
+            let applied = self.instance.apply(&config).map_err(|error| chain(&error));
+            applied.map(|()| config)
+        });
+        match applied {
+            Ok(config) => {
+                self.tell(&config, reloader.source());
+                Some(config)
+            }
+            Err(mistakes) => {
+                self.instance.rejected(mistakes);
+                None
+            }
+        }
+    }
+
+    fn tell(&self, config: &Config, source: Source) {
         let wanted = [config.listen, config.admin];
         let moved = self.listens_on.iter().zip(wanted).filter(|((_, is), wanted)| is != wanted);
         let moved = moved.map(|((name, _), _)| *name).collect();
-        self.instance.reloaded(self.reloader.source(), moved);
+        self.instance.reloaded(source, moved);
+    }
+}
+
+/// An attempt that came to no end.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("reading it, or putting it into use, broke off: this is a defect of the gateway")]
+struct Broken;
+
+/// Does something that blocks, as reading files does, and that may be wrong
+/// in a way that nobody thought of: that must not be the last attempt.
+async fn apart<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
+    tokio::task::spawn_blocking(act).await.map_err(|error| {
+        error!(is_panic = error.is_panic(), "an attempt to read the configuration broke off");
+        Broken
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_that_panics_is_told_and_not_the_last_one() {
+        assert_eq!(apart(|| panic!("a defect")).await, Err::<(), _>(Broken));
+        assert_eq!(apart(|| 1).await, Ok(1));
     }
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
 use remint_idtoken::{Target, TargetError};
 
 use crate::headers::{self, Arrival, Passage, REQUEST_ID, TokenPlaces};
 use crate::random;
+use crate::server::Incoming;
 use crate::upstream::{RegionBody, RequestBody, confirm};
 
 /// The longest request id that is taken over from outside.

@@ -2,10 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -19,7 +18,7 @@ use crate::doorbell::Task;
 use crate::gateway::Drain;
 use crate::instance::Instance;
 use crate::reload::{Follower, Reloader};
-use crate::server::{Connections, Door, Peer, Server};
+use crate::server::{Connections, Door, Peer, Rest, Server};
 use crate::upstream::ConnectorError;
 
 /// How long callers have, once nothing more is accepted, to send another
@@ -48,7 +47,7 @@ pub struct Running {
     listens_on: [(&'static str, SocketAddr); 2],
     instance: Arc<Instance>,
     stop: watch::Sender<bool>,
-    front: JoinHandle<GracefulShutdown>,
+    front: JoinHandle<Rest>,
     reload_interval: Duration,
     follower: Option<(Task, mpsc::Sender<()>)>,
     _admin: Task,
@@ -89,7 +88,7 @@ impl Running {
         self.instance.started_from(reloader.source());
         let follower = Follower {
             instance: Arc::clone(&self.instance),
-            reloader,
+            reloader: Mutex::new(reloader),
             interval: self.reload_interval,
             listens_on: self.listens_on,
         };
@@ -132,9 +131,9 @@ impl Running {
         let connections = &self.instance.connections;
         let none = || connections.until(|count| count == 0);
         let finished = async {
-            if let Ok(busy) = self.front.await {
+            if let Ok(rest) = self.front.await {
                 let _ = timeout(LAST_REQUESTS, none()).await;
-                busy.shutdown().await;
+                rest.finish().await;
             }
             // Tunnels are connections still, though not HTTP's.
             none().await;
@@ -152,7 +151,7 @@ fn front_task(
     listener: TcpListener,
     instance: &Arc<Instance>,
     stopping: watch::Receiver<bool>,
-) -> JoinHandle<GracefulShutdown> {
+) -> JoinHandle<Rest> {
     let (doors, answering) = (Arc::clone(instance), Arc::clone(instance));
     let server = Server {
         listener,
@@ -167,7 +166,7 @@ fn front_task(
 }
 
 fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>) -> Task {
-    let (instance, door) = (Arc::clone(instance), Arc::new(Door::new(&Limits::default(), None)));
+    let (instance, door) = (Arc::clone(instance), Arc::new(Door::new(&admin_limits(), None)));
     let server = Server {
         listener,
         connections: Connections::default(),
@@ -182,6 +181,17 @@ fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>
         server.serve(keep_on).await;
         drop(never);
     })
+}
+
+/// What those may ask for who look after the gateway: they are few, and none of
+/// them sends a body, which nobody would read.
+fn admin_limits() -> Limits {
+    Limits {
+        max_header_bytes: 16 << 10,
+        max_connections: 100,
+        max_streams: 10,
+        ..Limits::default()
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Cause> {

@@ -2,23 +2,105 @@
 
 use std::error::Error;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use remint_gateway::clock::SystemClock;
 use remint_gateway::config::{Config, Environment};
 use remint_gateway::{Reloader, Running};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Runs the gateway with this configuration, and with others as the file
-/// changes.
-pub(crate) fn run(file: &Path, dev: bool) -> Result<(), Box<dyn Error>> {
-    let (reloader, config) =
-        Reloader::load(file, Environment { dev, ..Environment::of_process() })?;
+use crate::one_service::OneService;
+use crate::output::print;
+use crate::usage::Usage;
+
+/// What `remint serve --help` says.
+const HELP: &str = "\
+Run the gateway.
+
+    remint serve --config remint.yaml
+
+Listens on the configuration's address, or on $PORT as Cloud Run asks. Health
+and metrics are on the admin address: /healthz, /readyz, /metrics, /status.
+Logs go to stderr, as JSON unless that is a terminal; RUST_LOG says how much
+(info by default).
+
+The configuration is read again when one of its files changes and at SIGHUP; a
+wrong one is reported and changes nothing. SIGTERM or SIGINT stops the gateway:
+/readyz says so at once, new requests are served for the time of drain_delay,
+then those under way are finished, within drain_timeout.
+
+One service needs no configuration. Flags say who may call it, and where it is:
+
+    remint serve --host orders.example.com \\
+      --audience https://orders.example.com/push \\
+      --caller pusher@my-project.iam.gserviceaccount.com --sender pubsub \\
+      --region us-central1=https://orders-123456789012.us-central1.run.app \\
+      --region europe-west1=https://orders-123456789012.europe-west1.run.app
+
+With --print-config it prints the configuration that they amount to, to go on
+from there. What flags say holds until the gateway is started again.";
+
+/// Run the gateway.
+#[derive(Args)]
+#[command(long_about = HELP)]
+pub(crate) struct Arguments {
+    /// The configuration, in YAML.
+    #[arg(long, env = "REMINT_CONFIG", value_name = "FILE", value_parser = maybe_empty())]
+    config: Option<PathBuf>,
+    /// Allow what is for a laptop alone: `keys: dev` under `assertion`.
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    service: OneService,
+    /// Print the configuration that these flags amount to, and stop.
+    #[arg(long)]
+    print_config: bool,
+}
+
+fn maybe_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// Runs the gateway with a configuration, and with others as its file changes;
+/// or as the flags say.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let environment = Environment { dev: arguments.dev, ..Environment::of_process() };
+    let by_flags = arguments.service.is_given() || arguments.print_config;
+    // An image may set the variable: who empties it has unset it.
+    let config = arguments.config.as_ref().filter(|file| !file.as_os_str().is_empty());
+    match config {
+        Some(_) if by_flags => Err(Usage(BOTH.to_owned()).into()),
+        Some(file) => {
+            let (reloader, config) = Reloader::load(file, environment)?;
+            start(&config, Some(reloader))
+        }
+        None if by_flags => run_flags(arguments, &environment),
+        None => Err(Usage(NEITHER.to_owned()).into()),
+    }
+}
+
+const BOTH: &str = "a configuration is given (--config or $REMINT_CONFIG), and flags that \
+                    describe a service: only one of them can hold. An empty $REMINT_CONFIG is none";
+const NEITHER: &str = "there is nothing to serve: give --config FILE (or $REMINT_CONFIG), or \
+                       describe one service by --host, --audience, --caller and --region";
+
+fn run_flags(arguments: &Arguments, environment: &Environment) -> Result<(), Box<dyn Error>> {
+    let written = arguments.service.written()?;
+    let config = written.read(environment)?;
+    if arguments.print_config {
+        return Ok(print(&written.text)?);
+    }
+    start(&config, None)
+}
+
+fn start(config: &Config, reloader: Option<Reloader>) -> Result<(), Box<dyn Error>> {
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config, reloader))
+    runtime.block_on(serve(config, reloader))
 }
 
 /// What the process can be told.
@@ -50,10 +132,13 @@ impl Signals {
 }
 
 #[expect(clippy::print_stdout, reason = "whoever started this reads the addresses")]
-async fn serve(config: &Config, reloader: Reloader) -> Result<(), Box<dyn Error>> {
+async fn serve(config: &Config, reloader: Option<Reloader>) -> Result<(), Box<dyn Error>> {
     // Before the first line of output: whoever reads it may stop us at once.
     let mut signals = Signals::new()?;
-    let running = Running::start(config, Arc::new(SystemClock)).await?.following(reloader);
+    let mut running = Running::start(config, Arc::new(SystemClock)).await?;
+    if let Some(reloader) = reloader {
+        running = running.following(reloader);
+    }
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     println!("remint: listening on {scheme}://{}", running.address());
     println!("remint: admin on http://{}", running.admin_address());

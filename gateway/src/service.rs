@@ -1,5 +1,6 @@
 //! Services at run time: regions with their tokens, health and connections.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::mint::{MintedToken, Slot};
 use crate::random;
 use crate::request::shown;
 use crate::retry::Budget;
-use crate::upstream::{ConnectError, LostError, Pool};
+use crate::upstream::{ConnectError, LostError, Pool, RegionBodyError};
 
 /// How long a request waits for a token when no region has one.
 const TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -89,14 +90,24 @@ impl Service {
             let left = deadline.saturating_duration_since(Instant::now());
             let is_coming = self.hurry(tried, clock.now(), left);
             if !is_coming || !attempts.next_end(deadline).await {
-                return None;
+                // What was on its way may have come since the look.
+                return self.choose_now(tried, clock.now());
             }
         }
     }
 
     /// The same without any wait.
     pub(crate) fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
-        let instant = std::time::Instant::now();
+        self.choose_at(tried, now, std::time::Instant::now())
+    }
+
+    /// The region and its token, if there are both at that moment.
+    pub(crate) fn choose_at(
+        &self,
+        tried: Tried,
+        now: UnixTime,
+        instant: std::time::Instant,
+    ) -> Option<Choice<'_>> {
         let pick = self.balancer.pick(self.with_token(now), tried, instant)?;
         if pick.panics {
             self.counters.panics.inc();
@@ -179,14 +190,18 @@ impl Region {
         self.failed(service, Failure::FrontEnd, began);
     }
 
-    /// No connection.
-    pub(crate) fn unreachable(
+    /// Nothing was sent: there is no connection, or the region wanted no more
+    /// over one that is there.
+    pub(crate) fn unsent(
         &self,
         service: &str,
         request_id: &HeaderValue,
         error: &ConnectError,
         began: Instant,
     ) {
+        if matches!(error, ConnectError::Refused(..)) {
+            return self.refused_stream(service, request_id, error, began);
+        }
         self.counters.unreachable.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region can't be reached");
@@ -196,7 +211,8 @@ impl Region {
         }
     }
 
-    /// The request was sent, and its connection or stream broke.
+    /// The request was sent, and its connection or stream broke or the region
+    /// sent it back.
     pub(crate) fn lost(
         &self,
         service: &str,
@@ -204,6 +220,9 @@ impl Region {
         error: &LostError,
         began: Instant,
     ) {
+        if matches!(error, LostError::Refused(_)) {
+            return self.refused_stream(service, request_id, error, began);
+        }
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
@@ -211,6 +230,36 @@ impl Region {
             self.pool.close_idle();
         }
         self.failed(service, Failure::Lost, began);
+    }
+
+    /// Its answer had begun, and broke off before its end. That alone ejects
+    /// nobody: the region was there to begin it.
+    pub(crate) fn broke_off(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &RegionBodyError,
+        began: Instant,
+    ) {
+        self.counters.broken_off.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "an answer broke off");
+        self.failed(service, Failure::Lost, began);
+    }
+
+    /// The region said that it does not process the request: it is there, so
+    /// its connections stay, and one such word does not eject it.
+    fn refused_stream(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &dyn Error,
+        began: Instant,
+    ) {
+        self.counters.refused_stream.inc();
+        let (region, request_id) = (&*self.name, shown(request_id));
+        warn!(service, region, request_id, error = %chain(error), "region refused the stream");
+        self.failed(service, Failure::Refused, began);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.

@@ -18,7 +18,7 @@ use crate::mint::Source;
 use crate::random;
 use crate::retry::Budget;
 use crate::service::{Region, Service};
-use crate::upstream::{Connector, ConnectorError, Fetcher, Pool, PoolSettings};
+use crate::upstream::{Connector, ConnectorError, Pool, PoolSettings};
 
 /// A token that is being put into use, and the counters of its regions.
 type Counted = (Arc<FreshToken>, Vec<[Counter; 2]>);
@@ -117,6 +117,7 @@ impl<'a> Site<'a> {
             service: Arc::clone(&settings.name),
             members: settings.regions.iter().map(member).collect(),
             outlier: settings.outlier,
+            probe: settings.probe.clone(),
             locality: self.config.locality.clone(),
         };
         let make = |_: &_| Ok::<_, ConnectorError>(balancer(settings));
@@ -134,7 +135,13 @@ impl<'a> Site<'a> {
         let source = |(identity, _): &(Identity, _)| Source::new(identity, self.connector);
         let source = self.kept.sources.get(key.clone(), source)?;
         let audience = &region.audience;
-        let start = |_: &_| Ok::<_, ConnectorError>(FreshToken::start(self.kept, audience, source));
+        // Another way to the same account's tokens makes the old ones no worse.
+        let elders = self.kept.tokens.like(|((identity, _), of)| {
+            of == audience && identity.is_same_account(&service.identity)
+        });
+        let start = |_: &_| {
+            Ok::<_, ConnectorError>(FreshToken::start(self.kept, audience, source, &elders))
+        };
         let token = self.kept.tokens.get((key, Arc::clone(audience)), start)?;
         let counters = self.kept.metrics.mints(&service.name, &region.name);
         match self.tokens.iter_mut().find(|(it, _)| Arc::ptr_eq(it, &token)) {
@@ -160,7 +167,8 @@ impl<'a> Site<'a> {
         let issuers = fetched.map(|(issuer, url)| {
             let key = (url.clone(), self.way(&key_origin(url)?));
             let (times, clock) = (policy.key_times(), &self.kept.clock);
-            let start = |_: &_| KeySource::start(url, self.connector, times, clock);
+            let elders = self.kept.keys.like(|(of, _)| of == url);
+            let start = |_: &_| KeySource::start(url, self.connector, times, clock, &elders);
             let source = self.kept.keys.get(key, start)?;
             Ok(IssuerKeys { issuer: issuer.clone(), source })
         });
@@ -179,18 +187,6 @@ fn balancer(settings: &config::Service) -> Balancer {
     };
     let members = settings.regions.iter().map(member).collect();
     Balancer::new(members, settings.outlier, random::bits())
-}
-
-/// Fetches from the server at `HOST:PORT`.
-pub(crate) fn fetcher(
-    is_https: bool,
-    authority: &str,
-    connector: &Connector,
-) -> Result<Fetcher, ConnectorError> {
-    let named = || ConnectorError::Name(authority.to_owned());
-    let origin = Origin::of(is_https, authority).ok_or_else(named)?;
-    let host = host_header(&origin.authority())?;
-    Ok(Fetcher::new(connector.dialer(&origin)?, host))
 }
 
 fn host_header(authority: &str) -> Result<HeaderValue, ConnectorError> {

@@ -1,5 +1,7 @@
 //! The state of affairs, for people: never a token or a key.
 
+use std::time::Instant;
+
 use remint_idtoken::UnixTime;
 use serde_json::{Value, json};
 
@@ -18,7 +20,8 @@ pub(crate) fn status(instance: &Instance) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": instance.started_at.elapsed().as_secs(),
         "is_draining": instance.is_draining(),
-        "not_ready": instance.missing(),
+        "not_ready": instance.not_ready(),
+        "lacking": instance.lacking(),
         "configuration": of_history(&instance.history()),
         "certificate_expires_at": gateway.certificate_ends.map(|it| it.to_string()),
         "connections": instance.connections.count(),
@@ -41,23 +44,27 @@ fn of_history(history: &History) -> Value {
 
 fn of_service(service: &Service, now: UnixTime) -> Value {
     let regions = service.regions.iter().map(|region| of_region(region, now));
-    json!({ "name": *service.name, "regions": regions.collect::<Vec<_>>() })
+    let panics = service.balancer.is_panicking(service.with_token(now), Instant::now());
+    json!({ "name": *service.name, "panic": panics, "regions": regions.collect::<Vec<_>>() })
 }
 
 fn of_region(region: &Region, now: UnixTime) -> Value {
     let member = region.member();
-    let ejected_for = member.and_then(|it| it.ejected_for(std::time::Instant::now()));
+    let instant = Instant::now();
+    let ejected_for = member.and_then(|it| it.ejected_for(instant));
     let token = region.token.token(now);
     json!({
         "name": *region.name,
         "host": region.host.to_str().unwrap_or_default(),
         "in_flight": member.map(Member::in_flight),
+        "is_ejected": member.is_some_and(|it| it.is_ejected(instant)),
         "ejected_until": ejected_for.map(|it| now.plus(it).to_string()),
         "token": {
             "audience": region.token.audience(),
             "account": token.as_ref().and_then(|it| it.account()),
             "expires_at": token.as_ref().map(|it| it.expires_at().to_string()),
             "next_attempt_at": region.token.next_at().to_string(),
+            "last_error": region.token.last_error(),
         },
     })
 }

@@ -59,7 +59,8 @@ impl Report {
              Each request is a `POST` of 200 bytes with the headers of a Pub/Sub push, over\n\
              HTTP/1.1; the proxies verify its token (RS256, 2,048 bits) and send it on with a\n\
              token from the metadata server for the region. `gcp_authn` mints once for all\n\
-             requests of a cluster, so in both a minted token is at hand. All setups took\n\
+             requests of a cluster, so in both a minted token is at hand. Assertions are signed\n\
+             once for each caller and region, and kept for half a minute. All setups took\n\
              turns for {rounds}: a fresh proxy, then each load for {measured} after\n\
              {warm_up} of warm-up. Figures are medians of the rounds; ratios are of requests\n\
              per second and, in brackets, of requests per second of the proxy's processor\n\

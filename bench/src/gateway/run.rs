@@ -53,14 +53,15 @@ impl Stage {
         let upstream = Upstream::start(keys.to_string()).await?;
         let (ca, module) = (folder.path().join("ca.pem"), built("remint_filter.wasm")?);
         std::fs::write(&ca, emulator.ca_pem())?;
-        let setups = setup::all(Parts {
+        let parts = Parts {
             upstream: upstream.address(),
             google: emulator.google_addr(),
             ca: &ca,
             module: &module,
             keys: &keys,
             tokens,
-        })?;
+        };
+        let setups = setup::all(parts, folder.path())?;
         let tokens = Tokens::good(emulator.issuer(), tokens);
         Ok(Self { emulator, upstream, tokens, folder, ca, setups })
     }
@@ -102,7 +103,7 @@ impl Stage {
         for round in 1..=times.rounds {
             for (setup, taken) in self.setups.iter().zip(&mut all) {
                 tell(round, setup);
-                let proxy = setup.start(self.site(processor)).await?;
+                let proxy = setup.start(self.site(Some(processor))).await?;
                 taken.idle.push(idle::measure(&proxy, &self.tokens.of(Load::Repeated)[0]).await?);
                 for (load, samples) in LOADS.into_iter().zip(&mut taken.full) {
                     samples.push(self.full(setup, &proxy, load, &wrk, times).await?);
@@ -114,13 +115,24 @@ impl Stage {
         Ok(all)
     }
 
-    fn site(&self, processor: u32) -> Site<'_> {
+    /// Sees whether a setup does what it must: a few requests, each answered
+    /// with 200 and known at the region.
+    ///
+    /// # Errors
+    /// If not.
+    pub async fn check(&self, setup: &Setup) -> io::Result<()> {
+        let proxy = setup.start(self.site(None)).await?;
+        self.paced(setup, &proxy, 100, Duration::from_millis(200)).await?;
+        proxy.stop().await
+    }
+
+    fn site(&self, processor: Option<u32>) -> Site<'_> {
         Site {
             google: &self.emulator,
             upstream: self.upstream.address(),
             ca: &self.ca,
             folder: self.folder.path(),
-            processor: Some(processor),
+            processor,
         }
     }
 

@@ -3,11 +3,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use remint_emulator::Emulator;
 use remint_tests::chain::{Envoy, Gateway, Share};
-use remint_tests::shipped::EnvoyConfig;
+use remint_tests::shipped::{EnvoyConfig, built};
 use serde_json::{Value, json};
 
 use crate::setup::{Parts, base, jwt_authn};
@@ -21,6 +22,8 @@ pub const ENVOY: &str = "Envoy, `jwt_authn` and `gcp_authn`";
 pub const ENVOY_CACHED: &str = "Envoy, `jwt_authn` with cache for all tokens and `gcp_authn`";
 /// The gateway.
 pub const OURS: &str = "Remint";
+/// The gateway, telling the region who called.
+pub const ASSERTING: &str = "Remint with assertions";
 
 /// One way to do it.
 pub struct Setup {
@@ -33,7 +36,8 @@ pub struct Setup {
 
 enum Proxy {
     Envoy(Box<EnvoyConfig>),
-    Remint(fn(&mut Value)),
+    /// With these members of the configuration beside the shipped ones.
+    Remint(Value),
 }
 
 /// A proxy at work.
@@ -48,7 +52,7 @@ pub enum Running {
 ///
 /// # Errors
 /// If the shipped configuration can't be read.
-pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
+pub fn all(parts: Parts<'_>, folder: &Path) -> io::Result<Vec<Setup>> {
     let base = base(parts)?.plain_cluster("metadata", parts.google);
     let all_tokens = json!({"jwt_cache_size": parts.tokens + parts.tokens / 4});
     let authn = |cache| {
@@ -60,13 +64,26 @@ pub fn all(parts: Parts<'_>) -> io::Result<Vec<Setup>> {
         let mints = !filters.is_empty();
         Setup { name, mints, proxy: Proxy::Envoy(Box::new(with_filters(&base, filters))) }
     };
-    let ours = |name, change| Setup { name, mints: true, proxy: Proxy::Remint(change) };
+    let ours = |name, members| Setup { name, mints: true, proxy: Proxy::Remint(members) };
+    let assertion = json!({"issuer": "https://gateway.example.com", "keys": new_key(folder)?});
     Ok(vec![
         envoy(OPEN, vec![]),
         envoy(ENVOY, vec![authn(None), gcp_authn()]),
         envoy(ENVOY_CACHED, vec![authn(Some(all_tokens)), gcp_authn()]),
-        ours(OURS, |_| {}),
+        ours(OURS, json!({})),
+        ours(ASSERTING, json!({"assertion": assertion})),
     ])
+}
+
+/// A new key for assertions, in a file.
+fn new_key(folder: &Path) -> io::Result<PathBuf> {
+    let output = Command::new(built("remint")?).arg("assertion-key").output()?;
+    let file = folder.join("assertion.pem");
+    std::fs::write(&file, output.stdout)?;
+    match output.status.success() {
+        true => Ok(file),
+        false => Err(io::Error::other("remint makes no key for assertions")),
+    }
 }
 
 fn with_filters(base: &EnvoyConfig, filters: Vec<Value>) -> EnvoyConfig {
@@ -120,14 +137,16 @@ impl Setup {
                 let share = Share { workers: 1, processor };
                 Envoy::start_on(share, config, folder).await.map(Running::Envoy)
             }
-            Proxy::Remint(change) => {
+            Proxy::Remint(members) => {
                 let change = |config: &mut Value| {
                     config["services"][0]["regions"] = json!([{
                         "name": "us-central1",
                         "url": format!("http://{upstream}"),
                         "audience": Upstream::AUDIENCE,
                     }]);
-                    change(config);
+                    for (name, value) in members.as_object().into_iter().flatten() {
+                        config[name] = value.clone();
+                    }
                 };
                 let gateway = Gateway::start_on(processor, google, folder, ca, change);
                 gateway.await.map(Running::Remint)

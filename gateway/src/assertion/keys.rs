@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A file of keys is not longer than that.
-pub(crate) const MAX_KEY_FILE: u64 = 64 * 1024;
+pub(crate) const MAX_KEY_FILE: usize = 64 * 1024;
 /// So many keys are published at most: three are in use while keys change.
 const MAX_KEYS: usize = 16;
 

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::{Attempts, Ended};
 use crate::error::ANSWER_REASON;
 use crate::front_end;
+use crate::iam;
 use crate::request::shown;
 use crate::retry::Cause;
 use crate::service::Choice;
@@ -82,7 +83,8 @@ impl<'a> Attempts<'a> {
         }
         let (kind, account) = (region.kind, choice.token.account());
         let host = region.host.to_str().unwrap_or_default();
-        let command = front_end::grant_command(kind, host, &region.base_path, account);
+        let grant = iam::of_region(kind, host, &region.base_path, account);
+        let command = grant.map(|grant| grant.command);
         warn!(
             request_id = shown(self.id),
             service = &*self.service().name,

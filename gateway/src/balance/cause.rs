@@ -6,6 +6,9 @@
 pub(crate) enum Failure {
     /// There was no connection.
     Unreachable,
+    /// There is one, and over it the region said that it takes no request more
+    /// just now.
+    Refused,
     /// The connection broke before there was an answer.
     Lost,
     /// There was no answer in time.
@@ -27,8 +30,9 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// All of them, for figures.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Failures(Failure::Unreachable),
+        Self::Failures(Failure::Refused),
         Self::Failures(Failure::Lost),
         Self::Failures(Failure::TimedOut),
         Self::Failures(Failure::FrontEnd),
@@ -40,6 +44,7 @@ impl Cause {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Failures(Failure::Unreachable) => "unreachable",
+            Self::Failures(Failure::Refused) => "refused_stream",
             Self::Failures(Failure::Lost) => "connection_lost",
             Self::Failures(Failure::TimedOut) => "timeout",
             Self::Failures(Failure::FrontEnd) => "front_end",

@@ -2,42 +2,22 @@
 //! back, in a model of time and of the world that is the same for the same
 //! seed.
 
+mod condition;
 mod expected;
+mod parts;
+mod retries;
 mod world;
 
 use super::Places;
-use world::{Budget, Condition, World};
+use condition::Condition;
+use parts::Parts;
+use retries::Tally;
+use world::World;
 
 const SEEDS: u64 = 1_000;
 
-/// A fifth of the requests, and a few to begin with.
-#[derive(Default)]
-struct Fifth {
-    requests: u64,
-    retries: u64,
-}
-
-impl Fifth {
-    const FEW: u64 = 10;
-
-    fn allowed(&self) -> u64 {
-        Self::FEW + self.requests / 5
-    }
-}
-
-impl Budget for Fifth {
-    fn request(&mut self) {
-        self.requests += 1;
-    }
-
-    fn may_retry(&mut self) -> bool {
-        self.retries += 1;
-        self.retries <= self.allowed()
-    }
-}
-
 /// Regions change again and again while requests come.
-fn chaos(world: &mut World<Fifth>) {
+fn chaos(world: &mut World) {
     for _ in 0..300 {
         let gap = world.random.below(400);
         world.pass(gap);
@@ -51,7 +31,7 @@ fn chaos(world: &mut World<Fifth>) {
     }
 }
 
-fn heal(world: &mut World<Fifth>) {
+fn heal(world: &mut World) {
     for place in 0..world.regions.len() {
         world.regions[place].condition = Condition::Well;
         world.set_token(place, true);
@@ -60,7 +40,7 @@ fn heal(world: &mut World<Fifth>) {
 
 /// Each region of the level that takes everything gets about its share, and
 /// no other region anything.
-fn assert_fair(world: &mut World<Fifth>, seed: u64) {
+fn assert_fair(world: &mut World, seed: u64) {
     let level = world.first_level();
     let weights: u32 = level.iter().map(|place| world.regions[*place].weight.max(1)).sum();
     world.forget_attempts();
@@ -79,10 +59,11 @@ fn assert_fair(world: &mut World<Fifth>, seed: u64) {
     }
 }
 
-#[test]
-fn whatever_regions_do_attempts_are_right_and_traffic_returns() {
+#[tokio::test]
+async fn whatever_regions_do_attempts_are_right_and_traffic_returns() {
+    let parts = Parts::new();
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, false, Fifth::default());
+        let mut world = World::new(&parts, seed, false);
         assert_fair(&mut world, seed);
         chaos(&mut world);
         heal(&mut world);
@@ -93,32 +74,46 @@ fn whatever_regions_do_attempts_are_right_and_traffic_returns() {
         }
         world.pass(60_000);
         assert_fair(&mut world, seed);
-        assert!(world.retries <= world.budget.allowed(), "seed {seed}");
-        assert!(!world.balancer.is_panicking(world.with_token(), world.instant()));
+        assert!(!world.service.balancer.is_panicking(world.with_token(), world.instant()));
     }
 }
 
-#[test]
-fn with_probes_regions_return_without_any_request() {
+#[tokio::test]
+async fn retries_are_as_many_as_the_budget_allows_and_no_fewer() {
+    let parts = Parts::new();
+    let mut tally = Tally::default();
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, true, Fifth::default());
+        let mut world = World::new(&parts, seed, false);
+        chaos(&mut world);
+        tally += world.retries.tally;
+    }
+    // Each was looked at as it happened; there were some of each kind.
+    let Tally { granted, free, refused } = tally;
+    assert!(granted.min(free).min(refused) > SEEDS, "{granted} {free} {refused}");
+}
+
+#[tokio::test]
+async fn with_probes_regions_return_without_any_request() {
+    let parts = Parts::new();
+    for seed in 0..SEEDS {
+        let mut world = World::new(&parts, seed, true);
         chaos(&mut world);
         heal(&mut world);
         world.pass(60_000);
         for place in 0..world.regions.len() {
-            let member = world.balancer.member(place).unwrap();
+            let member = world.service.balancer.member(place).unwrap();
             assert!(!member.is_ejected(world.instant()), "seed {seed}: {place}");
             assert_eq!(member.in_flight(), 0);
         }
         assert_fair(&mut world, seed);
-        assert!(world.retries <= world.budget.allowed(), "seed {seed}");
     }
 }
 
-#[test]
-fn when_nothing_works_everything_is_used() {
+#[tokio::test]
+async fn when_nothing_works_everything_is_used() {
+    let parts = Parts::new();
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, false, Fifth::default());
+        let mut world = World::new(&parts, seed, false);
         for region in &mut world.regions {
             region.condition = Condition::Dead;
         }
@@ -130,7 +125,10 @@ fn when_nothing_works_everything_is_used() {
             world.pass(10);
             world.request();
         }
-        assert!(world.balancer.is_panicking(world.with_token(), world.instant()), "seed {seed}");
+        assert!(
+            world.service.balancer.is_panicking(world.with_token(), world.instant()),
+            "seed {seed}"
+        );
         world.forget_attempts();
         let weights: u32 = world.regions.iter().map(|it| it.weight.max(1)).sum();
         for _ in 0..4 * weights {
@@ -143,24 +141,25 @@ fn when_nothing_works_everything_is_used() {
     }
 }
 
-#[test]
-fn regions_that_are_well_get_their_shares_while_others_are_dead() {
+#[tokio::test]
+async fn regions_that_are_well_get_their_shares_while_others_are_dead() {
     let mut seen = 0;
+    let parts = Parts::new();
     for seed in 0..SEEDS {
-        let mut world = World::new(seed, false, Fifth::default());
+        let mut world = World::new(&parts, seed, false);
         for place in 0..world.regions.len() {
             if world.random.one_in(3) {
                 world.regions[place].condition = Condition::Dead;
             }
         }
-        let step = |world: &mut World<Fifth>, requests| {
+        let step = |world: &mut World, requests| {
             for _ in 0..requests {
                 world.pass(5);
                 world.request();
             }
         };
         step(&mut world, 200);
-        if world.balancer.is_panicking(world.with_token(), world.instant()) {
+        if world.service.balancer.is_panicking(world.with_token(), world.instant()) {
             continue;
         }
         seen += 1;

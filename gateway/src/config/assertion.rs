@@ -1,13 +1,14 @@
 //! Assertions of who called: who signs them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use remint_idtoken::config::{Object, Reader};
 
 use super::Environment;
 use super::files::Files;
 use crate::assertion::{AssertionKeys, MAX_KEY_FILE};
+use crate::limited_file;
 
 /// In place of a file: a key that is made at the start.
 const MADE_AT_START: &str = "dev";
@@ -32,30 +33,39 @@ pub(super) fn read(
         let issuer = assertion.need("issuer").and_then(|issuer| issuer.text().map(Arc::from));
         let keys = assertion.need("keys").and_then(|keys| read_keys(&keys, files, environment));
         assertion.finish();
-        Some(Assertion { issuer: issuer?, keys: Arc::new(keys?) })
+        Some(Assertion { issuer: issuer?, keys: keys? })
     })
 }
 
-fn read_keys(from: &Reader<'_>, files: &Files, environment: &Environment) -> Option<AssertionKeys> {
+fn read_keys(
+    from: &Reader<'_>,
+    files: &Files,
+    environment: &Environment,
+) -> Option<Arc<AssertionKeys>> {
     from.parsed(|name| match name {
-        MADE_AT_START if environment.dev => {
-            AssertionKeys::generate().map_err(|error| error.to_string())
-        }
+        MADE_AT_START if environment.dev => made_at_start(),
         // Each instance would have another one, and a restart would change it.
         MADE_AT_START => Err("a key can't be read from \"dev\": it is made at the start, with \
                               --dev alone, since all instances must share their keys"
             .to_owned()),
-        name => load(&files.path(name)),
+        name => load(&files.path(name)).map(Arc::new),
     })
+}
+
+/// The same one each time: a region that has it must not lose it because the
+/// configuration was read again.
+fn made_at_start() -> Result<Arc<AssertionKeys>, String> {
+    static MADE: OnceLock<Arc<AssertionKeys>> = OnceLock::new();
+    if let Some(made) = MADE.get() {
+        return Ok(Arc::clone(made));
+    }
+    let keys = AssertionKeys::generate().map_err(|error| error.to_string())?;
+    Ok(Arc::clone(MADE.get_or_init(|| Arc::new(keys))))
 }
 
 fn load(file: &Path) -> Result<AssertionKeys, String> {
     let shown = file.display();
-    let size = std::fs::metadata(file).map(|it| it.len());
-    let text = size.and_then(|size| match size > MAX_KEY_FILE {
-        true => Err(std::io::Error::other(format!("it is longer than {MAX_KEY_FILE} bytes"))),
-        false => std::fs::read(file),
-    });
+    let text = limited_file::read(file, MAX_KEY_FILE);
     let text = text.map_err(|error| format!("{shown} can't be read: {error}"))?;
     AssertionKeys::parse(&text).map_err(|error| format!("{shown} can't be read: {error}"))
 }

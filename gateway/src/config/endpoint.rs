@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::Origin;
+use super::origin::without_userinfo;
 
 /// The URL of a server that makes tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +42,10 @@ impl Endpoint {
     }
 
     fn of(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no URL of a server: expected https://HOST/PATH");
+        let wrong = || {
+            let shown = without_userinfo(text);
+            format!("{shown:?} is no URL of a server: expected https://HOST/PATH")
+        };
         if text.contains('#') {
             return Err(wrong());
         }
@@ -118,5 +122,8 @@ mod tests {
             assert!(Endpoint::parse_near(bad).is_err(), "{bad}");
         }
         assert!(Endpoint::parse("https://h/x#y").is_err());
+        for text in ["https://u:hush@h/x", "https://u:hu/hush@h/x", "https://u:hush@h/x#y"] {
+            assert!(!Endpoint::parse(text).unwrap_err().contains("hush"), "{text}");
+        }
     }
 }

@@ -26,11 +26,13 @@ pub struct Limits {
     /// The time for a TLS handshake, and for the head of a request once it
     /// has begun.
     pub header_timeout: Duration,
-    /// How long an HTTP/1.1 connection waits for its next request.
+    /// How long a connection waits for its next request, and how long both
+    /// sides of a WebSocket may be silent.
     pub idle_timeout: Duration,
-    /// How long a request's body may pause before its answer begins.
+    /// How long a request's body may pause before its answer begins, and once
+    /// it is over.
     pub body_timeout: Duration,
-    /// How long a connection may take nothing of an answer.
+    /// How long a caller may take nothing of an answer.
     pub write_timeout: Duration,
 }
 
@@ -45,6 +47,12 @@ pub struct InFlightLimits {
     pub queue_timeout: Duration,
 }
 
+impl Default for InFlightLimits {
+    fn default() -> Self {
+        Self { max: 10_000, max_queued: 1_000, queue_timeout: Duration::from_secs(1) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -52,11 +60,7 @@ impl Default for Limits {
             max_headers: 100,
             max_connections: 10_000,
             max_streams: 200,
-            in_flight: InFlightLimits {
-                max: 10_000,
-                max_queued: 1_000,
-                queue_timeout: Duration::from_secs(1),
-            },
+            in_flight: InFlightLimits::default(),
             header_timeout: Duration::from_secs(15),
             // Google's load balancers keep theirs for 600 s, and a server has
             // to wait longer than its clients: else a request meets a

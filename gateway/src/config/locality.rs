@@ -59,6 +59,16 @@ mod tests {
         assert_eq!(read("", false), Locality::Anywhere);
         assert_eq!(read("", true), Locality::Ask(host.clone()));
         assert_eq!(read("region: auto", false), Locality::Ask(host));
+        let of = |identity: &str| {
+            let text = format!("region: auto\nidentity: {identity}\n{GOOD}");
+            let text = text.replace("identity:\n  metadata: {}\n", "");
+            Config::read(&text, Path::new(""), &Environment::default()).unwrap().locality
+        };
+        let other = Locality::Ask(HostPort::parse("127.0.0.1:81", None).unwrap());
+        let metadata = "{ metadata: { host: \"127.0.0.1:81\" } }";
+        assert_eq!(of(metadata), other);
+        let target = format!("{{ impersonate: {{ service_account: a@p, source: {metadata} }} }}");
+        assert_eq!(of(&target), other);
         let named = Locality::Region("us-central1".into());
         assert_eq!(read("region: us-central1", true), named);
     }

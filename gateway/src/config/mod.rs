@@ -3,7 +3,7 @@
 //! Two settings decide how it stops. For `drain_delay` (nothing by default)
 //! `/readyz` says that it does while requests are still served: as long as
 //! load balancers take to look. Then the listener closes, and requests under
-//! way have `drain_timeout` (25 s) to finish.
+//! way have `drain_timeout` (25 s, on Cloud Run 9 s) to finish.
 //!
 //! A region's `url` is `https://…`, or `http://…` on this machine: tokens
 //! would travel in clear text elsewhere, which `allow_plaintext: true` beside
@@ -43,6 +43,7 @@ pub use assertion::Assertion;
 pub use attempts::{Attempts, RetryBudget};
 pub use connections::{Connections, Protocol};
 pub use endpoint::Endpoint;
+pub(crate) use identity::{ACCOUNT_OF_THIS_MACHINE, YOUR_ADDRESS};
 pub use identity::{
     AccessSource, AuthorizedUser, ExternalAccount, Grant, Identity, Impersonation, Secret,
     ServiceAccountKey, SigningKey, SubjectPlace,
@@ -94,6 +95,8 @@ pub struct Config {
     pub reload_interval: Duration,
     /// The files that it names.
     pub files: Vec<PathBuf>,
+    /// What is odd in it, though no mistake.
+    pub warnings: Vec<String>,
 }
 
 /// One service in several regions.
@@ -235,9 +238,9 @@ impl Config {
             std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
         let files = Files::new(folder);
         let read = read(&text, &files, environment);
-        let files = files.into_named();
+        let (files, warnings) = files.into_parts();
         match read {
-            Ok(config) => Ok(Self { files, ..config }),
+            Ok(config) => Ok(Self { files, warnings, ..config }),
             Err(problems) => Err(ConfigError { files, ..ConfigError::new(file, problems) }),
         }
     }
@@ -253,7 +256,8 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let files = Files::new(folder);
         let config = read(text, &files, environment)?;
-        Ok(Self { files: files.into_named(), ..config })
+        let (files, warnings) = files.into_parts();
+        Ok(Self { files, warnings, ..config })
     }
 }
 
@@ -297,11 +301,16 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         assertion: assertion?,
         upstream: upstream?,
         drain_delay: drain_delay?.unwrap_or_default(),
-        // Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
-        drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(25)),
+        drain_timeout: drain_timeout?.unwrap_or_else(|| usual_drain(environment)),
         reload_interval: reload_interval?.unwrap_or(Duration::from_secs(5)),
         files: Vec::new(),
+        warnings: Vec::new(),
     })
+}
+
+/// Cloud Run kills ten seconds after SIGTERM, Kubernetes after thirty.
+fn usual_drain(environment: &Environment) -> Duration {
+    Duration::from_secs(if environment.is_cloud_run { 9 } else { 25 })
 }
 
 fn shared(from: &Reader<'_>) -> Option<Arc<str>> {

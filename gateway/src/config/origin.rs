@@ -1,5 +1,6 @@
 //! Origins: where requests are sent, and whom their tokens are for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -29,7 +30,13 @@ impl Origin {
     /// # Errors
     /// What is wrong with it, for its writer.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no URL of a region: expected https://HOST");
+        let wrong = || {
+            let shown = without_userinfo(text);
+            format!("{shown:?} is no URL of a region: expected https://HOST")
+        };
+        if without_userinfo(text) != text {
+            return Err(wrong());
+        }
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let is_https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -51,6 +58,12 @@ impl Origin {
     pub fn of(is_https: bool, authority: &str) -> Option<Self> {
         let HostPort { host, port } = HostPort::parse(authority, Some(default_port(is_https)))?;
         Some(Self { is_https, host, port })
+    }
+
+    /// The one without TLS at that host.
+    #[must_use]
+    pub fn plain(HostPort { host, port }: &HostPort) -> Self {
+        Self { is_https: false, host: host.clone(), port: *port }
     }
 
     /// Whether TLS is spoken.
@@ -134,6 +147,22 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// A URL or a host as it may be shown: without what stands before its host,
+/// which may be a password.
+pub(super) fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let start = text.find("://").map_or(0, |at| at.saturating_add(3));
+    let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = authority.rsplit_once(':').is_none_or(|(_, port)| is_port(port));
+    // In a path an @ means nothing; but a password may have a slash.
+    let named = if has_port { authority } else { rest };
+    match named.rfind('@').and_then(|at| rest.get(at..)) {
+        Some(host) => format!("{before}…{host}").into(),
+        None => text.into(),
+    }
+}
+
 fn default_port(is_https: bool) -> u16 {
     if is_https { 443 } else { 80 }
 }
@@ -173,6 +202,18 @@ mod tests {
         assert!(origin("http://LocalHost:80").is_private());
         for url in ["http://h", "http://10.0.0.1", "http://127.1", "http://localhost.example"] {
             assert!(!origin(url).is_private(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_shown_in_no_mistake() {
+        for text in ["https://u:hush@h", "https://hush@h/x", "https://u:hu/hush@h", "u:hush@h:1"] {
+            let shown = Origin::parse(text).unwrap_err();
+            assert!(!shown.contains("hush") && shown.contains("…@h"), "{shown}");
+        }
+        for text in ["https://h/a/e@h:get", "https://h:1/e@h", "h", "h:1", "[::1]:80", "é://", ""]
+        {
+            assert_eq!(without_userinfo(text), text);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use remint_idtoken::config::{Object, Reader};
 
+use super::origin::without_userinfo;
 use super::{Origin, Protocol, TokenHeader, connections, shared};
 
 /// The greatest weight of a region.
@@ -128,7 +129,10 @@ fn read_url(from: &Reader<'_>, kind: Kind, allow_plaintext: bool) -> Option<(Ori
 
 /// `https://HOST/NAME`: more segments are taken as they are.
 fn parse_function(text: &str) -> Result<(Origin, Arc<str>), String> {
-    let wrong = || format!("{text:?} is no URL of a function: expected https://HOST/NAME");
+    let wrong = || {
+        let shown = without_userinfo(text);
+        format!("{shown:?} is no URL of a function: expected https://HOST/NAME")
+    };
     let host_at = text.find("://").and_then(|at| at.checked_add(3)).ok_or_else(wrong)?;
     let rest = text.get(host_at..).unwrap_or_default();
     let path_at = rest.find('/').and_then(|at| at.checked_add(host_at)).ok_or_else(wrong)?;
@@ -153,7 +157,11 @@ fn read_audience(object: &mut Object<'_>, kind: Kind) -> Option<Option<Arc<str>>
         reader.problem(format!("\"client_id\" is for the kind iap, not for {kind}"));
     }
     match kind {
-        Kind::Iap if given.is_some() == client_id.is_some() => {
+        Kind::Iap if given.is_some() && client_id.is_some() => {
+            reader.problem("\"client_id\" and \"audience\" say the same: leave one of them out");
+            None
+        }
+        Kind::Iap if given.is_none() && client_id.is_none() => {
             reader.problem(
                 "IAP's OAuth client ID is needed: give it as \"client_id\" (or give an \
                  \"audience\" instead)",

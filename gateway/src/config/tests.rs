@@ -109,6 +109,17 @@ fn what_is_left_out_comes_from_the_environment_or_a_default() {
 }
 
 #[test]
+fn it_has_stopped_before_cloud_run_kills_it() {
+    let text = GOOD.replace("drain_timeout: 3s\n", "");
+    let seconds = |is_cloud_run| {
+        let environment = Environment { is_cloud_run, ..Environment::default() };
+        let config = Config::read(&text, Path::new("/nowhere"), &environment).unwrap();
+        (config.drain_delay + config.drain_timeout).as_secs()
+    };
+    assert_eq!((seconds(true), seconds(false)), (9, 25));
+}
+
+#[test]
 fn tokens_travel_in_clear_text_only_where_that_is_asked_for() {
     let elsewhere = "url: http://10.0.0.1:9000\n        allow_plaintext: true";
     let config = read(&GOOD.replace("url: http://127.0.0.1:9000", elsewhere)).unwrap();
@@ -294,7 +305,8 @@ fn assertions_are_signed_with_keys_of_a_file_and_only_a_laptop_makes_its_own() {
     let asserted = with("assertion-keys.json", false).unwrap().assertion.unwrap();
     assert_eq!(&*asserted.issuer, "me");
     assert!(!format!("{asserted:?}").contains("jpsQ"), "no private key is shown");
-    assert!(with("dev", true).unwrap().assertion.is_some());
+    let made = || with("dev", true).unwrap().assertion.unwrap().keys;
+    assert!(std::sync::Arc::ptr_eq(&made(), &made()), "to read it again makes no other key");
     let refused = with("dev", false).unwrap_err();
     assert!(refused.contains("assertion.keys: ") && refused.contains("--dev"), "{refused}");
     assert!(with("ca.pem", false).unwrap_err().contains("it holds no private key"));

@@ -19,17 +19,35 @@ pub(crate) struct Slot {
     audience: Arc<str>,
     token: ArcSwapOption<MintedToken>,
     schedule: Mutex<MintSchedule>,
+    /// Why the newest attempt came to nothing, if it did.
+    last_error: Mutex<Option<String>>,
     doorbell: Doorbell,
 }
 
 impl Slot {
-    pub(crate) fn new(audience: Arc<str>, news: Arc<News>) -> Self {
+    /// With a token that is there already, if one is; another one is asked
+    /// for at once all the same.
+    pub(crate) fn new(
+        audience: Arc<str>,
+        inherited: Option<Arc<MintedToken>>,
+        news: Arc<News>,
+    ) -> Self {
+        let ends = inherited.as_ref().map(|token| token.expires_at());
         Self {
             audience,
-            token: ArcSwapOption::empty(),
-            schedule: Mutex::new(MintSchedule::new()),
+            token: ArcSwapOption::new(inherited),
+            schedule: Mutex::new(MintSchedule::new(ends)),
+            last_error: Mutex::default(),
             doorbell: Doorbell::new(news),
         }
+    }
+
+    /// With a token, and nobody who keeps it fresh.
+    #[cfg(test)]
+    pub(crate) fn holding(token: MintedToken) -> Self {
+        let slot = Self::new(Arc::clone(&token.audience), None, Arc::default());
+        slot.token.store(Some(Arc::new(token)));
+        slot
     }
 
     /// Whom the token is for.
@@ -48,6 +66,16 @@ impl Slot {
     /// When the next attempt is due.
     pub(crate) fn next_at(&self) -> UnixTime {
         self.schedule().next_at()
+    }
+
+    /// Why the newest attempt came to nothing, if it did. Like everything that
+    /// is logged, it holds no secret.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Whether there is a token: [`Slot::token`] without taking it.
@@ -125,6 +153,7 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
 }
 
 fn store(slot: &Slot, token: MintedToken, now: UnixTime) {
+    slot.note(None);
     let old = slot.token.load();
     if old.as_ref().is_some_and(|old| old.is_same(&token)) {
         debug!(audience = slot.audience(), "the token source gave the same token again");
@@ -142,11 +171,13 @@ fn keep_old(slot: &Slot, error: &MintError, now: UnixTime) {
         schedule.failed(now, error.retry_after(), random::unit());
         schedule.next_at()
     };
+    let text = chain(error);
     warn!(
         audience = slot.audience(),
-        error = %chain(error),
+        error = text,
         has_token = slot.has_token(now),
         %next_attempt,
         "no token could be minted",
     );
+    slot.note(Some(text));
 }

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use remint_idtoken::UnixTime;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::access::{AccessToken, SCOPE};
 use super::error::MintError;
 use super::remote::{MAX_ANSWER, Remote};
 use crate::config::{ExternalAccount, SubjectPlace};
+use crate::limited_file;
 use crate::upstream::{Connector, ConnectorError};
 
 /// RFC 8693, sections 2.1 and 3.
@@ -84,16 +85,11 @@ impl Federation {
 }
 
 async fn read(file: &Path) -> Result<Bytes, MintError> {
-    let failed = |error| MintError::Subject(format!("{} can't be read: {error}", file.display()));
-    let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
-    let open = tokio::fs::File::open(file).await.map_err(failed)?;
-    let mut bytes = Vec::new();
-    open.take(limit.saturating_add(1)).read_to_end(&mut bytes).await.map_err(failed)?;
-    if bytes.len() > MAX_ANSWER {
-        let shown = file.display();
-        return Err(MintError::Subject(format!("{shown} has more than {MAX_ANSWER} bytes")));
-    }
-    Ok(bytes.into())
+    let (shown, file) = (file.display(), file.to_owned());
+    let read = spawn_blocking(move || limited_file::read(&file, MAX_ANSWER)).await;
+    let bytes = read.unwrap_or_else(|error| Err(error.into()));
+    let failed = |error| MintError::Subject(format!("{shown} can't be read: {error}"));
+    bytes.map(Bytes::from).map_err(failed)
 }
 
 /// The token in a document: all of it, or one member of it.

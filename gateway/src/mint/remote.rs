@@ -29,11 +29,7 @@ impl Remote {
         endpoint: &Endpoint,
         connector: &Connector,
     ) -> Result<Self, ConnectorError> {
-        let authority = endpoint.origin().authority();
-        let host =
-            HeaderValue::from_str(&authority).map_err(|_| ConnectorError::Name(authority))?;
-        let dialer = connector.dialer(endpoint.origin())?;
-        Ok(Self { name, fetcher: Fetcher::new(dialer, host) })
+        Ok(Self { name, fetcher: Fetcher::to(endpoint.origin(), connector)? })
     }
 
     pub(super) async fn get(

@@ -38,13 +38,14 @@ pub(super) struct MintSchedule {
 }
 
 impl MintSchedule {
-    /// Nothing was minted yet: the first attempt is due at once.
-    pub(super) fn new() -> Self {
+    /// Nothing was minted yet: the first attempt is due at once. `expires_at`
+    /// is the end of a token that is there all the same.
+    pub(super) fn new(expires_at: Option<UnixTime>) -> Self {
         let never = UnixTime(0);
         Self {
             next_at: never,
             decided_at: never,
-            expires_at: never,
+            expires_at: expires_at.unwrap_or(never),
             failures: 0,
             repeats: 0,
             refused_at: None,
@@ -74,9 +75,15 @@ impl MintSchedule {
         self.decide(now, wait.saturating_add(spread).max(FIRST_RETRY));
     }
 
-    /// The token came that is there already.
+    /// The token came that is there already. If it is not yet time to renew
+    /// it, that is no wonder, and to ask again before would be no use.
     pub(super) fn repeated(&mut self, now: UnixTime, jitter: f64) {
         self.failures = 0;
+        let early = self.expires_at.minus(AHEAD).since(now);
+        if !early.is_zero() {
+            let spread = SPREAD.mul_f64(jitter.clamp(0.0, 1.0));
+            return self.decide(now, early.saturating_add(spread));
+        }
         let wait = backed_off(FIRST_RETRY_SAME, self.repeats, jitter);
         self.decide(now, self.before_the_end(now, wait));
         self.repeats = self.repeats.saturating_add(1);
@@ -157,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_token_is_renewed_three_minutes_and_three_quarters_before_its_end_or_a_little_later() {
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         assert!(schedule.next_at() <= NOW);
         for (jitter, ahead) in [(0.0, 225), (0.5, 210), (1.0, 195)] {
             schedule.succeeded(NOW, later(3600), jitter);
@@ -167,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_short_token_is_renewed_at_its_half_and_never_in_a_tight_loop() {
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         for (left, wait) in [(400, 200), (60, 30), (1, 1), (0, 1)] {
             schedule.succeeded(NOW, later(left), 0.0);
             assert_eq!(schedule.next_at(), later(wait), "{left}");
@@ -176,18 +183,18 @@ mod tests {
 
     #[test]
     fn the_same_token_again_backs_off() {
-        let waits = waits(MintSchedule::new(), |it| it.repeated(NOW, 0.0));
+        let waits = waits(MintSchedule::new(None), |it| it.repeated(NOW, 0.0));
         assert_eq!(waits[..5], [5, 10, 20, 40, 60]);
         assert_eq!(waits[39], 60);
     }
 
     #[test]
     fn failures_back_off_with_jitter_and_a_success_forgets_them() {
-        let without = waits(MintSchedule::new(), |it| it.failed(NOW, None, 0.0));
+        let without = waits(MintSchedule::new(None), |it| it.failed(NOW, None, 0.0));
         assert_eq!(without[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
-        let with = waits(MintSchedule::new(), |it| it.failed(NOW, None, 1.0));
+        let with = waits(MintSchedule::new(None), |it| it.failed(NOW, None, 1.0));
         assert_eq!(with[39], 90);
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         schedule.failed(NOW, None, 0.0);
         schedule.failed(NOW, None, 0.0);
         schedule.succeeded(NOW, later(3600), 0.0);
@@ -200,7 +207,7 @@ mod tests {
         let steps: [fn(&mut MintSchedule, UnixTime); 2] =
             [|it, now| it.failed(now, None, 1.0), |it, now| it.repeated(now, 1.0)];
         for step in steps {
-            let mut schedule = MintSchedule::new();
+            let mut schedule = MintSchedule::new(None);
             schedule.succeeded(NOW, later(3600), 1.0);
             let mut now = schedule.next_at();
             while now < later(3595) {
@@ -214,7 +221,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_makes_one_attempt_due() {
         let earlier = NOW.minus(Duration::from_secs(6 * 3600));
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         schedule.failed(NOW, None, 0.0);
         assert!(!schedule.is_due(NOW) && schedule.is_due(later(1)));
         assert!(schedule.is_due(earlier));
@@ -224,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_renewed_before_its_time_now_and_then() {
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         schedule.succeeded(NOW, later(3600), 0.0);
         assert!(!schedule.is_due(later(10)));
         assert!(schedule.refused(later(10)) && schedule.is_due(later(10)));
@@ -233,14 +240,34 @@ mod tests {
         assert!(schedule.refused(later(40)));
         schedule.repeated(later(41), 0.0);
         assert!(!schedule.refused(later(42)), "the source has no other");
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         schedule.failed(NOW, Some(Duration::from_secs(60)), 0.0);
         assert!(!schedule.refused(later(10)), "the source asks to be left alone");
     }
 
     #[test]
+    fn a_source_that_has_no_other_token_than_a_refused_one_is_left_alone_until_its_time() {
+        let mut schedule = MintSchedule::new(None);
+        schedule.succeeded(NOW, later(3600), 0.0);
+        let mut asked = 0;
+        // A region refuses the token with every request, each second.
+        for second in 1..600 {
+            if schedule.refused(later(second)) {
+                asked += 1;
+                schedule.repeated(later(second), 0.0);
+                assert_eq!(schedule.next_at(), later(3600 - 225));
+            }
+        }
+        assert_eq!(asked, 20, "every half a minute");
+        let mut schedule = MintSchedule::new(Some(later(3600)));
+        assert!(schedule.is_due(NOW), "a token from elsewhere");
+        schedule.repeated(NOW, 1.0);
+        assert_eq!(schedule.next_at(), later(3600 - 195));
+    }
+
+    #[test]
     fn the_source_may_ask_for_more_time_within_bounds() {
-        let mut schedule = MintSchedule::new();
+        let mut schedule = MintSchedule::new(None);
         schedule.failed(NOW, Some(Duration::from_secs(30)), 0.0);
         assert_eq!(schedule.next_at(), later(30));
         schedule.failed(NOW, Some(Duration::MAX), 0.0);

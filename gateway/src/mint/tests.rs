@@ -109,7 +109,7 @@ struct Bench {
 impl Bench {
     fn start(answers: impl IntoIterator<Item = Result<MintedToken, MintError>>) -> Self {
         let news = Arc::new(News::default());
-        let slot = Arc::new(Slot::new(Arc::from(AUDIENCE), Arc::clone(&news)));
+        let slot = Arc::new(Slot::new(Arc::from(AUDIENCE), None, Arc::clone(&news)));
         let source = Arc::new(Scripted {
             answers: Mutex::new(answers.into_iter().collect()),
             asked_at: Mutex::default(),
@@ -214,7 +214,7 @@ impl TokenSource for Interrupted {
 #[tokio::test(start_paused = true)]
 async fn attempts_that_were_frozen_are_made_again_without_a_back_off() {
     let clock = Arc::new(TestClock::new());
-    let slot = Arc::new(Slot::new(Arc::from(AUDIENCE), Arc::default()));
+    let slot = Arc::new(Slot::new(Arc::from(AUDIENCE), None, Arc::default()));
     let source = Arc::new(Interrupted { clock: Arc::clone(&clock), times: 0.into() });
     let before = Instant::now();
     let shared: Arc<dyn clock::Clock> = clock.clone();

@@ -63,7 +63,7 @@ impl Cause {
     /// 429, 500 and 503 are not sure: they also stand for a container that
     /// took the request and broke down over it (Cloud Run's documentation,
     /// "Troubleshoot Cloud Run issues").
-    fn is_unprocessed(self) -> bool {
+    pub(crate) fn is_unprocessed(self) -> bool {
         matches!(self, Self::Unsent | Self::Refused | Self::TokenRefused | Self::CallerRefused)
     }
 }

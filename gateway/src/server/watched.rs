@@ -1,155 +1,121 @@
-//! Whether the other end of a connection keeps going.
+//! What tells how a connection is getting on: its stream of bytes, and the
+//! bodies that go over it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, sleep_until};
 
-use crate::config::Limits;
-use crate::upstream::Stream;
-
-/// What one connection is waiting for.
-pub(super) struct Progress {
-    began_at: Instant,
-    /// Whether its first request has come.
-    has_begun: AtomicBool,
-    is_http_2: AtomicBool,
-    /// Requests that are not answered to the end.
-    exchanges: AtomicUsize,
-    head: Since,
-    write: Since,
-}
-
-/// Since when something has been going on, in milliseconds after the
-/// connection began; nothing if it is not.
-#[derive(Default)]
-struct Since(AtomicU64);
-
-impl Since {
-    fn set(&self, moment: u64) {
-        let _ = self.0.compare_exchange(0, moment, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    fn clear(&self) {
-        if self.0.load(Ordering::Relaxed) != 0 {
-            self.0.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// When it will have lasted for that long.
-    fn ends(&self, began_at: Instant, limit: Duration) -> Option<Instant> {
-        let since = match self.0.load(Ordering::Relaxed) {
-            0 => return None,
-            since => Duration::from_millis(since),
-        };
-        began_at.checked_add(since)?.checked_add(limit)
-    }
-}
-
-impl Progress {
-    pub(super) fn new() -> Self {
-        Self {
-            began_at: Instant::now(),
-            has_begun: AtomicBool::new(false),
-            is_http_2: AtomicBool::new(false),
-            exchanges: AtomicUsize::new(0),
-            head: Since::default(),
-            write: Since::default(),
-        }
-    }
-
-    /// A request's head is complete.
-    pub(super) fn request(self: &Arc<Self>, is_http_2: bool) -> Exchange {
-        self.has_begun.store(true, Ordering::Relaxed);
-        self.is_http_2.store(is_http_2, Ordering::Relaxed);
-        self.exchanges.fetch_add(1, Ordering::Relaxed);
-        self.head.clear();
-        Exchange(Arc::clone(self))
-    }
-
-    /// Waits until the other end has been too slow, and says with what.
-    ///
-    /// It looks now and then, and costs reads and writes no timer.
-    pub(super) async fn stalled(&self, limits: &Limits) -> &'static str {
-        loop {
-            let now = Instant::now();
-            let (first, head, write) = self.deadlines(limits);
-            let passed = |deadline: Option<Instant>| deadline.is_some_and(|it| it <= now);
-            if passed(first) {
-                return "no request came";
-            }
-            if passed(head) {
-                return "a request's head did not come to its end";
-            }
-            if passed(write) {
-                return "an answer was not taken";
-            }
-            let pause = limits.header_timeout.min(limits.write_timeout);
-            let latest = now.checked_add(pause).unwrap_or(now);
-            let next = [first, head, write].into_iter().flatten().min().unwrap_or(latest);
-            sleep_until(next.min(latest)).await;
-        }
-    }
-
-    fn deadlines(&self, limits: &Limits) -> (Option<Instant>, Option<Instant>, Option<Instant>) {
-        let has_begun = self.has_begun.load(Ordering::Relaxed);
-        let first = self.began_at.checked_add(limits.header_timeout).filter(|_| !has_begun);
-        let head = self.head.ends(self.began_at, limits.header_timeout);
-        (first, head, self.write.ends(self.began_at, limits.write_timeout))
-    }
-
-    /// Bytes came: between two requests of HTTP/1.1 they are the next one's.
-    /// On HTTP/2 connections much else comes then.
-    fn has_read(&self) {
-        let is_between = self.exchanges.load(Ordering::Relaxed) == 0;
-        if is_between && !self.is_http_2.load(Ordering::Relaxed) {
-            self.head.set(self.elapsed());
-        }
-    }
-
-    fn has_written(&self, is_pending: bool) {
-        match is_pending {
-            true => self.write.set(self.elapsed()),
-            false => self.write.clear(),
-        }
-    }
-
-    fn elapsed(&self) -> u64 {
-        let elapsed = self.began_at.elapsed().as_millis();
-        u64::try_from(elapsed).unwrap_or(u64::MAX).max(1)
-    }
-}
-
-/// A request and its answer, until its end.
-pub(super) struct Exchange(Arc<Progress>);
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.0.exchanges.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+use super::portions::Portions;
+use super::progress::{Exchange, Progress};
+use super::streams;
+use crate::upstream::{CallerState, Stream};
 
 /// The body of an answer, for as long as the exchange lasts.
 pub(super) struct Answering<B> {
-    pub(super) body: B,
-    pub(super) _exchange: Exchange,
+    body: Portions<B>,
+    /// Whether there can be one.
+    is_sent: bool,
+    _exchange: Exchange,
+    /// Who may still be sending the request's body.
+    caller: Option<CallerState>,
 }
 
-impl<B: Body + Unpin> Body for Answering<B> {
-    type Data = B::Data;
+impl<B> Answering<B> {
+    /// Answers to `HEAD` and some statuses have no body (RFC 9110, sections
+    /// 9.3.2, 15.3.5 and 15.4.5). In HTTP/1.1 hyper leaves it out, in HTTP/2 it
+    /// does not, and what comes then is an error to the caller (RFC 9113,
+    /// section 8.1.1).
+    pub(super) fn of(
+        answer: Response<B>,
+        to_head: bool,
+        exchange: Exchange,
+        caller: Option<CallerState>,
+    ) -> Response<Self> {
+        let is_without =
+            matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_http_2 = exchange.is_http_2();
+        let is_sent = !is_http_2 || !(to_head || is_without);
+        answer.map(|body| {
+            let body = Portions::new(body, is_http_2);
+            Self { body, is_sent, _exchange: exchange, caller }
+        })
+    }
+}
+
+impl<B> Drop for Answering<B> {
+    fn drop(&mut self) {
+        if let Some(caller) = &self.caller {
+            caller.done_with();
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Answering<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = match self.is_sent {
+            true => Pin::new(&mut self.body).poll_frame(cx),
+            false => Poll::Ready(None),
+        };
+        streams::note(&polled);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.is_sent || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a request. Like its answer it keeps the exchange going, and it
+/// may last longer.
+pub(crate) struct Incoming {
+    body: hyper::body::Incoming,
+    /// Nothing, if there is no body, and at its end.
+    exchange: Option<Exchange>,
+    caller: Option<CallerState>,
+}
+
+impl Incoming {
+    pub(super) fn new(body: hyper::body::Incoming, progress: &Arc<Progress>) -> Self {
+        let is_there = !body.is_end_stream();
+        let exchange = is_there.then(|| progress.exchange());
+        Self { body, exchange, caller: is_there.then(CallerState::default) }
+    }
+
+    /// What is known of a caller who sends a body.
+    pub(crate) fn caller(&self) -> Option<CallerState> {
+        self.caller.clone()
+    }
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.exchange = None;
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -158,6 +124,16 @@ impl<B: Body + Unpin> Body for Answering<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange.take()
+            && !self.body.is_end_stream()
+        {
+            exchange.leaves_body();
+        }
     }
 }
 

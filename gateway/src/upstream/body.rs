@@ -13,8 +13,10 @@ use super::http1;
 use super::http2::Slot;
 use super::peeked::PeekedBody;
 use super::pool::Pool;
-use crate::balance::InFlight;
+use super::upgrade::Lodging;
+use crate::headers::clean_answer_trailers;
 use crate::in_flight::Place;
+use crate::ongoing::Ongoing;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {
@@ -44,10 +46,12 @@ pub(crate) struct RegionBody {
     body: Incoming,
     is_http_2: bool,
     lease: Option<Lease>,
-    /// The region is busy with it for as long as it lasts.
-    in_flight: Option<InFlight>,
+    /// For as long as it lasts.
+    ongoing: Option<Ongoing>,
     /// The request's place among those under way.
     place: Option<Place>,
+    /// Of a connection that has become a tunnel.
+    tunnel: Option<Lodging>,
 }
 
 /// What a body keeps in use.
@@ -70,21 +74,32 @@ pub(crate) enum RegionBodyError {
 impl RegionBody {
     pub(super) fn new(body: Incoming, lease: Lease) -> Self {
         let is_http_2 = matches!(lease, Lease::Http2 { .. });
-        let mut this = Self { body, is_http_2, lease: Some(lease), in_flight: None, place: None };
+        let mut this = Self { lease: Some(lease), is_http_2, ..Self::bare(body) };
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
     }
 
-    /// Keeps a request in flight until the body has ended.
-    pub(crate) fn hold(&mut self, in_flight: InFlight) {
-        self.in_flight = (!self.body.is_end_stream()).then_some(in_flight);
+    fn bare(body: Incoming) -> Self {
+        Self { body, is_http_2: false, lease: None, ongoing: None, place: None, tunnel: None }
+    }
+
+    /// Keeps the region busy until the body has ended, or the tunnel.
+    pub(crate) fn hold(&mut self, ongoing: Ongoing) {
+        match &self.tunnel {
+            Some(tunnel) => tunnel.hold(ongoing),
+            None => self.ongoing = (!self.body.is_end_stream()).then_some(ongoing),
+        }
     }
 
     /// Keeps the request's place until the body is gone: also when it has been
-    /// read, its last bytes may still be on their way to the caller.
+    /// read, its last bytes may still be on their way to the caller. A tunnel
+    /// keeps it for as long as it lasts.
     pub(crate) fn occupy(&mut self, place: Place) {
-        self.place = Some(place);
+        match &self.tunnel {
+            Some(tunnel) => tunnel.occupy(place),
+            None => self.place = Some(place),
+        }
     }
 
     fn give_back_at_end(&mut self) {
@@ -94,14 +109,21 @@ impl RegionBody {
     }
 
     /// Of a connection that is HTTP no longer.
-    pub(super) fn switched(body: Incoming) -> Self {
-        Self { body, is_http_2: false, lease: None, in_flight: None, place: None }
+    pub(super) fn switched(body: Incoming, tunnel: Lodging) -> Self {
+        Self { tunnel: Some(tunnel), ..Self::bare(body) }
     }
 
     fn give_back(&mut self) {
-        self.in_flight = None;
+        self.ongoing = None;
         if let Some(Lease::Http1(pool, sender)) = self.lease.take() {
             pool.give_back(sender);
+        }
+    }
+
+    fn broke_off(&mut self, error: &RegionBodyError) {
+        self.lease = None;
+        if let Some(ongoing) = self.ongoing.take() {
+            ongoing.broke_off(error);
         }
     }
 
@@ -122,20 +144,21 @@ impl Body for RegionBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RegionBodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
+        let polled = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(None) if self.is_broken_off() => {
-                self.lease = None;
-                return Poll::Ready(Some(Err(RegionBodyError::Reset)));
+                Poll::Ready(Some(Err(RegionBodyError::Reset)))
             }
+            polled => polled.map_ok(without_own).map_err(RegionBodyError::Read),
+        };
+        match &polled {
             Poll::Ready(None) => self.give_back(),
             // Nothing follows trailers, and nobody looks whether it does.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.give_back(),
             Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
-            Poll::Ready(Some(Err(_))) => (self.lease, self.in_flight) = (None, None),
+            Poll::Ready(Some(Err(error))) => self.broke_off(error),
             Poll::Pending => {}
         }
-        polled.map_err(RegionBodyError::Read)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -147,13 +170,25 @@ impl Body for RegionBody {
     }
 }
 
+/// Trailers are headers that come late: the same is none of the region's to
+/// say.
+fn without_own(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            clean_answer_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
+
 impl ResponseBody {
     /// Keeps a region busy until the body has ended.
-    pub(crate) fn hold(&mut self, in_flight: InFlight) {
+    pub(crate) fn hold(&mut self, ongoing: Ongoing) {
         match self {
             Self::Own(_) => {}
-            Self::Region(body) => body.hold(in_flight),
-            Self::Peeked(body) => body.hold(in_flight),
+            Self::Region(body) => body.hold(ongoing),
+            Self::Peeked(body) => body.hold(ongoing),
         }
     }
 

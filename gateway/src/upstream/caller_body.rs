@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::server::Incoming;
 
 /// What is wrong with a caller's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +28,7 @@ pub(super) struct CallerBody {
     body: Incoming,
     /// Bytes that may still come.
     left: Option<u64>,
-    /// How long it may pause, until its answer begins.
+    /// How long it may pause before its answer begins, and after its end.
     pause: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
     state: CallerState,
@@ -35,7 +36,8 @@ pub(super) struct CallerBody {
 
 impl CallerBody {
     pub(super) fn new(body: Incoming) -> Self {
-        Self { body, left: None, pause: None, timer: None, state: CallerState::default() }
+        let state = body.caller().unwrap_or_default();
+        Self { body, left: None, pause: None, timer: None, state }
     }
 
     /// From now on limits hold. It fails if the body says itself that it is
@@ -58,14 +60,16 @@ impl CallerBody {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(pause)));
-        ready!(timer.as_mut().poll(cx));
-        if self.state.is_answered() {
+        loop {
+            ready!(timer.as_mut().poll(cx));
             // A stream that answers while it listens may pause for as long as
-            // it likes.
-            (self.pause, self.timer) = (None, None);
-            return Poll::Pending;
+            // it likes. Whether it still does is looked at now and then.
+            let next = Instant::now().checked_add(pause).filter(|_| self.state.is_answering());
+            let Some(next) = next else {
+                return Poll::Ready(());
+            };
+            timer.as_mut().reset(next);
         }
-        Poll::Ready(())
     }
 
     fn came(&mut self, frame: &Frame<Bytes>) -> Result<(), BodyFault> {
@@ -141,6 +145,7 @@ pub(crate) struct CallerState(Arc<Flags>);
 #[derive(Debug, Default)]
 struct Flags {
     is_answered: AtomicBool,
+    is_done_with: AtomicBool,
     fault: AtomicU8,
 }
 
@@ -157,13 +162,18 @@ impl CallerState {
         }
     }
 
-    /// The answer has begun: the body may pause from now on.
+    /// The answer has begun: the body may pause until its end.
     pub(crate) fn answered(&self) {
         self.0.is_answered.store(true, Ordering::Relaxed);
     }
 
-    fn is_answered(&self) -> bool {
-        self.0.is_answered.load(Ordering::Relaxed)
+    /// The answer is over, though the body may not be.
+    pub(crate) fn done_with(&self) {
+        self.0.is_done_with.store(true, Ordering::Relaxed);
+    }
+
+    fn is_answering(&self) -> bool {
+        self.0.is_answered.load(Ordering::Relaxed) && !self.0.is_done_with.load(Ordering::Relaxed)
     }
 
     fn failed(&self, fault: BodyFault) {

@@ -43,15 +43,14 @@ impl Pool {
             None => to_http1(&mut head, body.is_end_stream()),
         }
         let sent = sender.try_send_request(Request::from_parts(head, body)).await;
-        let response = match sent {
+        let mut response = match sent {
             Ok(response) => response,
             Err(error) => return self.unsent_or_lost(error, is_new),
         };
         match wish.zip(caller) {
             Some((wish, caller)) if Wish::is_granted(&response) => {
-                let mut response = response.map(RegionBody::switched);
-                wish.grant(caller, &mut response);
-                Outcome::Answered(response)
+                let tunnel = wish.grant(caller, &mut response);
+                Outcome::Answered(response.map(|body| RegionBody::switched(body, tunnel)))
             }
             Some((wish, _)) if wish.would_take_for_granted(response.status()) => {
                 Outcome::Failed(SendError::Lost(LostError::NotSwitched))

@@ -10,10 +10,11 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use super::connector::{ConnectError, Dialer};
+use super::connector::{ConnectError, Connector, ConnectorError, Dialer};
+use crate::config::Origin;
 
 /// The time for one document, from the connection to its last byte.
-const FETCH_TIME: Duration = Duration::from_secs(5);
+pub(crate) const FETCH_TIME: Duration = Duration::from_secs(5);
 
 /// Fetches documents of one origin, each over a connection of its own: they
 /// are rare, and a connection that slept for an hour is a dead one.
@@ -45,8 +46,12 @@ pub(crate) enum FetchError {
 }
 
 impl Fetcher {
-    pub(crate) fn new(dialer: Dialer, host: HeaderValue) -> Self {
-        Self { dialer, host }
+    /// From the server at that origin.
+    pub(crate) fn to(origin: &Origin, connector: &Connector) -> Result<Self, ConnectorError> {
+        let authority = origin.authority();
+        let host =
+            HeaderValue::from_str(&authority).map_err(|_| ConnectorError::Name(authority))?;
+        Ok(Self { dialer: connector.dialer(origin)?, host })
     }
 
     /// Fetches `path`. An answer of more than `limit` bytes is none.

@@ -17,10 +17,10 @@ mod pool;
 mod request_body;
 mod upgrade;
 
-pub(crate) use body::{RegionBody, ResponseBody};
+pub(crate) use body::{RegionBody, RegionBodyError, ResponseBody};
 pub(crate) use connector::{ConnectError, Connector, ConnectorError, Stream};
 pub(crate) use failure::{LostError, SendError};
-pub(crate) use fetch::{FetchError, Fetched, Fetcher};
+pub(crate) use fetch::{FETCH_TIME, FetchError, Fetched, Fetcher};
 pub(crate) use peeked::PeekedBody;
 pub(crate) use pool::{Pool, PoolSettings};
 pub(crate) use request_body::{BodyFault, CallerState, RequestBody, SpareBody, Upload};

@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::body::{RegionBody, RegionBodyError};
-use crate::balance::InFlight;
 use crate::in_flight::Place;
+use crate::ongoing::Ongoing;
 
 /// A body that is passed on as it came, though its beginning is known.
 pub(crate) struct PeekedBody {
@@ -37,8 +37,11 @@ impl PeekedBody {
     }
 
     /// Keeps a region busy until the body has ended.
-    pub(crate) fn hold(&mut self, in_flight: InFlight) {
-        self.rest.hold(in_flight);
+    pub(crate) fn hold(&mut self, ongoing: Ongoing) {
+        match self.seen.back() {
+            Some(Err(error)) => ongoing.broke_off(error),
+            _ => self.rest.hold(ongoing),
+        }
     }
 
     /// Keeps the request's place until the body is gone.

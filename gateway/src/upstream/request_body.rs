@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::caller_body::{CallerBody, CallerBodyError};
 use super::held::{Held, Read, lock};
 use crate::headers::TokenPlaces;
 use crate::retry::ReplayMemory;
+use crate::server::Incoming;
 
 pub(crate) use super::caller_body::{BodyFault, CallerState};
 

@@ -1,5 +1,6 @@
 //! A caller.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -55,6 +56,17 @@ pub(crate) async fn send(to: SocketAddr, request: Request<Full<Bytes>>) -> Answe
     let (head, body) = exchange(to, request).await.into_parts();
     let body = timeout(PATIENCE, body.collect()).await.unwrap().unwrap();
     Answer { status: head.status, headers: head.headers, body: body.to_bytes() }
+}
+
+/// A connection by HTTP/2.
+pub(crate) async fn connect_http_2<B>(to: SocketAddr) -> http2::SendRequest<B>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    let io = TokioIo::new(TcpStream::connect(to).await.unwrap());
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// Fetches a page.

@@ -50,7 +50,11 @@ impl World {
         let google = Google::with(|config| config.token_lifetime = LIFETIME).await;
         let folder = Folder::new();
         folder.write("ca.pem", google.emulator.ca_pem());
-        let file = folder.write("remint.yaml", &configuration(&google.emulator, &google.regions()));
+        // Its keys live no longer than its tokens.
+        let keys = "key_sets: { min_refresh: 1s, max_refresh: 2s, keep_stale: 3s }";
+        let text = configuration(&google.emulator, &google.regions());
+        let text = text.replace("policy:\n", &format!("policy:\n  {keys}\n"));
+        let file = folder.write("remint.yaml", &text);
         let mut command = remint();
         command.arg("serve").arg("--config").arg(file);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

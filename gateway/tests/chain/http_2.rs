@@ -10,10 +10,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{Answer, PATIENCE, send};
+use crate::client::{Answer, PATIENCE, connect_http_2, send};
 use crate::raw_http_2_region::{Habit, Region};
 use crate::raw_region::{self, RawRegion};
-use crate::support::{Chain, Google, eventually};
+use crate::support::{Chain, Google, HOST, eventually};
 
 const OK: StatusCode = StatusCode::OK;
 const SHORT_PINGS: &str = "http2: { keep_alive_interval: 500ms, keep_alive_timeout: 500ms }";
@@ -94,6 +94,67 @@ async fn a_stream_that_is_reset_takes_nothing_else_with_it() {
     region.release();
     for answer in first {
         assert_eq!(answer.await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn one_refused_stream_ejects_no_region_and_many_in_a_row_do() {
+    let refusing = Region::start(Habit::Refuse).await;
+    let chain = chain_before(&[&refusing]).await;
+    let refused = async || chain.figure("remint_attempts_total", "\"refused_stream\"").await;
+    let ejected = async || chain.figure("remint_region_ejected", "").await;
+    for count in 1..5 {
+        assert_eq!(chain.get("/").await.status, 503);
+        assert_eq!((refused().await, ejected().await), (count, 0));
+    }
+    assert_eq!(chain.get("/").await.status, 503);
+    assert_eq!((refused().await, ejected().await), (5, 1));
+    let cause = chain.figure("remint_ejections_total", "cause=\"refused_stream\"").await;
+    assert_eq!((cause, refusing.connections()), (1, 1), "and its connection is as good as before");
+}
+
+/// A request by HTTP/2.
+fn two(token: &str, method: &str, path: &str) -> Request<Empty<Bytes>> {
+    let request = Request::builder().method(method).uri(format!("http://{HOST}{path}"));
+    request.header("authorization", format!("Bearer {token}")).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn answers_without_a_body_are_whole() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change =
+        |text: String| text.replace("audience: \"https", "protocol: http2, audience: \"https");
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    for (method, status) in
+        [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304), ("POST", 204)]
+    {
+        let path = format!("/status/{status}");
+        let answer = chain.send(chain.request(&path).method(method)).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0), "{method}");
+        let request = two(&chain.token(), method, &path);
+        let mut sender = connect_http_2(chain.gateway.address()).await;
+        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap();
+        let (head, body) = answer.unwrap().into_parts();
+        let body = timeout(PATIENCE, body.collect()).await.unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), body.to_bytes().len()), (status, 0), "{method}");
+    }
+    let is_idle = async || chain.figure("remint_region_in_flight", "").await == 0;
+    eventually("nothing is under way any more", is_idle).await;
+    assert_eq!(chain.figure("remint_answers_broken_off_total", "").await, 0);
+}
+
+#[tokio::test]
+async fn the_gateway_s_own_answers_to_head_have_no_body_either() {
+    let chain = Chain::start().await;
+    let mut sender = connect_http_2(chain.gateway.address()).await;
+    for (method, is_empty) in [("HEAD", true), ("GET", false)] {
+        let request = two("no.token.atall", method, "/");
+        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 401);
+        let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+        assert_eq!(body.to_bytes().is_empty(), is_empty);
     }
 }
 
@@ -233,9 +294,7 @@ async fn callers_who_do_not_read_keep_nobody_else_waiting() {
 #[tokio::test]
 async fn nobody_connects_to_hosts_of_his_choice() {
     let chain = Chain::start().await;
-    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-    tokio::spawn(connection);
+    let mut sender = connect_http_2(chain.gateway.address()).await;
     let request = Request::connect("orders.example.com:443")
         .header("authorization", format!("Bearer {}", chain.token()))
         .body(Empty::<Bytes>::new());

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Chain, Folder, Google, eventually};
 
-const GATEWAY: &str = "gateway@demo-project.iam.gserviceaccount.com";
-const RUNNER: &str = "runner@demo-project.iam.gserviceaccount.com";
-const MIDDLE: &str = "middle@demo-project.iam.gserviceaccount.com";
+pub(crate) const GATEWAY: &str = "gateway@demo-project.iam.gserviceaccount.com";
+pub(crate) const RUNNER: &str = "runner@demo-project.iam.gserviceaccount.com";
+pub(crate) const MIDDLE: &str = "middle@demo-project.iam.gserviceaccount.com";
 const ID_TOKENS: &str = "roles/iam.serviceAccountOpenIdTokenCreator";
 const ALL_TOKENS: &str = "roles/iam.serviceAccountTokenCreator";
 const WORKLOADS: &str = "roles/iam.workloadIdentityUser";
@@ -57,7 +57,8 @@ pub(crate) async fn chain(google: Google, identity: &Value) -> Chain {
     Chain::before(google, &regions, |text| with_identity(&text, identity)).await
 }
 
-fn with_identity(text: &str, identity: &Value) -> String {
+/// A configuration with this `identity`.
+pub(crate) fn with_identity(text: &str, identity: &Value) -> String {
     let (before, after) = text.split_once("identity:\n").unwrap();
     let (_, after) = after.split_once('\n').unwrap();
     format!("{before}identity: {identity}\n{after}")

@@ -1,22 +1,27 @@
 //! What callers may not ask for.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 
-use crate::client::{Answer, PATIENCE, exchange, send};
+use crate::client::{Answer, PATIENCE, connect_http_2, exchange, send};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 use crate::wire::Wire;
 
-async fn chain_with(limits: &str) -> Chain {
+pub(crate) async fn chain_with(limits: &str) -> Chain {
     let google = Google::start().await;
     let regions = google.regions();
     let add = |text: String| format!("{text}limits: {{ {limits} }}\n");
@@ -44,6 +49,45 @@ async fn chain_with_max_body(size: &str) -> Chain {
     let chain = Chain::before(google, &regions, change).await;
     chain.ready().await;
     chain
+}
+
+#[tokio::test]
+async fn an_upload_that_its_region_does_not_read_keeps_nobody_else_waiting() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change =
+        |text: String| text.replace("audience: \"https", "protocol: http1, audience: \"https");
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    let mut sender = connect_http_2(chain.gateway.address()).await;
+    let piece = || Frame::data(Bytes::from(vec![7; 1 << 16]));
+    let mut post = |headers: &[(&str, &str)]| {
+        let (pieces, came) = mpsc::channel(1);
+        let body = StreamBody::new(ReceiverStream::new(came).map(Ok::<_, Infallible>));
+        let mut request = Request::post(format!("http://{HOST}/"))
+            .header("authorization", format!("Bearer {}", chain.token()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        (pieces, sender.send_request(request.body(body).unwrap()))
+    };
+    // Their answers are not read, so they get back no more, and take no more.
+    let (mut unread, a_while) = (Vec::new(), Duration::from_millis(300));
+    for _ in 0..4 {
+        let (pieces, answer) = post(&[("x-echo-stream", "1")]);
+        let answer = tokio::spawn(answer);
+        while let Ok(Ok(())) = timeout(a_while, pieces.send(piece())).await {}
+        unread.push((pieces, answer));
+    }
+    let (pieces, answer) = post(&[]);
+    let answer = tokio::spawn(answer);
+    for _ in 0..4 {
+        timeout(PATIENCE, pieces.send(piece())).await.unwrap().unwrap();
+    }
+    drop(pieces);
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(unread);
 }
 
 #[tokio::test]
@@ -114,6 +158,21 @@ async fn requests_beyond_those_in_flight_wait_for_their_turn_and_then_are_shed()
     }
     assert_eq!(chain.get("/").await.status, 200);
     assert_eq!(chain.figure("remint_requests_total", "overloaded").await, 1);
+}
+
+#[tokio::test]
+async fn requests_under_way_count_against_limits_that_come_while_they_are() {
+    let chain = chain_with("max_in_flight: 2, max_queued: 0 }\nreload_interval: 20ms #").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "x-echo-stream: 1\r\ntransfer-encoding: chunked\r\n")).await;
+    caller.say("3\r\nabc\r\n").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    assert_eq!(chain.get("/").await.status, 200);
+    chain.rewrite(&chain.text.replace("in_flight: 2", "in_flight: 1"), "applied").await;
+    assert_eq!(chain.get("/").await.status, 503);
+    assert_eq!(chain.figure("remint_requests_in_flight", "").await, 1);
+    caller.say("0\r\n\r\n").await;
+    eventually("the place is free", async || chain.get("/").await.status == 200).await;
 }
 
 #[tokio::test]
@@ -189,6 +248,41 @@ async fn a_body_may_pause_once_its_answer_has_begun() {
         assert!(timeout(PATIENCE, caller.0.read_buf(&mut read)).await.unwrap().unwrap() > 0);
     }
     assert!(String::from_utf8_lossy(&read).contains("def"));
+}
+
+async fn chain_before_an_early_answer(limits: &str) -> (RawRegion, Chain) {
+    let region = RawRegion::start(Habit::Answer).await;
+    let add = |text: String| format!("{text}limits: {{ {limits} }}\n");
+    let chain = Chain::before(Google::start().await, &[region.entry()], add).await;
+    chain.ready().await;
+    (region, chain)
+}
+
+#[tokio::test]
+async fn what_follows_an_early_answer_is_no_request_that_comes_slowly() {
+    let (_region, chain) = chain_before_an_early_answer("header_timeout: 1s").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "content-length: 10\r\n")).await;
+    for _ in 0..10 {
+        caller.say("x").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    // Nor is the connection's idle time after it.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    caller.say(&Wire::head(&chain, "content-length: 0\r\n")).await;
+    assert!(caller.status().await.ends_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_after_its_answer_is_given_up() {
+    let (region, chain) = chain_before_an_early_answer("body_timeout: 1s").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "content-length: 10\r\n")).await;
+    caller.say("half").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    assert!(caller.is_closed().await);
+    eventually("the region is left too", async || region.is_closed()).await;
 }
 
 #[tokio::test]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -27,6 +28,8 @@ pub(crate) struct Load {
 struct Shared {
     to: SocketAddr,
     bearer: String,
+    /// What each request brings. If it is empty, a request only asks.
+    body: Bytes,
     is_over: AtomicBool,
     answered: AtomicUsize,
 }
@@ -40,9 +43,16 @@ enum Caller {
 impl Load {
     /// Begins.
     pub(crate) fn start(chain: &Chain, http_1: usize, http_2: usize) -> Self {
+        Self::with_bodies(chain, http_1, http_2, Bytes::new())
+    }
+
+    /// Begins, with requests that bring something: the region has to say that
+    /// it got all of it.
+    pub(crate) fn with_bodies(chain: &Chain, http_1: usize, http_2: usize, body: Bytes) -> Self {
         let shared = Arc::new(Shared {
             to: chain.gateway.address(),
             bearer: format!("Bearer {}", chain.token()),
+            body,
             is_over: AtomicBool::new(false),
             answered: AtomicUsize::new(0),
         });
@@ -71,6 +81,16 @@ impl Load {
     }
 }
 
+impl Shared {
+    fn request(&self, is_http_2: bool) -> Request<Full<Bytes>> {
+        let uri = if is_http_2 { format!("http://{HOST}/delay/5") } else { "/delay/5".into() };
+        let request = Request::builder().uri(uri).header("authorization", &self.bearer);
+        let request = if is_http_2 { request } else { request.header("host", HOST) };
+        let method = if self.body.is_empty() { Method::GET } else { Method::POST };
+        request.method(method).body(Full::new(self.body.clone())).unwrap()
+    }
+}
+
 /// Calls until it is over, or nobody accepts connections any more.
 async fn call(shared: Arc<Shared>, is_http_2: bool) {
     while !shared.is_over.load(Ordering::SeqCst) {
@@ -81,17 +101,16 @@ async fn call(shared: Arc<Shared>, is_http_2: bool) {
             continue;
         };
         while !shared.is_over.load(Ordering::SeqCst) {
-            let uri = if is_http_2 { format!("http://{HOST}/delay/5") } else { "/delay/5".into() };
-            let request = Request::get(uri).header("authorization", &shared.bearer);
-            let request = if is_http_2 { request } else { request.header("host", HOST) };
-            let request = request.body(Full::default()).unwrap();
             // A connection that is known to be closed costs no request.
-            let Some(response) = caller.send(request).await else {
+            let Some(response) = caller.send(shared.request(is_http_2)).await else {
                 break;
             };
-            assert_eq!(response.status(), 200);
-            let is_last = response.headers().get("connection").is_some_and(|it| it == "close");
-            timeout(PATIENCE, response.into_body().collect()).await.unwrap().unwrap();
+            let (head, body) = response.into_parts();
+            let is_last = head.headers.get("connection").is_some_and(|it| it == "close");
+            let body = timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
+            assert_eq!(head.status, 200, "{body:?}");
+            let seen: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(seen["body_bytes"], shared.body.len());
             shared.answered.fetch_add(1, Ordering::SeqCst);
             if is_last {
                 break;

@@ -49,6 +49,18 @@ async fn a_metadata_server_that_asks_for_time_gets_it() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_passes_while_a_token_is_waited_for_is_told_as_one() {
+    let google = Google::start().await;
+    google.emulator.faults().set_metadata(Some(Fault::Hang));
+    let chain = Chain::unready(google).await;
+    let request = chain.request("/").header("content-type", "application/grpc");
+    let answer = chain.send(request.header("grpc-timeout", "100m")).await;
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert_eq!(answer.header("x-remint-reason"), Some("timeout"));
+    assert_eq!(chain.figure("remint_requests_total", "outcome=\"timeout\"").await, 1);
+}
+
+#[tokio::test]
 async fn a_token_without_exp_is_none_and_the_next_one_is_taken() {
     let google = Google::start().await;
     google.emulator.faults().leave_out_exp(true);
@@ -96,9 +108,16 @@ async fn a_role_that_is_granted_late_is_noticed() {
     has_failed(&chain, 2).await;
     let answer = get(chain.gateway.admin_address(), "/readyz").await;
     assert!(answer.text().contains("no token for any region of orders"), "{}", answer.text());
+    let last_error = async || {
+        let status = get(chain.gateway.admin_address(), "/status").await.json();
+        status["services"][0]["regions"][0]["token"]["last_error"].clone()
+    };
+    let error = last_error().await.to_string();
+    assert!(error.contains("add-iam-policy-binding") && error.contains(ID_TOKENS), "{error}");
     chain.emulator.grant(grant(RUNNER, ID_TOKENS, GATEWAY));
     chain.ready().await;
     assert_eq!(chain.get("/").await.status, 200);
+    assert!(last_error().await.is_null());
 }
 
 #[tokio::test]

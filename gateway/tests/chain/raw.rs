@@ -6,14 +6,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Builder;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full};
+use tokio::time::timeout;
 
-use crate::client::exchange;
+use crate::client::{PATIENCE, connect_http_2, exchange};
 use crate::raw_http_2::RawCaller;
 use crate::raw_region::{Habit, RawRegion};
-use crate::support::{Chain, Google, eventually};
+use crate::support::{Chain, Google, HOST, eventually};
 
 const ANSWERS: (&str, &str) = ("remint_requests_total", "outcome=\"2xx\"");
 
@@ -171,4 +172,19 @@ async fn trailers_reach_a_caller_who_takes_them() {
         assert_eq!(body.to_bytes(), "ok");
     }
     assert_eq!(region.connections(), 1);
+}
+
+#[tokio::test]
+async fn trailers_say_nothing_that_headers_may_not() {
+    let region = RawRegion::start(Habit::Trailer).await;
+    let chain = chain_before(&[&region]).await;
+    let mut sender = connect_http_2(chain.gateway.address()).await;
+    let request = Request::get(format!("http://{HOST}/"))
+        .header("authorization", format!("Bearer {}", chain.token()))
+        .header("te", "trailers")
+        .body(Empty::<Bytes>::new());
+    let answer = timeout(PATIENCE, sender.send_request(request.unwrap())).await.unwrap().unwrap();
+    let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+    let names: Vec<_> = body.trailers().unwrap().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["x-sum"]);
 }

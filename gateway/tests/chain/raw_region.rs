@@ -13,7 +13,7 @@ pub(crate) enum Habit {
     /// Answers, and keeps the connection: at `/wait` when there are two of
     /// them. At `/break` it breaks off.
     Answer,
-    /// Answers with a trailer.
+    /// Answers with a trailer, and with some that it should not send.
     Trailer,
     /// Answers 503 with a page of its own, in two pieces.
     Page,
@@ -21,6 +21,8 @@ pub(crate) enum Habit {
     Relay,
     /// Says first what the answer may be.
     Hint,
+    /// Breaks off in the middle of its answer.
+    Half,
     /// Reads the request and breaks off.
     BreakOff,
     /// Reads 5,000 bytes of a body and breaks off.
@@ -123,7 +125,13 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, se
                 let head =
                     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
                 stream.write_all(head).await.unwrap();
-                stream.write_all(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n").await.unwrap();
+                stream
+                    .write_all(
+                        b"2\r\nok\r\n0\r\nx-sum: 7\r\nx-remint-reason: x\r\n\
+                    connection: x-hop\r\nx-hop: 1\r\nkeep-alive: 1\r\n\r\n",
+                    )
+                    .await
+                    .unwrap();
             }
             Habit::Page => {
                 let head = b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\
@@ -145,6 +153,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, se
                 stream.write_all(hint).await.unwrap();
                 let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
                 stream.write_all(answer).await.unwrap();
+            }
+            Habit::Half => {
+                let half = b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf of it";
+                return stream.write_all(half).await.unwrap();
             }
             Habit::BreakOff => return,
             Habit::BreakOffAtEnd => {

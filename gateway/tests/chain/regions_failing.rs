@@ -5,9 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 use remint_emulator::{RegionFault, Verdict};
 
+use crate::raw_http_2_region;
 use crate::raw_region::{Habit, RawRegion};
 use crate::regions::{chain, chain_within, counts, run};
 use crate::support::{Chain, Google, eventually};
+use crate::wire::Wire;
 
 const US: &str = "us-central1";
 const EU: &str = "europe-west1";
@@ -68,6 +70,48 @@ async fn a_region_that_hangs_is_left_alone_until_a_request_finds_it_well() {
     let is_back = async || counts(&chain, 1).await.contains_key(US);
     eventually("the region is used again", is_back).await;
     assert_eq!(ejected(&chain).await, 0);
+}
+
+#[tokio::test]
+async fn answers_that_break_off_count_against_a_region_and_one_alone_ejects_nobody() {
+    let one = RawRegion::start(Habit::Half).await;
+    let other = raw_http_2_region::Region::start(raw_http_2_region::Habit::Half).await;
+    for (url, protocol) in [(one.entry().0, "http1"), (other.entry().0, "http2")] {
+        let region =
+            format!("name: r0, kind: other, url: \"{url}\", audience: raw, protocol: {protocol}");
+        let settings = "outlier_detection: { minimum_requests: 20, failure_percent: 50 }";
+        let chain = chain(Google::start().await, &[region], settings).await;
+        let begins = async || {
+            let mut caller = Wire::connect(chain.gateway.address()).await;
+            caller.say(&Wire::head(&chain, "content-length: 0\r\n")).await;
+            assert!(caller.is_closed().await);
+        };
+        let broken = async || chain.figure("remint_answers_broken_off_total", "r0").await;
+        let ejections = async || chain.figure("remint_ejections_total", "").await;
+        begins().await;
+        assert_eq!((broken().await, ejections().await), (1, 0), "{protocol}");
+        // Each counts as an answer and as a failure.
+        for count in 2..=10 {
+            begins().await;
+            assert_eq!(broken().await, count, "{protocol}");
+        }
+        let rate = chain.figure("remint_ejections_total", "cause=\"failure_rate\"").await;
+        assert_eq!((rate, ejections().await), (1, 1), "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_caller_is_nobody_s_failure() {
+    let chain = two("").await;
+    let mut caller = Wire::connect(chain.gateway.address()).await;
+    caller.say(&Wire::head(&chain, "x-echo-stream: 1\r\ntransfer-encoding: chunked\r\n")).await;
+    caller.say("3\r\nabc\r\n").await;
+    assert_eq!(caller.status().await, "HTTP/1.1 200 OK");
+    caller.say("no chunk\r\n").await;
+    assert!(caller.is_closed().await);
+    let is_idle = async || chain.figure("remint_region_in_flight", "").await == 0;
+    eventually("nothing is under way any more", is_idle).await;
+    assert_eq!(chain.figure("remint_answers_broken_off_total", "").await, 0);
 }
 
 #[tokio::test]

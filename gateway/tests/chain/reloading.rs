@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use remint_emulator::{Emulator, Fault};
+use serde_json::json;
+
 use crate::client::get;
+use crate::identity::with_identity;
 use crate::load::Load;
 use crate::raw_region::{Habit, RawRegion};
-use crate::support::{Chain, Google, eventually};
+use crate::support::{Chain, Folder, Google, eventually};
 
 const OFTEN: &str = "reload_interval: 20ms\n";
 
@@ -59,6 +63,56 @@ async fn tokens_keys_connections_and_figures_are_kept_by_what_does_not_change() 
     chain.rewrite(&text, "applied").await;
     assert_eq!(chain.get("/").await.status, 200);
     assert_eq!(region.connections(), 2);
+}
+
+/// Google's services fail, the way to them changes, and nobody notices.
+async fn survives(fault: Fault) {
+    let chain = following(|text| text).await;
+    assert_eq!(chain.get("/").await.status, 200);
+    chain.emulator.faults().set_metadata(Some(fault));
+    chain.emulator.faults().set_keys(Some(fault));
+    // Twice: what the second begins with came to the first in the same way.
+    for time in ["6s", "7s"] {
+        let text = chain.text.replace("connect_timeout: 5s", &format!("connect_timeout: {time}"));
+        chain.rewrite(&text, "applied").await;
+        assert_eq!(get(chain.gateway.admin_address(), "/readyz").await.status, 200);
+        let answer = chain.get("/").await;
+        assert_eq!(answer.status, 200, "{fault:?}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_keys_outlive_another_way_to_where_they_come_from() {
+    let down = Fault::Status(http::StatusCode::SERVICE_UNAVAILABLE);
+    tokio::join!(survives(Fault::Hang), survives(down));
+}
+
+#[tokio::test]
+async fn the_token_of_an_account_outlives_its_key() {
+    let (google, folder) = (Google::start().await, Folder::new());
+    let account = "gateway@demo-project.iam.gserviceaccount.com";
+    let write_key = |emulator: &Emulator| {
+        let key = emulator.new_account_key(account).unwrap();
+        folder.write("key.json", &key.file("https://oauth2.googleapis.com/token"))
+    };
+    let file = write_key(&google.emulator);
+    let identity = json!({ "service_account_key": { "file": file } });
+    let regions = google.regions();
+    let change = |text: String| with_identity(&text, &identity) + OFTEN;
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    chain.emulator.faults().set_token_endpoint(Some(Fault::Hang));
+    write_key(&chain.emulator);
+    eventually("the change is noticed", async || {
+        chain.figure("remint_config_reloads_total", "applied").await > 0
+    })
+    .await;
+    assert_eq!(chain.get("/").await.status, 200);
+    // Another account's token is not this one's.
+    let other = json!({ "impersonate": { "service_account": "other@p", "source": identity } });
+    let text = chain.text.replace(&identity.to_string(), &other.to_string());
+    chain.rewrite(&text, "applied").await;
+    assert_eq!(chain.get("/").await.status, 503);
 }
 
 #[tokio::test]
@@ -148,6 +202,31 @@ async fn a_region_that_is_left_alone_stays_so() {
     chain.rewrite(&chain.text.replace("20s", "21s"), "applied").await;
     assert_eq!(chain.figure("remint_region_ejected", "").await, 1);
     assert_eq!(chain.figure("remint_attempts_total", "unreachable").await, 1);
+}
+
+#[tokio::test]
+async fn a_region_that_probes_have_ejected_comes_back_when_there_are_no_probes_any_more() {
+    let probe = "    probe: { path: /status/500, interval: 10ms, unhealthy_after: 1 }\n";
+    let chain =
+        following(|text| text.replace("    regions:\n", &format!("{probe}    regions:\n"))).await;
+    let is_ejected = async || chain.figure("remint_region_ejected", "r0").await == 1;
+    eventually("probes have ejected it", is_ejected).await;
+    chain.rewrite(&chain.text.replace(probe, ""), "applied").await;
+    eventually("it is back", async || chain.figure("remint_region_ejected", "r0").await == 0).await;
+}
+
+#[tokio::test]
+async fn no_figure_of_now_tells_of_a_service_that_is_gone() {
+    let chain = following(|text| text).await;
+    let tells_of = async |service: &str| {
+        let page = get(chain.gateway.admin_address(), "/metrics").await.text();
+        let label = format!("service=\"{service}\"");
+        let is_gauge = |line: &&str| !line.contains("_total{") && line.contains(&label);
+        page.lines().filter(is_gauge).count()
+    };
+    assert_eq!(tells_of("orders").await, 5);
+    chain.rewrite(&chain.text.replace("name: orders", "name: bills"), "applied").await;
+    assert_eq!((tells_of("orders").await, tells_of("bills").await), (0, 5));
 }
 
 #[tokio::test]

@@ -22,11 +22,14 @@ async fn the_status_tells_all_but_tokens() {
     for (region, at) in regions.iter().zip(chain.emulator.regions()) {
         let is_stopped = at.url().contains("us-central1");
         assert_eq!(region["ejected_until"].is_string(), is_stopped, "{text}");
+        assert_eq!(region["is_ejected"], is_stopped, "{text}");
+        assert!(region["token"]["last_error"].is_null(), "{text}");
         let token = &region["token"];
         assert_eq!(token["audience"], at.url());
         assert_eq!(token["account"], "gateway@demo-project.iam.gserviceaccount.com");
         assert!(token["expires_at"].as_str().unwrap() > token["next_attempt_at"].as_str().unwrap());
     }
+    assert_eq!(status["services"][0]["panic"], false, "half of it is left");
     let keys = &status["key_sets"][0];
     assert_eq!(keys["issuer"], "google");
     assert_eq!(keys["key_ids"].as_array().unwrap().len(), 1, "{text}");

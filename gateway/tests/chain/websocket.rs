@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -10,16 +11,17 @@ use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::ext::Protocol;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, get};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google, HOST, eventually};
 
@@ -86,18 +88,38 @@ fn stream_request(chain: &Chain, path: &str, protocol: &'static str) -> Request<
     request.body(Empty::new()).unwrap()
 }
 
+/// An open socket over a stream of an HTTP/2 connection.
+async fn open_stream(
+    chain: &Chain,
+    sender: &mut SendRequest<Empty<Bytes>>,
+) -> WebSocketStream<TokioIo<Upgraded>> {
+    let request = stream_request(chain, "/socket", "websocket");
+    let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers().get("sec-websocket-accept"), None);
+    let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
+}
+
+#[tokio::test]
+async fn a_connection_with_a_socket_is_not_idle() {
+    let chain = chain_with("limits: { idle_timeout: 2s, write_timeout: 1s }").await;
+    let mut sender = http_2(chain.gateway.address()).await;
+    let mut socket = open_stream(&chain, &mut sender).await;
+    for _ in 0..15 {
+        say(&mut socket, "still there?").await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    assert!(sender.ready().await.is_ok(), "it was told to leave");
+}
+
 #[tokio::test]
 async fn streams_of_an_http_2_connection_become_sockets() {
     let chain = Chain::start().await;
     let mut sender = http_2(chain.gateway.address()).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
-        let request = stream_request(&chain, "/socket", "websocket");
-        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers().get("sec-websocket-accept"), None);
-        let stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
-        sockets.push(WebSocketStream::from_raw_socket(stream, Role::Client, None).await);
+        sockets.push(open_stream(&chain, &mut sender).await);
     }
     for text in ["hello", "again"] {
         for socket in &mut sockets {
@@ -179,6 +201,86 @@ async fn a_region_that_dies_ends_its_sockets() {
         region.stop().await;
     }
     assert!(socket.next().await.is_none_or(|end| end.is_err()));
+}
+
+/// A gateway with these settings.
+async fn chain_with(settings: &str) -> Chain {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let change = |text: String| text.replace("drain_timeout: 20s", settings);
+    let chain = Chain::before(google, &regions, change).await;
+    chain.ready().await;
+    chain
+}
+
+/// Requests under way, for all and for the regions.
+async fn under_way(chain: &Chain) -> (u64, u64) {
+    let all = chain.figure("remint_requests_in_flight", "").await;
+    (all, chain.figure("remint_region_in_flight", "").await)
+}
+
+#[tokio::test]
+async fn a_socket_keeps_its_place_and_its_region_busy_for_as_long_as_it_lasts() {
+    let chain = chain_with("limits: { max_in_flight: 2, max_queued: 0 }").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    let mut sender = http_2(chain.gateway.address()).await;
+    let mut stream = open_stream(&chain, &mut sender).await;
+    say(&mut socket, "hello").await;
+    say(&mut stream, "hello").await;
+    assert_eq!(under_way(&chain).await, (2, 2));
+    let answer = chain.get("/").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("x-remint-reason")),
+        (503, Some("overloaded"))
+    );
+    socket.close(None).await.unwrap();
+    eventually("one is over", async || under_way(&chain).await == (1, 1)).await;
+    assert_eq!(chain.get("/").await.status, 200);
+    say(&mut stream, "still there?").await;
+    drop((stream, sender));
+    eventually("both are over", async || under_way(&chain).await == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_socket_on_which_nothing_is_said_is_closed() {
+    let chain = chain_with("limits: { idle_timeout: 1s }").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    let mut sender = http_2(chain.gateway.address()).await;
+    let mut stream = open_stream(&chain, &mut sender).await;
+    say(&mut socket, "hello").await;
+    say(&mut stream, "hello").await;
+    let (one, other) =
+        tokio::join!(timeout(PATIENCE, socket.next()), timeout(PATIENCE, stream.next()));
+    for end in [one, other] {
+        assert!(end.unwrap().is_none_or(|it| it.is_err()), "nobody said anything");
+    }
+    eventually("their places are free", async || under_way(&chain).await == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_sockets_no_longer_than_it_may() {
+    let chain = chain_with("drain_timeout: 1s").await;
+    let mut socket = open(&chain, request(&chain.token())).await.unwrap();
+    say(&mut socket, "hello").await;
+    assert!(!chain.gateway.drain().await, "it was still open");
+}
+
+#[tokio::test]
+async fn a_socket_is_still_opened_before_a_stop_closes_the_listener() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let chain = Chain::before(google, &regions, |text| text + "drain_delay: 2s\n").await;
+    chain.ready().await;
+    let (front, admin) = (chain.gateway.address(), chain.gateway.admin_address());
+    let request = request(&chain.token());
+    let draining = tokio::spawn(chain.gateway.drain());
+    eventually("it stops", async || get(admin, "/readyz").await.status == 503).await;
+    let stream = TcpStream::connect(front).await.unwrap();
+    let (mut socket, _) = client_async(request, stream).await.unwrap();
+    say(&mut socket, "hello").await;
+    socket.close(None).await.unwrap();
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    assert!(draining.await.unwrap());
 }
 
 #[tokio::test]

@@ -161,6 +161,21 @@ impl KeySchedule {
         *self = Self::resume(self.times, past, false);
     }
 
+    /// A fetch was broken off because this process slept meanwhile, which says
+    /// nothing of the server: the next one is due at once.
+    pub fn interrupted(&mut self, now: UnixTime) {
+        self.in_flight = false;
+        self.past.told_at = now;
+        self.next_at = now;
+    }
+
+    /// The last moment at which the keys at hand may be used, by a clock that
+    /// is not set back.
+    #[must_use]
+    pub fn usable_until(&self) -> Option<UnixTime> {
+        Some(self.past.fetched_at?.plus(self.times.keep_stale.max(self.fresh_for())))
+    }
+
     /// Whether the keys at hand may still be used: while they are fresh, and
     /// through an outage for as long as keys may be stale.
     #[must_use]
@@ -169,7 +184,7 @@ impl KeySchedule {
             None => false,
             // The clock was set back: their age can't be told.
             Some(at) if at > now.plus(CLOCK_JITTER) => !self.last_failed(),
-            Some(at) => now.since(at) <= self.times.keep_stale.max(self.fresh_for()),
+            Some(_) => self.usable_until().is_some_and(|end| now <= end),
         }
     }
 
@@ -252,6 +267,18 @@ mod tests {
         assert_eq!(waits[39], 60);
         assert!(schedule.is_usable(later(24 * 3600)));
         assert!(!schedule.is_usable(later(24 * 3600 + 1)));
+    }
+
+    #[test]
+    fn a_fetch_that_was_interrupted_is_made_again_without_a_back_off() {
+        let mut schedule = fetched();
+        for hour in 1..10 {
+            let (began, ended) = (later(hour * 3600), later(hour * 3600 + 1800));
+            schedule.started(began);
+            schedule.interrupted(ended);
+            assert!(schedule.is_due(ended) && !schedule.last_failed());
+        }
+        assert_eq!(schedule.usable_until(), Some(later(24 * 3600)));
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Requirement {
         self.audiences.shown()
     }
 
+    /// Whether a token can fulfil it while only these issuers have keys.
+    pub(super) fn can_be_fulfilled(&self, has_keys: impl Fn(&str) -> bool) -> bool {
+        self.sources.iter().flat_map(|source| &source.issuers).any(|issuer| has_keys(issuer))
+    }
+
     /// Where the token is looked for.
     pub(super) fn places(&self) -> impl Iterator<Item = &TokenPlace> + Clone {
         self.sources.iter().map(|source| &*source.place)

@@ -87,6 +87,13 @@ impl Rule {
         self.requirements.iter().flat_map(Requirement::places)
     }
 
+    /// Whether it can admit anybody while only these issuers have keys.
+    #[must_use]
+    pub fn can_admit(&self, has_keys: impl Fn(&str) -> bool) -> bool {
+        self.mode == Mode::Report
+            || self.requirements.iter().all(|it| it.can_be_fulfilled(&has_keys))
+    }
+
     pub(super) fn matching(&self) -> &Matching {
         &self.matching
     }

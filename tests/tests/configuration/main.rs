@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod bundled;
 mod cloud_run;
 mod documents;
 mod drift;

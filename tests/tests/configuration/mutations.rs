@@ -124,7 +124,7 @@ fn spoilt_at(document: &Value, place: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn spoilt(kind: Kind) -> Vec<(String, Value)> {
+pub fn spoilt(kind: Kind) -> Vec<(String, Value)> {
     let document = kind.everything();
     // The policy inside of the others is the same.
     let own = places(&document).into_iter().filter(|place| !place.starts_with("/policy/"));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Budget, Condition, World};
+use super::condition::Condition;
+use super::world::World;
 
-impl<B: Budget> World<B> {
+impl World {
     /// Levels in their order.
     fn levels(&self) -> Vec<Vec<usize>> {
         let is_active = |place: &usize| self.regions[*place].weight > 0;

@@ -4,99 +4,28 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::super::{Balancer, Failure, Member, Pick, Places, Probed};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
+
+use super::super::{Balancer, InFlight, Member, Places, Probed};
+use super::condition::{Condition, Outcome, Random};
+use super::parts::{Parts, START, bearer, host, slot};
+use super::retries::Retries;
 use crate::config::{Outlier, Probe};
+use crate::headers::{Address, TokenHeader, address};
+use crate::retry::Case;
+use crate::service::Service;
 
 /// A request that tries an ejected region keeps others away for so long.
 const TRY_MS: u64 = 10_000;
 const BASE_EJECTION_MS: u64 = 10_000;
-/// Who gets no answer for so long gives up.
-const TIMEOUT_MS: u64 = 5_000;
 const PROBE_EVERY_MS: u64 = 5_000;
-
-/// Numbers by chance, the same for the same seed: `SplitMix64`.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        super::super::Draw(self.0).other().0 % bound
-    }
-
-    /// The place of one of so many things.
-    pub(super) fn place(&mut self, count: usize) -> usize {
-        let count = u64::try_from(count).unwrap();
-        usize::try_from(self.below(count)).unwrap()
-    }
-
-    fn one_of<T: Copy>(&mut self, things: &[T]) -> T {
-        things[self.place(things.len())]
-    }
-
-    pub(super) fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn unit(&mut self) -> f64 {
-        f64::from(u32::try_from(self.below(1 << 32)).unwrap()) / f64::from(u32::MAX)
-    }
-}
-
-/// How a region is doing, truly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Condition {
-    Well,
-    Slow,
-    Dead,
-    Hanging,
-    Resetting,
-    /// Google's front end answers 503.
-    Unserved,
-    /// The application answers 500, which is its own affair.
-    Erring,
-}
-
-impl Condition {
-    const ALL: [Self; 7] = [
-        Self::Well,
-        Self::Slow,
-        Self::Dead,
-        Self::Hanging,
-        Self::Resetting,
-        Self::Unserved,
-        Self::Erring,
-    ];
-
-    pub(super) fn any(random: &mut Random) -> Self {
-        random.one_of(&Self::ALL)
-    }
-
-    /// What comes of a request, and after how many milliseconds.
-    fn outcome(self, random: &mut Random) -> (u64, Result<(), Failure>) {
-        match self {
-            Self::Well | Self::Erring => (10 + random.below(40), Ok(())),
-            Self::Slow => (1_000 + random.below(3_000), Ok(())),
-            Self::Dead => (1, Err(Failure::Unreachable)),
-            Self::Hanging => (TIMEOUT_MS, Err(Failure::TimedOut)),
-            Self::Resetting => (10, Err(Failure::Lost)),
-            Self::Unserved => (10, Err(Failure::FrontEnd)),
-        }
-    }
-}
-
-/// How many attempts there may be beyond the first ones.
-pub(super) trait Budget {
-    fn request(&mut self);
-    fn may_retry(&mut self) -> bool;
-}
 
 /// A region, and what this model knows of it without asking the balancer.
 pub(super) struct Region {
     pub(super) condition: Condition,
     pub(super) weight: u32,
     pub(super) priority: u32,
-    audience: String,
-    token: Option<String>,
     ejection: Option<Ejection>,
     /// How many attempts it got.
     pub(super) attempts: usize,
@@ -112,20 +41,27 @@ struct Request {
     tried: Places,
     /// When its attempt began.
     began: Instant,
+    made: usize,
+    is_harmless: bool,
+    is_held: bool,
+    /// As they were sent the last time.
+    headers: HeaderMap,
 }
 
 enum Event {
-    End { request: Request, pick: Pick, outcome: Result<(), Failure> },
+    End { request: Request, place: usize, in_flight: InFlight, outcome: Outcome },
     Probe(usize),
 }
 
-pub(super) struct World<B> {
+pub(super) struct World {
     pub(super) random: Random,
-    pub(super) balancer: Balancer,
+    pub(super) service: Service,
     pub(super) regions: Vec<Region>,
-    pub(super) budget: B,
-    pub(super) requests: u64,
-    pub(super) retries: u64,
+    pub(super) retries: Retries,
+    /// The tokens of all regions, by their places.
+    bearers: Vec<HeaderValue>,
+    /// The most attempts of a request.
+    attempts: usize,
     /// The region in which the gateway runs, if it is one of them.
     pub(super) local: Option<usize>,
     probe: Option<Probe>,
@@ -135,8 +71,8 @@ pub(super) struct World<B> {
     count: u64,
 }
 
-impl<B: Budget> World<B> {
-    pub(super) fn new(seed: u64, is_probed: bool, budget: B) -> Self {
+impl World {
+    pub(super) fn new(parts: &Parts, seed: u64, is_probed: bool) -> Self {
         let mut random = Random(seed);
         let settings = Outlier {
             base_ejection_time: Duration::from_millis(BASE_EJECTION_MS),
@@ -146,12 +82,10 @@ impl<B: Budget> World<B> {
         };
         let epoch = Instant::now();
         let count = 1 + random.below(8);
-        let mut region = |place| Region {
+        let mut region = |_| Region {
             condition: Condition::Well,
             weight: random.one_of(&[0, 1, 1, 1, 2, 5]),
             priority: random.one_of(&[0, 0, 1, 2]),
-            audience: format!("https://r{place}.example"),
-            token: Some(format!("https://r{place}.example")),
             ejection: None,
             attempts: 0,
         };
@@ -163,6 +97,17 @@ impl<B: Budget> World<B> {
         let balancer = Balancer::new(members, settings, seed);
         let local = random.place(12);
         let is_known = balancer.set_local(&format!("r{local}"));
+        let headers = [
+            TokenHeader::XServerlessAuthorization,
+            TokenHeader::Authorization,
+            TokenHeader::ProxyAuthorization,
+        ];
+        let token_headers: Vec<_> = regions.iter().map(|_| random.one_of(&headers)).collect();
+        let per_second = u32::try_from(random.below(3)).unwrap();
+        let retries = Retries::new(random.one_of(&[0, 1, 2, 4, 8]), per_second);
+        let service = parts.service(balancer, &token_headers, (retries.settings(), epoch));
+        let bearers = (0..regions.len()).map(|it| HeaderValue::try_from(bearer(it)).unwrap());
+        let bearers = bearers.collect();
         let probe = is_probed.then(|| Probe {
             path: "/".into(),
             interval: Duration::from_millis(PROBE_EVERY_MS),
@@ -171,18 +116,18 @@ impl<B: Budget> World<B> {
             unhealthy_after: 2,
         });
         let mut world = Self {
-            random,
-            balancer,
+            service,
             regions,
-            budget,
-            requests: 0,
-            retries: 0,
+            bearers,
+            attempts: 1 + random.place(4),
+            retries,
             local: is_known.then_some(local),
             probe,
             epoch,
             now: 0,
             events: BTreeMap::new(),
             count: 0,
+            random,
         };
         if world.probe.is_some() {
             (0..world.regions.len())
@@ -207,7 +152,10 @@ impl<B: Budget> World<B> {
             let ((at, _), event) = entry.remove_entry();
             self.now = at;
             match event {
-                Event::End { request, pick, outcome } => self.end(request, pick, outcome),
+                Event::End { request, place, in_flight, outcome } => {
+                    drop(in_flight);
+                    self.end(request, place, &outcome);
+                }
                 Event::Probe(place) => self.probe(place),
             }
         }
@@ -215,51 +163,67 @@ impl<B: Budget> World<B> {
     }
 
     pub(super) fn with_token(&self) -> Places {
-        let with = self.regions.iter().enumerate().filter(|(_, it)| it.token.is_some());
-        with.map(|(place, _)| place).collect()
+        self.service.with_token(START)
     }
 
     pub(super) fn set_token(&mut self, place: usize, is_there: bool) {
-        let region = &mut self.regions[place];
-        region.token = is_there.then(|| region.audience.clone());
+        self.service.regions[place].token = slot(place, is_there);
+    }
+
+    /// The moment, for the budget and for who checks it.
+    fn moment(&self) -> (Instant, u64) {
+        (self.instant(), self.now / 1_000)
     }
 
     /// A request comes.
     pub(super) fn request(&mut self) {
-        self.requests += 1;
-        self.budget.request();
-        self.attempt(Request { tried: Places::default(), began: self.instant() });
+        self.retries.request(&self.service.budget, self.moment());
+        let (is_harmless, is_held) = (self.random.one_in(2), !self.random.one_in(8));
+        let (tried, headers) = (Places::default(), HeaderMap::new());
+        let began = self.instant();
+        self.attempt(Request { tried, began, made: 0, is_harmless, is_held, headers });
     }
 
-    fn attempt(&mut self, mut request: Request) -> bool {
-        let (with_token, now) = (self.with_token(), self.instant());
-        let Some(pick) = self.balancer.pick(with_token, request.tried, now) else {
+    fn attempt(&mut self, mut request: Request) {
+        let (with_token, panics) = (self.with_token(), self.service.counters.panics.get());
+        let choice = self.service.choose_at(request.tried, START, self.instant());
+        let Some(choice) = choice else {
             let could = with_token.without(request.tried);
             let well = |place: usize| self.regions[place].ejection.is_none();
             assert!(!could.iter().any(well), "a region that is well was not chosen");
-            return false;
+            return;
         };
-        self.check(&request, &pick);
-        request.tried.add(pick.place);
-        request.began = now;
-        let region = &mut self.regions[pick.place];
+        let to = Address {
+            host: Some(&choice.region.host),
+            token_header: choice.region.token_header,
+            token: choice.token.header(),
+            assertion: None,
+        };
+        address(&mut request.headers, &self.service.token_headers, to);
+        let (place, in_flight) = (choice.place, choice.in_flight);
+        let panics = self.service.counters.panics.get() > panics;
+        self.check(&request, place, panics);
+        request.tried.add(place);
+        request.made += 1;
+        request.began = self.instant();
+        let region = &mut self.regions[place];
         region.attempts += 1;
         let (time, outcome) = region.condition.outcome(&mut self.random);
-        self.after(time, Event::End { request, pick, outcome });
-        true
+        self.after(time, Event::End { request, place, in_flight, outcome });
     }
 
     /// What must hold for each attempt.
-    fn check(&mut self, request: &Request, pick: &Pick) {
-        assert!(!request.tried.contains(pick.place), "tried twice");
+    fn check(&mut self, request: &Request, place: usize, panics: bool) {
+        assert!(!request.tried.contains(place), "tried twice");
+        let tokens: Vec<_> = request.headers.iter().filter(|(name, _)| *name != HOST).collect();
+        let own = self.service.regions[place].token_header.name();
+        assert_eq!(tokens, [(&own, &self.bearers[place])], "another region's audience");
+        assert_eq!(request.headers[HOST], host(place));
         let now = self.now;
-        let region = &mut self.regions[pick.place];
-        let token = region.token.as_ref().expect("chosen without a token");
-        assert_eq!(*token, region.audience, "another region's audience");
-        if pick.panics {
+        if panics {
             return;
         }
-        if let Some(ejection) = &mut region.ejection {
+        if let Some(ejection) = &mut self.regions[place].ejection {
             assert!(!ejection.by_probes, "only probes bring it back");
             assert!(now >= ejection.since + BASE_EJECTION_MS, "chosen while it is ejected");
             let before = ejection.tried_at.replace(now);
@@ -267,22 +231,34 @@ impl<B: Budget> World<B> {
         }
     }
 
-    fn end(&mut self, request: Request, pick: Pick, outcome: Result<(), Failure>) {
-        let (place, now) = (pick.place, self.instant());
-        drop(pick);
-        let Err(failure) = outcome else {
-            if self.balancer.answered(place, request.began, now) {
+    fn end(&mut self, request: Request, place: usize, outcome: &Outcome) {
+        let (now, unit) = (self.instant(), self.random.unit());
+        let balancer = &self.service.balancer;
+        match outcome.failure {
+            None if balancer.answered(place, request.began, now) => {
                 assert!(self.regions[place].ejection.take().is_some(), "it was never away");
             }
-            return;
-        };
-        let unit = self.random.unit();
-        if self.balancer.failed(place, failure, request.began, now, unit).is_some() {
-            let ejection = Ejection { since: self.now, by_probes: false, tried_at: None };
-            self.regions[place].ejection = Some(ejection);
+            None => {}
+            Some(failure)
+                if balancer.failed(place, failure, request.began, now, unit).is_some() =>
+            {
+                let ejection = Ejection { since: self.now, by_probes: false, tried_at: None };
+                self.regions[place].ejection = Some(ejection);
+            }
+            Some(_) => {}
         }
-        if self.budget.may_retry() && self.attempt(request) {
-            self.retries += 1;
+        let Some(cause) = outcome.cause else { return };
+        let case = Case {
+            cause,
+            is_harmless: request.is_harmless,
+            is_held: request.is_held,
+            made: request.made,
+            attempts: self.attempts,
+            has_place: request.made < self.regions.len(),
+        };
+        let moment = self.moment();
+        if self.retries.may_retry(case, &self.service.budget, moment) {
+            self.attempt(request);
         }
     }
 
@@ -290,7 +266,7 @@ impl<B: Budget> World<B> {
         let Some(settings) = self.probe.clone() else { return };
         let condition = self.regions[place].condition;
         let is_well = matches!(condition, Condition::Well);
-        match self.balancer.probed(place, is_well, &settings, self.instant()) {
+        match self.service.balancer.probed(place, is_well, &settings, self.instant()) {
             Probed::Same => {}
             Probed::Back => self.regions[place].ejection = None,
             Probed::Ejected => {

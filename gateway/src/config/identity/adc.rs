@@ -2,6 +2,7 @@
 //! (AIP-4110): a file that the environment names, the file that gcloud writes,
 //! the metadata server.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::files::{Credential, Overrides};
@@ -11,6 +12,7 @@ use crate::config::{Environment, HostPort};
 /// Where the metadata server is on every machine of Google's.
 const METADATA_HOST: &str = "metadata.google.internal";
 const VARIABLE: &str = "$GOOGLE_APPLICATION_CREDENTIALS";
+const OF_GCLOUD: &str = "application_default_credentials.json";
 
 /// What was found.
 pub(super) enum Found {
@@ -26,18 +28,38 @@ pub(super) fn find(
     overrides: &Overrides,
 ) -> Result<Found, String> {
     let read = |file: &Path| {
-        let file = files.path(file);
-        let credential = Credential::load(&file, overrides)?;
+        let file = files.elsewhere(file);
+        let credential = Credential::load(&file, overrides, files)?;
         Ok(Found::File(file, Box::new(credential)))
     };
     if let Some(file) = &environment.credentials_file {
         // A file that was asked for and is not there is a mistake.
         return read(file).map_err(|problem: String| format!("{VARIABLE}: {problem}"));
     }
-    match environment.gcloud_file().filter(|file| file.exists()) {
+    match gcloud_file(environment, files)? {
         Some(file) => read(&file),
         None => metadata_host(environment).map(Found::Metadata),
     }
+}
+
+/// What `gcloud auth application-default login` has written, if it has.
+fn gcloud_file(environment: &Environment, files: &Files) -> Result<Option<PathBuf>, String> {
+    let of_home = || Some(environment.home.as_ref()?.join(".config/gcloud"));
+    let Some(folder) = environment.gcloud_folder.clone().or_else(of_home) else {
+        return Ok(None);
+    };
+    let file = files.elsewhere(&folder.join(OF_GCLOUD));
+    let error = match file.try_exists() {
+        Ok(is_there) => return Ok(is_there.then_some(file)),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => format!("{} can't be looked for: {error}", file.display()),
+    };
+    if environment.gcloud_folder.is_some() {
+        return Err(format!("$CLOUDSDK_CONFIG: {error}"));
+    }
+    // In a container the home may well be somebody else's.
+    files.warn(format!("{error}; credentials are looked for elsewhere"));
+    Ok(None)
 }
 
 /// `$GCE_METADATA_HOST`, or where Google has it.
@@ -48,13 +70,4 @@ pub(super) fn metadata_host(environment: &Environment) -> Result<HostPort, Strin
 
 pub(super) fn parse_host(text: &str) -> Result<HostPort, String> {
     HostPort::parse(text, Some(80)).ok_or_else(|| format!("{text:?} is no host"))
-}
-
-impl Environment {
-    /// Where `gcloud auth application-default login` writes to.
-    fn gcloud_file(&self) -> Option<PathBuf> {
-        let of_home = || Some(self.home.as_ref()?.join(".config/gcloud"));
-        let folder = self.gcloud_folder.clone().or_else(of_home)?;
-        Some(folder.join("application_default_credentials.json"))
-    }
 }

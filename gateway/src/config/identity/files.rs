@@ -4,8 +4,6 @@
 //! and that may be a secret. Members that are not needed here are left alone,
 //! because Google adds some from time to time.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderName, HeaderValue};
@@ -15,10 +13,12 @@ use super::{
     AccessSource, AuthorizedUser, ExternalAccount, Identity, Impersonation, Secret,
     ServiceAccountKey, SigningKey, SubjectPlace,
 };
+use crate::config::files::Files;
 use crate::config::{Endpoint, Origin};
+use crate::limited_file;
 
 /// Google's are about 2 kB.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 /// Before the account in the URL of an impersonation.
 const ACCOUNTS: &str = "/v1/projects/-/serviceAccounts/";
@@ -45,24 +45,26 @@ pub(super) enum Credential {
 #[derive(Debug)]
 pub(super) struct Target {
     account: String,
-    endpoint: Origin,
+    pub(super) endpoint: Origin,
 }
 
 impl Credential {
     /// Reads a file.
-    pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Self, String> {
+    pub(super) fn load(file: &Path, overrides: &Overrides, files: &Files) -> Result<Self, String> {
         let shown = file.display();
-        let mut bytes = Vec::new();
-        File::open(file)
-            .and_then(|open| open.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut bytes))
+        let bytes = limited_file::read(file, MAX_BYTES)
             .map_err(|error| format!("{shown} can't be read: {error}"))?;
-        if u64::try_from(bytes.len()).is_ok_and(|size| size > MAX_BYTES) {
-            return Err(format!("{shown} can't be read: more than {MAX_BYTES} bytes"));
-        }
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|error| format!("{shown} can't be read as JSON: {error}"))?;
         let read = Members::of(&value).and_then(|members| Self::read(members, overrides));
-        read.map_err(|problem| format!("{shown} can't be read: {problem}"))
+        let credential = read.map_err(|problem| format!("{shown} can't be read: {problem}"))?;
+        for stranger in credential.strangers(overrides) {
+            files.warn(format!(
+                "{shown} has credentials sent to {stranger}, which is not Google's: if that is \
+                 meant, name it in the configuration, as \"token_url\" or \"endpoint\""
+            ));
+        }
+        Ok(credential)
     }
 
     fn read(members: Members<'_>, overrides: &Overrides) -> Result<Self, String> {

@@ -8,6 +8,11 @@ const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
 const ID_TOKEN_CREATOR: &str = "roles/iam.serviceAccountOpenIdTokenCreator";
 const WORKLOAD_USER: &str = "roles/iam.workloadIdentityUser";
 
+/// Stands for the account that the metadata server has tokens of.
+pub(crate) const ACCOUNT_OF_THIS_MACHINE: &str = "ACCOUNT_OF_THIS_MACHINE";
+/// Stands for the person whose credentials gcloud keeps.
+pub(crate) const YOUR_ADDRESS: &str = "YOUR_ADDRESS";
+
 /// A role that somebody must have on a service account. Shown as the command
 /// that grants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Grant {
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { account, member, role } = self;
+        // A pool's name comes from a file: nothing of it may reach the shell.
+        let member = member.replace('\'', r"'\''");
         write!(
             f,
             "gcloud iam service-accounts add-iam-policy-binding {account} \
@@ -42,6 +49,19 @@ impl Impersonation {
     #[must_use]
     pub fn access_token_grants(&self) -> Vec<Grant> {
         self.grants(TOKEN_CREATOR)
+    }
+
+    /// All that its ID tokens take: what the accounts take that it begins
+    /// with, then what it takes itself.
+    #[must_use]
+    pub fn all_grants(&self) -> Vec<Grant> {
+        let mut source = &self.source;
+        let mut all = self.id_token_grants();
+        while let AccessSource::Impersonated(inner) = source {
+            all.splice(0..0, inner.access_token_grants());
+            source = &inner.source;
+        }
+        all
     }
 
     /// Each account of a chain needs the Token Creator's role on the next one
@@ -66,9 +86,9 @@ impl AccessSource {
     /// knows.
     fn member(&self) -> String {
         match self {
-            Self::Metadata { .. } => "serviceAccount:ACCOUNT_OF_THIS_MACHINE".to_owned(),
+            Self::Metadata { .. } => format!("serviceAccount:{ACCOUNT_OF_THIS_MACHINE}"),
             Self::Key(key) => format!("serviceAccount:{}", key.email),
-            Self::User(_) => "user:YOUR_ADDRESS".to_owned(),
+            Self::User(_) => format!("user:{YOUR_ADDRESS}"),
             Self::Impersonated(inner) => format!("serviceAccount:{}", inner.account),
             Self::External(external) => {
                 let pool = external.audience.split("/providers/").next().unwrap_or_default();

@@ -14,6 +14,7 @@ mod files;
 mod grants;
 mod key;
 mod settings;
+mod strangers;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 
 pub use grants::Grant;
+pub(crate) use grants::{ACCOUNT_OF_THIS_MACHINE, YOUR_ADDRESS};
 pub use key::SigningKey;
 pub(super) use settings::Identities;
 
@@ -38,6 +40,43 @@ pub enum Identity {
     Key(ServiceAccountKey),
     /// IAM Credentials.
     Impersonated(Impersonation),
+}
+
+impl Identity {
+    /// Whether both make tokens of the same account, in whatever way: tokens
+    /// of the one are as good as tokens of the other.
+    pub(crate) fn is_same_account(&self, other: &Self) -> bool {
+        match (self.account(), other.account()) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self == other,
+            _ => false,
+        }
+    }
+
+    /// The metadata server that its tokens come from, or what they are had for.
+    fn metadata_host(&self) -> Option<&HostPort> {
+        let mut source = match self {
+            Self::Metadata { host } => return Some(host),
+            Self::Key(_) => return None,
+            Self::Impersonated(target) => &target.source,
+        };
+        while let AccessSource::Impersonated(inner) = source {
+            source = &inner.source;
+        }
+        match source {
+            AccessSource::Metadata { host } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// The account, where the configuration names it.
+    fn account(&self) -> Option<&str> {
+        match self {
+            Self::Metadata { .. } => None,
+            Self::Key(key) => Some(&key.email),
+            Self::Impersonated(target) => Some(&target.account),
+        }
+    }
 }
 
 /// A source of access tokens, which IAM Credentials are asked with.

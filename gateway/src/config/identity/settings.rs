@@ -55,11 +55,13 @@ impl<'a> Identities<'a> {
         self.found.get_or_init(find).clone()
     }
 
-    /// The metadata server of the machine: the one that mints, if one does.
+    /// The metadata server of the machine: the one that tokens come from, if
+    /// they come from one.
     pub(in crate::config) fn metadata_host(&self) -> Result<HostPort, String> {
-        match &self.general {
-            Some(Some(Identity::Metadata { host })) => Ok(host.clone()),
-            _ => metadata_host(self.environment),
+        let general = self.general.iter().flatten().next();
+        match general.and_then(Identity::metadata_host) {
+            Some(host) => Ok(host.clone()),
+            None => metadata_host(self.environment),
         }
     }
 
@@ -161,7 +163,7 @@ impl<'a> Identities<'a> {
         let name = object.need("file");
         object.finish();
         let (name, overrides) = (name?, overrides?);
-        name.parsed(|name| Credential::load(&self.files.path(name), &overrides))
+        name.parsed(|name| Credential::load(&self.files.path(name), &overrides, self.files))
     }
 
     fn default<T>(

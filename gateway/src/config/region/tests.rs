@@ -56,7 +56,8 @@ fn what_does_not_go_with_a_kind_is_a_mistake() {
     for (members, expected) in [
         ("kind: other, url: https://x.example", "\"audience\" is missing"),
         ("kind: iap, url: https://x.example", "OAuth client ID is needed"),
-        ("kind: iap, url: https://x.example, client_id: a, audience: b", "client ID is needed"),
+        ("kind: iap, url: https://x.example, client_id: a, audience: b", "say the same: leave one"),
+        ("kind: iap, url: https://x.example", "client ID is needed"),
         ("url: https://x.example, client_id: a", "\"client_id\" is for the kind iap"),
         ("url: https://x.example, iap_header: authorization", "not for cloud_run"),
         ("kind: gke, url: https://x.example", "cloud_run, cloud_function, iap, other"),

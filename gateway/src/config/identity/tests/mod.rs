@@ -39,17 +39,36 @@ impl Folder {
 
     /// The identity of a service in a document with these members.
     fn read(&self, document: &Value, environment: &Environment) -> Result<Identity, Vec<String>> {
+        self.read_with(document, environment, &Files::new(&self.0))
+    }
+
+    fn read_with(
+        &self,
+        document: &Value,
+        environment: &Environment,
+        files: &Files,
+    ) -> Result<Identity, Vec<String>> {
         let node: Node = serde_json::from_value(document.clone()).unwrap();
         let problems = Problems::default();
         let root = Reader::root(&node, &problems);
         let mut object = root.object().unwrap();
-        let files = Files::new(&self.0);
-        let identities = Identities::read(&mut object, &files, environment);
+        let identities = Identities::read(&mut object, files, environment);
         let mut service =
             object.get("service").map_or_else(|| root.object(), |it| it.object()).unwrap();
         let identity = identities.of_service(&mut service);
         drop((service, object));
         problems.finish(identity).map_err(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    /// What the files that this environment leads to are, and what is odd.
+    fn found(
+        &self,
+        environment: &Environment,
+    ) -> (Result<Identity, Vec<String>>, Vec<PathBuf>, Vec<String>) {
+        let files = Files::new(&self.0.join("elsewhere"));
+        let read = self.read_with(&json!({ "service": {} }), environment, &files);
+        let (named, warnings) = files.into_parts();
+        (read, named, warnings)
     }
 
     fn identity(&self, identity: Value) -> Result<Identity, Vec<String>> {
@@ -215,6 +234,84 @@ fn a_service_may_have_an_identity_of_its_own() {
     assert_eq!(read(json!({ "service": { "identity": metadata("own") } })).unwrap(), host("own"));
     let problems = read(json!({ "service": {} })).unwrap_err();
     assert!(problems[0].contains("no \"identity\""), "{problems:?}");
+}
+
+/// The path of a file from the working directory.
+fn relative(file: &Path) -> PathBuf {
+    let ups = std::env::current_dir().unwrap().components().count() - 1;
+    PathBuf::from("../".repeat(ups)).join(file.strip_prefix("/").unwrap())
+}
+
+#[test]
+fn paths_of_the_environment_count_from_the_working_directory_and_are_watched() {
+    let folder = Folder::new();
+    let file = relative(&folder.write("key.json", key_file()));
+    let (found, named, _) = folder
+        .found(&Environment { credentials_file: Some(file.clone()), ..Environment::default() });
+    assert!(matches!(found, Ok(Identity::Key(_))), "{found:?}");
+    assert_eq!(named, [file]);
+    folder.write("application_default_credentials.json", key_file());
+    let gcloud_folder = Some(relative(&folder.0));
+    let (found, named, _) = folder.found(&Environment { gcloud_folder, ..Environment::default() });
+    assert!(matches!(found, Ok(Identity::Key(_))), "{found:?}");
+    assert_eq!(named, [relative(&folder.0).join("application_default_credentials.json")]);
+    // One that is not there yet may come.
+    let empty = Folder::new();
+    let (found, named, warnings) = empty.found(&empty.environment());
+    assert!(matches!(found, Ok(Identity::Metadata { .. })), "{found:?}");
+    assert_eq!((named.len(), warnings.len()), (1, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_gclouds_that_cant_be_looked_for_is_not_taken_for_absent() {
+    let folder = Folder::new();
+    let of_gcloud = folder.0.join(".config/gcloud/application_default_credentials.json");
+    std::os::unix::fs::symlink(&of_gcloud, &of_gcloud).unwrap();
+    let (found, _, warnings) = folder.found(&folder.environment());
+    assert!(matches!(found, Ok(Identity::Metadata { .. })), "{found:?}");
+    assert!(warnings[0].contains("can't be looked for"), "{warnings:?}");
+    let gcloud_folder = of_gcloud.parent().map(Path::to_owned);
+    let (found, ..) = folder.found(&Environment { gcloud_folder, ..Environment::default() });
+    let problems = found.unwrap_err();
+    assert!(problems[0].contains("$CLOUDSDK_CONFIG: "), "{problems:?}");
+    // Where the home is no folder, nothing is in it.
+    let home = Some(folder.write("file", String::new()));
+    let (found, _, warnings) = folder.found(&Environment { home, ..Environment::default() });
+    assert!(found.is_ok() && warnings.is_empty(), "{found:?} {warnings:?}");
+}
+
+#[test]
+fn servers_that_are_not_googles_are_mentioned_unless_the_configuration_names_them() {
+    let folder = Folder::new();
+    let of = |text: String, settings: Value| {
+        folder.write("credentials.json", text);
+        let files = Files::new(&folder.0);
+        let document = json!({ "service": {}, "identity": settings });
+        folder.read_with(&document, &Environment::default(), &files).unwrap();
+        files.into_parts().1
+    };
+    let key = json!({ "service_account_key": { "file": "credentials.json" } });
+    let file = json!({ "external_account": { "file": "credentials.json" } });
+    assert_eq!(of(key_file(), key.clone()), Vec::<String>::new());
+    assert_eq!(of(external(|_| {}), file.clone()), Vec::<String>::new());
+    let elsewhere = KEY.file("https://oauth2.googleapis.com.evil.example/token");
+    let warnings = of(elsewhere.clone(), key);
+    assert!(warnings[0].contains("https://oauth2.googleapis.com.evil.example"), "{warnings:?}");
+    let named = json!({ "service_account_key": {
+        "file": "credentials.json", "token_url": "https://mine.example/token",
+    }});
+    assert_eq!(of(elsewhere, named), Vec::<String>::new());
+    let both = external(|file| {
+        file["token_url"] = json!("https://evilgoogleapis.com/v1/token");
+        let url =
+            format!("https://i.example/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken");
+        file["service_account_impersonation_url"] = json!(url);
+    });
+    let warnings = of(both, file);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("https://evilgoogleapis.com"), "{warnings:?}");
+    assert!(warnings[1].contains("https://i.example"), "{warnings:?}");
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Figures as those have them who count: looked up once.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::balance::Cause;
+use crate::retry;
+
+/// How the requests of one rule end.
+pub(crate) struct RequestCounters {
+    pub(super) by_class: [Counter; 5],
+    pub(crate) refused: Counter,
+    pub(crate) no_token: Counter,
+    pub(crate) no_region: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) caller_gone: Counter,
+    pub(crate) timed_out: Counter,
+    pub(crate) overloaded: Counter,
+    pub(crate) too_large: Counter,
+    pub(crate) too_slow: Counter,
+}
+
+impl RequestCounters {
+    /// Counts an answer of a region.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        let class = usize::from(status.as_u16()).div_euclid(100).saturating_sub(1);
+        if let Some(counter) = self.by_class.get(class) {
+            counter.inc();
+        }
+    }
+}
+
+/// How the attempts at one region end.
+pub(crate) struct RegionCounters {
+    pub(crate) answered: Counter,
+    pub(crate) unreachable: Counter,
+    /// Requests that it sent back over a connection that is there.
+    pub(crate) refused_stream: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) timed_out: Counter,
+    /// Refusals of its front end: 401 and 403.
+    pub(crate) refused: [Counter; 2],
+    /// Answers of Google's front end that it could not serve.
+    pub(crate) unserved: Counter,
+    /// Answers that it began and did not end.
+    pub(crate) broken_off: Counter,
+    pub(crate) ejected: Gauge,
+    pub(crate) in_flight: Gauge,
+    pub(super) ejections: [(Cause, Counter); Cause::ALL.len()],
+}
+
+impl RegionCounters {
+    /// Counts an ejection.
+    pub(crate) fn ejected_for(&self, cause: Cause) {
+        if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
+            counter.inc();
+        }
+    }
+}
+
+/// What concerns a service as a whole.
+pub(crate) struct ServiceCounters {
+    /// Attempts for which ejections were ignored.
+    pub(crate) panics: Counter,
+    /// Whether they are now.
+    pub(crate) panic: Gauge,
+}
+
+/// What becomes of requests whose first attempt came to nothing.
+pub(crate) struct RetryCounters {
+    pub(super) by_cause: [Counter; retry::Cause::ALL.len()],
+    pub(crate) over_budget: Counter,
+    pub(crate) not_held: Counter,
+    pub(crate) answered: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl RetryCounters {
+    /// Counts an attempt that is made because of this.
+    pub(crate) fn again(&self, cause: retry::Cause) {
+        if let Some(counter) = self.by_cause.get(cause.place()) {
+            counter.inc();
+        }
+    }
+}
