@@ -12,6 +12,7 @@ use crate::assertion::KEYS_PATH;
 use crate::balance::Member;
 use crate::instance::Instance;
 use crate::status::status;
+use crate::upstream::asks_for_tunnel;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -27,7 +28,8 @@ pub(crate) fn answer<B>(
     if !is_own_host(bound, request) {
         return to_stranger(instance, request);
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_read || asks_for_tunnel(request) {
         return text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".into());
     }
     match request.uri().path() {

@@ -2,6 +2,7 @@
 //! answer, as often and as long as it may be.
 
 mod answer;
+mod next;
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,7 +21,7 @@ use crate::headers;
 use crate::ongoing::Ongoing;
 use crate::proxy::{Proxy, Route};
 use crate::request::{answered, shown};
-use crate::retry::{Case, Cause, Verdict, decide, read_grpc_timeout, write_grpc_timeout};
+use crate::retry::{Cause, read_grpc_timeout, write_grpc_timeout};
 use crate::service::{Choice, Service, Tried};
 use crate::upstream::{
     CallerState, LostError, RequestBody, ResponseBody, SendError, SpareBody, Upload,
@@ -46,8 +47,6 @@ pub(crate) struct Attempts<'a> {
     spare: Option<Spare>,
     made: usize,
     tried: Tried,
-    /// How many regions that are.
-    regions: usize,
     is_renewed: bool,
 }
 
@@ -58,20 +57,35 @@ struct Spare {
 }
 
 /// How an attempt ended.
-enum Ended {
+enum Ended<'a> {
     /// With this, for the caller.
     Finally(Answered),
-    /// It may be made again; `unsent` if the request came back. If there is
-    /// no region after all, the caller gets what is in `otherwise`.
-    Again { cause: Cause, unsent: Option<Box<Request<RequestBody>>>, otherwise: Answered },
+    /// It came to nothing. If the request can't be sent again, the caller gets
+    /// what is in `otherwise`.
+    Failed(Failed),
+    /// The region took its time, and this can be done instead.
+    GivenUp(Box<Next<'a>>),
+}
+
+/// An attempt that came to nothing; `unsent` if the request came back.
+struct Failed {
+    cause: Cause,
+    unsent: Option<Box<Request<RequestBody>>>,
+    otherwise: Answered,
+}
+
+/// The next attempt: what is sent, and where to.
+struct Next<'a> {
+    request: Request<RequestBody>,
+    choice: Choice<'a>,
 }
 
 /// Why an attempt was given up.
-enum GivenUp {
+enum GivenUp<'a> {
     /// All of the request's time is over.
     AtDeadline,
-    /// The attempt's time is over, and another one may be made.
-    ForAnother,
+    /// The attempt's time is over, and there is another one.
+    For(Box<Next<'a>>),
 }
 
 impl<'a> Attempts<'a> {
@@ -99,7 +113,6 @@ impl<'a> Attempts<'a> {
             spare: None,
             made: 0,
             tried: Tried::default(),
-            regions: 0,
             is_renewed: false,
         })
     }
@@ -113,21 +126,23 @@ impl<'a> Attempts<'a> {
         let chosen = timeout_at(self.deadline, choosing).await;
         let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
         self.enter(&choice);
-        let (mut result, upload) = loop {
-            let upload = request.body().upload();
-            let (cause, unsent, otherwise) = match self.attempt(&choice, request).await {
-                Ended::Finally(result) => break (result, upload),
-                Ended::Again { cause, unsent, otherwise } => (cause, unsent, otherwise),
+        let (mut result, upload, began) = loop {
+            let (upload, began) = (request.body().upload(), Instant::now());
+            let (cause, next) = match self.attempt(&choice, began, request).await {
+                Ended::Finally(result) => break (result, upload, began),
+                Ended::GivenUp(next) => (Cause::TimedOut, *next),
+                Ended::Failed(failed) => {
+                    let cause = failed.cause;
+                    match self.after(&choice, failed).await {
+                        Ok(next) => (cause, next),
+                        Err(result) => break (result, upload, began),
+                    }
+                }
             };
-            let Some(next) = self.next(&choice, cause).await else {
-                break (otherwise, upload);
-            };
-            // This ends the attempt before, so there must be somewhere to go.
-            let again = unsent.map_or_else(|| self.again(), |unsent| Some(*unsent));
-            let Some(again) = again else { break (otherwise, upload) };
             debug!(request_id = shown(self.id), cause = cause.name(), "sent again");
             self.service().retries.again(cause);
-            (request, choice) = (again, next);
+            (request, choice) = (next.request, next.choice);
+            self.enter(&choice);
         };
         self.count(&result);
         if let Ok(response) = &mut result {
@@ -137,6 +152,7 @@ impl<'a> Attempts<'a> {
                 place: choice.place,
                 request_id: self.id.clone(),
                 upload,
+                began,
                 _in_flight: choice.in_flight,
             });
         }
@@ -166,63 +182,17 @@ impl<'a> Attempts<'a> {
         Request::from_parts(head, body)
     }
 
-    fn again(&self) -> Option<Request<RequestBody>> {
-        let Spare { head, body } = self.spare.as_ref()?;
-        Some(Request::from_parts(head.clone(), body.again()?))
-    }
-
-    /// Where to after that: where the token was refused, first to the same
-    /// region with another one.
-    async fn next(&mut self, choice: &Choice<'a>, cause: Cause) -> Option<Choice<'a>> {
-        let clock = &*self.proxy.clock;
-        if cause == Cause::TokenRefused && !self.is_renewed {
-            self.is_renewed = true;
-            if let Some(choice) = choice.renewed(self.service(), clock, self.deadline).await {
-                self.made = self.made.saturating_add(1);
-                return Some(choice);
-            }
-        }
-        let choosing = self.service().choose(self.tried, clock);
-        let choice = timeout_at(self.deadline, choosing).await.ok()??;
-        self.enter(&choice);
-        Some(choice)
-    }
-
     fn enter(&mut self, choice: &Choice<'_>) {
         self.made = self.made.saturating_add(1);
         self.tried.add(choice.place);
-        self.regions = self.regions.saturating_add(1);
     }
 
-    /// Whether the request may be sent again for that; then it counts as sent.
-    fn may_again(&self, cause: Cause) -> bool {
-        let has_region = self.regions < self.service().regions.len();
-        let case = Case {
-            cause,
-            is_harmless: self.is_harmless,
-            is_held: self.spare.as_ref().is_some_and(|spare| spare.body.is_whole()),
-            made: self.made,
-            attempts: self.route.limits.attempts,
-            has_place: has_region || (cause == Cause::TokenRefused && !self.is_renewed),
-        };
-        let retries = &self.service().retries;
-        match decide(case, &self.service().budget, std::time::Instant::now()) {
-            Verdict::Again => return true,
-            Verdict::Over => {}
-            Verdict::NotHeld => drop(retries.not_held.inc()),
-            Verdict::OverBudget => drop(retries.over_budget.inc()),
-        }
-        false
-    }
-
-    fn ended(&self, cause: Cause, otherwise: Answered) -> Ended {
-        match self.may_again(cause) {
-            true => Ended::Again { cause, unsent: None, otherwise },
-            false => Ended::Finally(otherwise),
-        }
-    }
-
-    async fn attempt(&self, choice: &Choice<'_>, mut request: Request<RequestBody>) -> Ended {
+    async fn attempt(
+        &self,
+        choice: &Choice<'_>,
+        began: Instant,
+        mut request: Request<RequestBody>,
+    ) -> Ended<'a> {
         let (service, region) = (self.service(), choice.region);
         let Some(target) = region.target(&self.uri) else {
             return Ended::Finally(Err(ProxyError::NoRegion));
@@ -236,29 +206,27 @@ impl<'a> Attempts<'a> {
                 request.headers_mut().insert(GRPC_TIMEOUT, left);
             }
         }
-        let (upload, began) = (request.body().upload(), Instant::now());
+        let upload = request.body().upload();
         match self.in_time(region.pool.send(request), &upload).await {
-            Ok(Ok(response)) => self.look_at(choice, answered(response)).await,
-            Ok(Err(error)) => self.failed(choice, &upload, error),
+            Ok(Ok(response)) => self.look_at(choice, began, answered(response)).await,
+            Ok(Err(error)) => self.failed(choice, began, &upload, error),
             Err(given_up) => {
                 // Who sends slowly, or leaves little time, says nothing of the
                 // region.
-                let half_a_try = self.route.limits.per_try_timeout.mul_f64(0.5);
+                let limits = &self.route.limits;
+                let half_a_try = limits.per_try_timeout.unwrap_or(limits.timeout).mul_f64(0.5);
                 let had_time = !upload.waits_for_caller() && began.elapsed() >= half_a_try;
-                region.timed_out(&service.name, self.id, had_time);
-                let otherwise = Err(ProxyError::TimedOut);
+                region.timed_out(&service.name, self.id, had_time, began);
                 match given_up {
-                    GivenUp::AtDeadline => Ended::Finally(otherwise),
-                    GivenUp::ForAnother => {
-                        Ended::Again { cause: Cause::TimedOut, unsent: None, otherwise }
-                    }
+                    GivenUp::AtDeadline => Ended::Finally(Err(ProxyError::TimedOut)),
+                    GivenUp::For(next) => Ended::GivenUp(next),
                 }
             }
         }
     }
 
-    /// Waits for an attempt's answer: until the request's deadline or, if it
-    /// may then be sent again, for the time of one attempt. That is counted
+    /// Waits for an attempt's answer: until the request's deadline or, if one
+    /// attempt has a time of its own and another may follow, for that time. It is counted
     /// from when the region last took a piece of the request, and stands still
     /// while the region waits for the caller. The last attempt has all the
     /// time that is left.
@@ -266,16 +234,17 @@ impl<'a> Attempts<'a> {
         &self,
         sending: impl Future<Output = T>,
         upload: &Upload,
-    ) -> Result<T, GivenUp> {
+    ) -> Result<T, GivenUp<'a>> {
         let patience = self.route.limits.per_try_timeout;
         let began = Instant::now();
         let end_of_try = || {
             // A request that came back unsent was begun by another attempt.
             let since = upload.with_region_since().unwrap_or_else(Instant::now).max(began);
-            since.checked_add(patience).unwrap_or(self.deadline)
+            let end = patience.and_then(|patience| since.checked_add(patience));
+            end.unwrap_or(self.deadline).min(self.deadline)
         };
         let mut sending = pin!(sending);
-        let mut next_look = end_of_try().min(self.deadline);
+        let mut next_look = end_of_try();
         loop {
             if let Ok(output) = timeout_at(next_look, &mut sending).await {
                 return Ok(output);
@@ -285,43 +254,57 @@ impl<'a> Attempts<'a> {
             }
             let end = end_of_try();
             next_look = match end > Instant::now() {
-                true => end.min(self.deadline),
-                false if self.may_again(Cause::TimedOut) => return Err(GivenUp::ForAnother),
-                false => self.deadline,
+                true => end,
+                false => match self.elsewhere() {
+                    Some(next) => return Err(GivenUp::For(Box::new(next))),
+                    None => self.deadline,
+                },
             };
         }
     }
 
     /// Whose doing it is that there is no answer.
-    fn failed(&self, choice: &Choice<'_>, upload: &Upload, error: SendError) -> Ended {
+    fn failed(
+        &self,
+        choice: &Choice<'_>,
+        began: Instant,
+        upload: &Upload,
+        error: SendError,
+    ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         if let Some(fault) = self.caller.fault() {
             return Ended::Finally(Err(fault.into()));
         }
         match error {
             SendError::Unsent(request, error) => {
-                region.unsent(service, self.id, &error);
+                region.unsent(service, self.id, &error, began);
                 let otherwise = Err(ProxyError::NoRegion);
-                match self.may_again(Cause::Unsent) {
-                    true => Ended::Again { cause: Cause::Unsent, unsent: Some(request), otherwise },
-                    false => Ended::Finally(otherwise),
-                }
+                Ended::Failed(Failed { cause: Cause::Unsent, unsent: Some(request), otherwise })
             }
             SendError::Lost(error) if error.is_callers() || upload.is_broken_off() => {
                 debug!(request_id = shown(self.id), "the caller broke the request off");
                 Ended::Finally(Err(ProxyError::CallerGone))
             }
+            SendError::Lost(error) if error.is_answer() => {
+                debug!(request_id = shown(self.id), %error, "no answer that could be passed on");
+                region.answered(service, began);
+                Ended::Finally(Err(ProxyError::Lost))
+            }
             SendError::Lost(error) => {
-                region.lost(service, self.id, &error);
+                region.lost(service, self.id, &error, began);
                 match error {
-                    LostError::Refused(_) => self.ended(Cause::Refused, Err(ProxyError::Lost)),
-                    LostError::NotSwitched | LostError::Switched => {
-                        Ended::Finally(Err(ProxyError::Lost))
-                    }
-                    _ => self.ended(Cause::Lost, Err(ProxyError::Lost)),
+                    LostError::Refused(_) => Ended::sent(Cause::Refused, Err(ProxyError::Lost)),
+                    _ => Ended::sent(Cause::Lost, Err(ProxyError::Lost)),
                 }
             }
         }
+    }
+}
+
+impl Ended<'_> {
+    /// What was sent came to nothing.
+    fn sent(cause: Cause, otherwise: Answered) -> Self {
+        Self::Failed(Failed { cause, unsent: None, otherwise })
     }
 }
 

@@ -16,8 +16,8 @@ const LONGEST_PAGE: u64 = 16 * 1024;
 const PLAIN_PAGE: &str = "<body text=#000000 bgcolor=#ffffff>\n<h1>Error: ";
 /// How the title of the others ends.
 const STYLED_TITLE: &str = ")!!1</title>";
-/// What it says to those who may not.
-const NO_PERMISSION: &str = "Your client does not have permission to get URL";
+/// What it says to those who may not, before the URL that they asked for.
+const NO_PERMISSION: &str = "Your client does not have permission to get URL <code>";
 
 /// Whether an answer may be the front end's own, so that its page is worth a
 /// look: HTML, and with 401 the challenge that Google sends.
@@ -34,9 +34,13 @@ pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Op
         }
 }
 
-/// What the front end says, if it is the one who speaks: by the page of an
-/// answer that [may be its own](may_be_its_own).
-pub(crate) fn cause(status: StatusCode, beginning: &[u8]) -> Option<Cause> {
+/// What the front end says to a request for `path`, if it is the one who
+/// speaks: by the page of an answer that [may be its own](may_be_its_own).
+///
+/// A refusal names what was asked for. One that names something else is
+/// another service's, which the application passes on: it has processed the
+/// request.
+pub(crate) fn cause(status: StatusCode, beginning: &[u8], path: &str) -> Option<Cause> {
     let page = beginning.get(..LOOKED_AT).unwrap_or(beginning);
     let has = |text: &str| page.windows(text.len()).any(|part| part == text.as_bytes());
     let is_styled = || has(STYLED_TITLE) && has(&format!("<title>Error {} (", status.as_u16()));
@@ -44,10 +48,36 @@ pub(crate) fn cause(status: StatusCode, beginning: &[u8]) -> Option<Cause> {
         return None;
     }
     match status {
-        StatusCode::UNAUTHORIZED => has(NO_PERMISSION).then_some(Cause::TokenRefused),
-        StatusCode::FORBIDDEN => has(NO_PERMISSION).then_some(Cause::CallerRefused),
+        StatusCode::UNAUTHORIZED => refuses(page, path).then_some(Cause::TokenRefused),
+        StatusCode::FORBIDDEN => refuses(page, path).then_some(Cause::CallerRefused),
         _ => Some(Cause::FrontEndFailed),
     }
+}
+
+/// Whether the page refuses that path: with its query, which may be left out.
+fn refuses(page: &[u8], path: &str) -> bool {
+    let length = NO_PERMISSION.len();
+    let found = page.windows(length).position(|part| part == NO_PERMISSION.as_bytes());
+    let named = found.and_then(|at| page.get(at.checked_add(length)?..));
+    let rest = named.and_then(|text| path.bytes().try_fold(text, without));
+    rest.is_some_and(|rest| rest.starts_with(b"?") || rest.starts_with(b"</code>"))
+}
+
+/// What follows this letter, which HTML may write in several ways.
+fn without(text: &[u8], letter: u8) -> Option<&[u8]> {
+    let name = match letter {
+        b'&' => "&amp;",
+        b'<' => "&lt;",
+        b'>' => "&gt;",
+        b'"' => "&quot;",
+        _ => "",
+    };
+    let named = text.strip_prefix(name.as_bytes()).filter(|_| !name.is_empty());
+    let numbered = || match text.first() {
+        Some(b'&') => text.strip_prefix(format!("&#{letter};").as_bytes()),
+        _ => None,
+    };
+    named.or_else(numbered).or_else(|| text.strip_prefix(&[letter]))
 }
 
 /// What is most likely wrong.
@@ -78,7 +108,7 @@ mod tests {
     }
 
     fn told(status: u16, page: &str) -> Option<Cause> {
-        cause(StatusCode::from_u16(status).unwrap(), page.as_bytes())
+        cause(StatusCode::from_u16(status).unwrap(), page.as_bytes(), "/")
     }
 
     #[test]
@@ -101,6 +131,40 @@ mod tests {
         }
     }
 
+    fn refusing(url: &str) -> String {
+        format!(
+            "Your client does not have permission to get URL <code>{url}</code> from this server."
+        )
+    }
+
+    #[test]
+    fn a_refusal_names_what_was_asked_for() {
+        for (path, named) in [
+            ("/", "/"),
+            ("/", "/?name=blabla"),
+            ("/orders/7", "/orders/7"),
+            ("/a%20b;c=d", "/a%20b;c=d?e"),
+            ("/a&b'c", "/a&amp;b&#39;c"),
+            ("/a&b=c", "/a&#38;b&#61;c"),
+            ("/a&amp;", "/a&amp;amp;"),
+        ] {
+            assert!(refuses(refusing(named).as_bytes(), path), "{path} {named}");
+        }
+        for (path, named) in [
+            ("/", "/other"),
+            ("/orders/7", "/orders"),
+            ("/orders", "/orders/7"),
+            ("/orders", "/v1/orders"),
+            ("/orders", ""),
+            ("/a<b", "/a&gt;b"),
+        ] {
+            assert!(!refuses(refusing(named).as_bytes(), path), "{path} {named}");
+        }
+        let cut = refusing("/orders/7");
+        assert!(!refuses(cut.split_at(cut.len() - 40).0.as_bytes(), "/orders/7"));
+        assert!(!refuses(b"", "/"));
+    }
+
     #[test]
     fn only_google_s_page_makes_an_answer_the_front_end_s() {
         let page = |title: &str, text: &str| {
@@ -110,7 +174,7 @@ mod tests {
                  <body text=#000000 bgcolor=#ffffff>\n<h1>Error: {title}</h1>\n<h2>{text}</h2>\n"
             )
         };
-        let refusal = page("Unauthorized", "Your client does not have permission to get URL /");
+        let refusal = page("Unauthorized", &refusing("/"));
         assert_eq!(told(401, &refusal), Some(Cause::TokenRefused));
         assert_eq!(told(403, &refusal), Some(Cause::CallerRefused));
         let failure = page("Server Error", "The service you requested is not available yet.");
@@ -126,12 +190,11 @@ mod tests {
         let failure = styled("502 (Server Error)", "The server encountered a temporary error");
         assert_eq!(told(502, &failure), Some(Cause::FrontEndFailed));
         assert_eq!(told(503, &failure), None, "that is another's page");
-        let refusal_2 =
-            styled("403 (Forbidden)", "Your client does not have permission to get URL");
+        let refusal_2 = styled("403 (Forbidden)", &refusing("/"));
         assert_eq!(told(403, &refusal_2), Some(Cause::CallerRefused));
-        let own = "<html><body>Your client does not have permission to get URL /</body></html>";
+        let own = format!("<html><body>{}</body></html>", refusing("/"));
         for status in [401, 403, 503] {
-            assert_eq!(told(status, own), None);
+            assert_eq!(told(status, &own), None);
             assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
             assert_eq!(told(status, ""), None);
         }

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::probe;
 use crate::proxy::{Proxy, Route};
 use crate::request::RequestIds;
-use crate::retry::{Limits, ReplayMemory, default_per_try};
+use crate::retry::{Limits, ReplayMemory};
 use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
 use crate::site::Site;
@@ -127,13 +127,12 @@ fn routes(
 }
 
 fn limits(settings: &config::Attempts, usual_timeout: Duration) -> Limits {
-    let timeout = settings.timeout.unwrap_or(usual_timeout);
     Limits {
         attempts: settings.attempts,
         at_least_once: settings.at_least_once,
         replay_limit: settings.replay_limit,
-        timeout,
-        per_try_timeout: settings.per_try_timeout.unwrap_or_else(|| default_per_try(timeout)),
+        timeout: settings.timeout.unwrap_or(usual_timeout),
+        per_try_timeout: settings.per_try_timeout,
     }
 }
 

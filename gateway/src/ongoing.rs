@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::balance::InFlight;
 use crate::service::Service;
@@ -17,6 +18,8 @@ pub(crate) struct Ongoing {
     pub(crate) request_id: HeaderValue,
     /// The request's body, which may still be on its way.
     pub(crate) upload: Upload,
+    /// When its attempt began.
+    pub(crate) began: Instant,
     pub(crate) _in_flight: InFlight,
 }
 
@@ -26,7 +29,7 @@ impl Ongoing {
     pub(crate) fn broke_off(self, error: &RegionBodyError) {
         let region = self.service.regions.get(self.place);
         if let Some(region) = region.filter(|_| !self.upload.is_broken_off()) {
-            region.broke_off(&self.service.name, &self.request_id, error);
+            region.broke_off(&self.service.name, &self.request_id, error, self.began);
         }
     }
 }

@@ -59,12 +59,36 @@ enum ProbeError {
     TimedOut,
 }
 
+impl ProbeError {
+    /// Whether it says nothing about the region.
+    fn is_own_trouble(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.is_own_trouble())
+    }
+
+    /// Whether other connections may be broken too. Whoever answers is well.
+    fn is_of_connection(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Lost(error) => error.is_of_connection(),
+            Self::Path | Self::Status(_) => false,
+        }
+    }
+}
+
 fn note(service: &Service, region: &Region, asked: Result<(), ProbeError>, settings: &Probe) {
+    if let Err(error) = &asked
+        && error.is_own_trouble()
+    {
+        let (service, region) = (&*service.name, &*region.name);
+        return warn!(service, region, error = %chain(error), "no probe");
+    }
     let now = std::time::Instant::now();
     let probed = service.balancer.probed(region.place, asked.is_ok(), settings, now);
     let (service, name) = (&*service.name, &*region.name);
     if let Err(error) = &asked {
-        region.pool.close_idle();
+        if error.is_of_connection() {
+            region.pool.close_idle();
+        }
         debug!(service, region = name, error = %chain(error), "bad probe");
     }
     match (probed, asked) {

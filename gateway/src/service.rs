@@ -96,7 +96,8 @@ impl Service {
         }
     }
 
-    fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
+    /// The same without any wait.
+    pub(crate) fn choose_now(&self, tried: Tried, now: UnixTime) -> Option<Choice<'_>> {
         self.choose_at(tried, now, std::time::Instant::now())
     }
 
@@ -114,6 +115,17 @@ impl Service {
         let region = self.regions.get(pick.place)?;
         let token = region.token.token(now)?;
         Some(Choice { place: pick.place, region, token, in_flight: pick.in_flight })
+    }
+
+    /// Whether there is a region for another attempt now.
+    pub(crate) fn has_choice(&self, tried: Tried, now: UnixTime) -> bool {
+        self.balancer.has_pick(self.with_token(now), tried, std::time::Instant::now())
+    }
+
+    /// Whether there are regions left that could be chosen if they had tokens.
+    pub(crate) fn lacks_tokens(&self, tried: Tried, now: UnixTime) -> bool {
+        let left = self.regions.iter().filter(|it| !tried.contains(it.place));
+        left.filter(|it| !it.token.has_token(now)).count() > 0
     }
 
     /// The regions that there are tokens for.
@@ -155,45 +167,69 @@ impl Region {
         self.balancer.member(self.place)
     }
 
-    /// Its application gave an answer, whatever it says.
-    pub(crate) fn answered(&self, service: &str) {
+    /// Its application gave an answer, whatever it says, to an attempt of that
+    /// time.
+    pub(crate) fn answered(&self, service: &str, began: Instant) {
         self.counters.answered.inc();
-        if self.balancer.answered(self.place, std::time::Instant::now()) {
+        if self.balancer.answered(self.place, began.into_std(), std::time::Instant::now()) {
             info!(service, region = &*self.name, "region is back");
         }
     }
 
     /// Google's front end answered that it could not serve.
-    pub(crate) fn unserved(&self, service: &str, request_id: &HeaderValue, status: u16) {
+    pub(crate) fn unserved(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        status: u16,
+        began: Instant,
+    ) {
         self.counters.unserved.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, status, "the front end could not serve");
-        self.failed(service, Failure::FrontEnd);
+        self.failed(service, Failure::FrontEnd, began);
     }
 
     /// Nothing was sent: there is no connection, or the region wanted no more
     /// over one that is there.
-    pub(crate) fn unsent(&self, service: &str, request_id: &HeaderValue, error: &ConnectError) {
+    pub(crate) fn unsent(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &ConnectError,
+        began: Instant,
+    ) {
         if matches!(error, ConnectError::Refused(..)) {
-            return self.refused_stream(service, request_id, error);
+            return self.refused_stream(service, request_id, error, began);
         }
         self.counters.unreachable.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region can't be reached");
-        self.failed(service, Failure::Unreachable);
+        // All regions would seem to be dead then, and be left alone together.
+        if !error.is_own_trouble() {
+            self.failed(service, Failure::Unreachable, began);
+        }
     }
 
-    /// The request was sent, and the connection broke or the region sent it
-    /// back.
-    pub(crate) fn lost(&self, service: &str, request_id: &HeaderValue, error: &LostError) {
+    /// The request was sent, and its connection or stream broke or the region
+    /// sent it back.
+    pub(crate) fn lost(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &LostError,
+        began: Instant,
+    ) {
         if matches!(error, LostError::Refused(_)) {
-            return self.refused_stream(service, request_id, error);
+            return self.refused_stream(service, request_id, error, began);
         }
         self.counters.lost.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "connection lost");
-        self.pool.close_idle();
-        self.failed(service, Failure::Lost);
+        if error.is_of_connection() {
+            self.pool.close_idle();
+        }
+        self.failed(service, Failure::Lost, began);
     }
 
     /// Its answer had begun, and broke off before its end. That alone ejects
@@ -203,37 +239,51 @@ impl Region {
         service: &str,
         request_id: &HeaderValue,
         error: &RegionBodyError,
+        began: Instant,
     ) {
         self.counters.broken_off.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "an answer broke off");
-        self.failed(service, Failure::Lost);
+        self.failed(service, Failure::Lost, began);
     }
 
     /// The region said that it does not process the request: it is there, so
     /// its connections stay, and one such word does not eject it.
-    fn refused_stream(&self, service: &str, request_id: &HeaderValue, error: &dyn Error) {
+    fn refused_stream(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        error: &dyn Error,
+        began: Instant,
+    ) {
         self.counters.refused_stream.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, error = %chain(error), "region refused the stream");
-        self.failed(service, Failure::Refused);
+        self.failed(service, Failure::Refused, began);
     }
 
     /// The request was sent as far as it had come, and no answer came in time.
     /// `had_time` if the region is to blame.
-    pub(crate) fn timed_out(&self, service: &str, request_id: &HeaderValue, had_time: bool) {
+    pub(crate) fn timed_out(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        had_time: bool,
+        began: Instant,
+    ) {
         self.counters.timed_out.inc();
         let (region, request_id) = (&*self.name, shown(request_id));
         warn!(service, region, request_id, had_time, "no answer in time");
         if had_time {
             self.pool.close_idle();
-            self.failed(service, Failure::TimedOut);
+            self.failed(service, Failure::TimedOut, began);
         }
     }
 
-    fn failed(&self, service: &str, failure: Failure) {
-        let now = std::time::Instant::now();
-        if let Some(cause) = self.balancer.failed(self.place, failure, now, random::unit()) {
+    fn failed(&self, service: &str, failure: Failure, began: Instant) {
+        let (began, now) = (began.into_std(), std::time::Instant::now());
+        let unit = random::unit();
+        if let Some(cause) = self.balancer.failed(self.place, failure, began, now, unit) {
             self.ejected(service, cause);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
@@ -60,7 +60,10 @@ impl Handler for FrontEnd {
                 let arrival = Arrival { audience, caller };
                 self.container.answer(parts, body, arrival).await
             }
-            Err(reason) => page::refusal(status_of(reason), parts.uri.path()),
+            Err(reason) => {
+                let url = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+                page::refusal(status_of(reason), url)
+            }
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::answers::{Answer, answer};
 const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
      error_description=\"The access token could not be verified\"";
 
-/// The refusal of a call to that path. It never says why: that is in the
-/// emulator's timeline, as it would be in Cloud Run's log.
-pub(super) fn refusal(status: StatusCode, path: &str) -> Answer {
+/// The refusal of a call to that path with its query. It never says why: that
+/// is in the emulator's timeline, as it would be in Cloud Run's log.
+pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
     let text = format!(
         "Your client does not have permission to get URL <code>{}</code> from this server.",
-        escape(path)
+        escape(url)
     );
     let mut answer = page(status, &title, reason, &text);
     if status == StatusCode::UNAUTHORIZED {

@@ -138,7 +138,7 @@ async fn no_token_gets_403() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_google_s_page_with_the_path_escaped() {
+async fn a_refusal_is_google_s_page_with_the_path_and_its_query_escaped() {
     let world = World::start().await;
     let reply = get("/a&b'c?d=e").bearer(&world.token("https://other.example"));
     let reply = reply.send(world.us().addr()).await;
@@ -148,7 +148,7 @@ async fn a_refusal_is_google_s_page_with_the_path_escaped() {
         "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\""
     );
     let sentence =
-        "does not have permission to get URL <code>/a&amp;b&#39;c</code> from this server";
+        "does not have permission to get URL <code>/a&amp;b&#39;c?d=e</code> from this server";
     assert!(reply.text.contains(sentence), "{}", reply.text);
     assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/html"));
 }

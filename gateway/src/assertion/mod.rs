@@ -27,7 +27,7 @@ pub use keys::new_key;
 pub(crate) use keys::{AssertionKeys, MAX_KEY_FILE};
 
 use crate::config::Assertion;
-use crate::upstream::ResponseBody;
+use crate::upstream::{ResponseBody, asks_for_tunnel};
 use cache::{Cache, Signed};
 
 /// Where the public keys are.
@@ -132,7 +132,8 @@ impl Asserter {
         if request.uri().path() != KEYS_PATH {
             return None;
         }
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if is_read && !asks_for_tunnel(request) {
             return Some(self.keys_page().map(ResponseBody::Own));
         }
         let mut response = Response::new(ResponseBody::from(""));

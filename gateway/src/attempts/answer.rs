@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -22,36 +22,38 @@ const REFUSED_GATEWAY: HeaderValue = HeaderValue::from_static("region_refused_ga
 /// How long the beginning of an answer's page is waited for.
 const LOOK_TIME: Duration = Duration::from_secs(1);
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
     /// Passes on what the service says, and sees to what the front end says.
     pub(super) async fn look_at(
         &self,
         choice: &Choice<'_>,
+        began: Instant,
         response: Response<RegionBody>,
-    ) -> Ended {
+    ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
-        let (mut response, cause) = self.told_apart(response).await;
+        let (mut response, cause) = self.told_apart(choice, response).await;
         let status = response.status();
         let Some(cause) = cause else {
-            region.answered(service);
+            region.answered(service, began);
             return Ended::Finally(Ok(response));
         };
         // 429 asks for less, not for nothing: the region stays.
         match cause == Cause::FrontEndFailed && status.is_server_error() {
-            true => region.unserved(service, self.id, status.as_u16()),
-            false => region.answered(service),
+            true => region.unserved(service, self.id, status.as_u16(), began),
+            false => region.answered(service, began),
         }
         if matches!(cause, Cause::TokenRefused | Cause::CallerRefused) {
             self.note_refusal(choice, status);
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
         }
-        self.ended(cause, Ok(response))
+        Ended::sent(cause, Ok(response))
     }
 
     /// The answer, and what it means if it is the front end's: by its status,
     /// its headers and the beginning of its page.
     async fn told_apart(
         &self,
+        choice: &Choice<'_>,
         response: Response<RegionBody>,
     ) -> (Response<ResponseBody>, Option<Cause>) {
         let (status, length) = (response.status(), response.body().size_hint().exact());
@@ -65,7 +67,9 @@ impl Attempts<'_> {
             // What comes too slowly is not the front end's.
             let _ = timeout_at(until.min(self.deadline), looked).await;
         }
-        let cause = front_end::cause(status, &body.beginning());
+        let target = choice.region.target(&self.uri);
+        let path = target.as_ref().map_or("/", Uri::path);
+        let cause = front_end::cause(status, &body.beginning(), path);
         (Response::from_parts(head, ResponseBody::Peeked(body)), cause)
     }
 

@@ -28,7 +28,8 @@ struct Record {
     state: State,
     /// Ejections in a row; each lasts twice as long as the one before.
     ejections: u32,
-    /// The end of the last one.
+    /// The beginning and the end of the last one.
+    began_at: Option<Instant>,
     ended_at: Option<Instant>,
     /// Failures since the last answer.
     failures: u32,
@@ -70,8 +71,14 @@ impl Record {
         available
     }
 
-    /// Whether an answer shows that the region is back: one that comes from
-    /// before an ejection does not.
+    /// Whether an attempt has nothing new to say: it began before the last
+    /// ejection did, whose reason it shares.
+    fn is_old(&self, began: Instant) -> bool {
+        self.began_at.is_some_and(|at| began <= at)
+    }
+
+    /// Whether an answer shows that the region is back: one that comes during
+    /// an ejection does not.
     fn may_return(&self, now: Instant) -> bool {
         match self.state {
             State::Healthy | State::Down => false,
@@ -123,6 +130,7 @@ impl Record {
         let time = time.min(settings.max_ejection_time);
         let until = later(now, time.saturating_add(time.mul_f64(unit * JITTER)));
         self.state = State::Ejected(until);
+        self.began_at = Some(now);
         self.ended_at = Some(until);
         self.ejections = self.ejections.saturating_add(1);
         true
@@ -185,29 +193,36 @@ impl Health {
         !self.is_marked() || self.record().take(now)
     }
 
-    /// The region answered. True if it had been ejected until now.
-    pub(super) fn answered(&self, settings: &Outlier, now: Instant) -> bool {
+    /// The region answered an attempt that began then. True if it had been
+    /// ejected until now.
+    pub(super) fn answered(&self, settings: &Outlier, began: Instant, now: Instant) -> bool {
         self.window.count(false, settings.window, now);
         if !self.is_marked() {
             return false;
         }
         let mut record = self.record();
+        if record.is_old(began) {
+            return false;
+        }
         let returned = record.answered(now);
         self.is_marked.store(record.state != State::Healthy, Ordering::Release);
         returned
     }
 
-    /// An attempt failed. Why the region is ejected for it, if it is. `unit`
-    /// is a number from 0 to 1, drawn for this.
+    /// An attempt that began and failed then. Why the region is ejected for it,
+    /// if it is. `unit` is a number from 0 to 1, drawn for this.
     pub(super) fn failed(
         &self,
         failure: Failure,
         settings: &Outlier,
-        now: Instant,
+        (began, now): (Instant, Instant),
         unit: f64,
     ) -> Option<Cause> {
-        let counts = self.window.count(true, settings.window, now);
         let mut record = self.record();
+        if record.is_old(began) {
+            return None;
+        }
+        let counts = self.window.count(true, settings.window, now);
         self.is_marked.store(true, Ordering::Release);
         let cause = record.failed(failure, counts, settings)?;
         if !record.eject(settings, now, unit) {

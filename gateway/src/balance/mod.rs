@@ -150,6 +150,11 @@ impl Balancer {
         }
     }
 
+    /// Whether [`pick`](Self::pick) would choose any, which this does not do.
+    pub(crate) fn has_pick(&self, with_token: Places, tried: Places, now: Instant) -> bool {
+        !self.candidates(with_token, tried, now).places.is_empty()
+    }
+
     /// Whether ejections are ignored.
     pub(crate) fn is_panicking(&self, with_token: Places, now: Instant) -> bool {
         self.candidates(with_token, Places::default(), now).panics
@@ -247,22 +252,24 @@ impl Balancer {
         self.local_levels.get().unwrap_or(&self.levels)
     }
 
-    /// The region answered, whatever it says. True if it had been ejected
-    /// until now.
-    pub(crate) fn answered(&self, place: usize, now: Instant) -> bool {
-        self.members.get(place).is_some_and(|it| it.health.answered(&self.settings, now))
+    /// The region answered an attempt that began then, whatever it says. True
+    /// if it had been ejected until now.
+    pub(crate) fn answered(&self, place: usize, began: Instant, now: Instant) -> bool {
+        let member = self.members.get(place);
+        member.is_some_and(|it| it.health.answered(&self.settings, began, now))
     }
 
-    /// An attempt failed by the region's doing. Why it is ejected for that, if
+    /// An attempt that began then failed by the region's doing. Why it is ejected for that, if
     /// it is. `unit` is a number from 0 to 1, drawn for this.
     pub(crate) fn failed(
         &self,
         place: usize,
         failure: Failure,
+        began: Instant,
         now: Instant,
         unit: f64,
     ) -> Option<Cause> {
-        self.members.get(place)?.health.failed(failure, &self.settings, now, unit)
+        self.members.get(place)?.health.failed(failure, &self.settings, (began, now), unit)
     }
 
     /// A probe of the gateway's own has ended.

@@ -38,7 +38,7 @@ impl World {
     }
 
     fn kill(&self, place: usize) {
-        self.balancer.failed(place, Failure::Unreachable, self.now, 0.0);
+        self.balancer.failed(place, Failure::Unreachable, self.now, self.now, 0.0);
     }
 
     fn without(&self, place: usize) -> Places {
@@ -175,7 +175,7 @@ fn after_an_ejection_one_request_tries_and_the_others_wait_for_it() {
     world.kill(0);
     world.now += SECOND * 10;
     assert_eq!(world.counts(20)[0], 1);
-    assert!(world.balancer.answered(0, world.now));
+    assert!(world.balancer.answered(0, world.now, world.now));
     assert_near(&world.counts(20), &[10, 10]);
 }
 

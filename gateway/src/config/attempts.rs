@@ -37,8 +37,8 @@ pub struct Attempts {
     /// The time until the answer's headers, over all attempts. If there is
     /// none here, `upstream.response_timeout` counts.
     pub timeout: Option<Duration>,
-    /// The time until an attempt's headers, if another one is possible. A
-    /// third of all by default, but five seconds at least.
+    /// The time until an attempt's headers, if another one is possible. If
+    /// there is none here, an attempt has all the time that is left.
     pub per_try_timeout: Option<Duration>,
 }
 

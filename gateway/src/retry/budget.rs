@@ -25,6 +25,10 @@ pub(crate) struct Budget {
     retries: Mutex<[Slot; SLOTS]>,
 }
 
+/// A retry that was taken, and its second.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Charge(u32);
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     second: u32,
@@ -63,22 +67,27 @@ impl Budget {
         }
     }
 
-    /// Takes one retry. False if there is none left.
-    pub(crate) fn take(&self, now: Instant) -> bool {
+    /// Takes one retry, if there is one left.
+    pub(crate) fn take(&self, now: Instant) -> Option<Charge> {
         let second = self.second(now);
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         let used: u64 = retries.iter().map(|slot| slot.recent(second)).sum();
-        let is_left = used < self.allowed(second);
-        if is_left {
-            count(&mut retries, second);
-        }
-        is_left
+        (used < self.allowed(second)).then(|| count(&mut retries, second))
     }
 
     /// Counts a retry that nothing can refuse.
-    pub(crate) fn note_retry(&self, now: Instant) {
+    pub(crate) fn note_retry(&self, now: Instant) -> Charge {
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&mut retries, self.second(now));
+        count(&mut retries, self.second(now))
+    }
+
+    /// A retry that was taken was not made.
+    pub(crate) fn give_back(&self, Charge(second): Charge) {
+        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = retries.get_mut(place(second)).filter(|slot| slot.second == second);
+        if let Some(slot) = slot {
+            slot.count = slot.count.saturating_sub(1);
+        }
     }
 
     /// The retries that the last ten seconds allow.
@@ -105,10 +114,12 @@ fn place(second: u32) -> usize {
     usize::try_from(second % WINDOW).unwrap_or_default()
 }
 
-fn count(slots: &mut [Slot; SLOTS], second: u32) {
-    let Some(slot) = slots.get_mut(place(second)) else { return };
-    let before = if slot.second == second { slot.count } else { 0 };
-    *slot = Slot { second, count: before.saturating_add(1) };
+fn count(slots: &mut [Slot; SLOTS], second: u32) -> Charge {
+    if let Some(slot) = slots.get_mut(place(second)) {
+        let before = if slot.second == second { slot.count } else { 0 };
+        *slot = Slot { second, count: before.saturating_add(1) };
+    }
+    Charge(second)
 }
 
 #[cfg(test)]
@@ -123,7 +134,7 @@ mod tests {
     }
 
     fn taken(budget: &Budget, now: Instant) -> usize {
-        (0..10_000).take_while(|_| budget.take(now)).count()
+        (0..10_000).take_while(|_| budget.take(now).is_some()).count()
     }
 
     #[test]
@@ -141,14 +152,29 @@ mod tests {
     fn who_may_have_none_gets_none() {
         let (budget, began) = budget(0.0, 0);
         (0..100).for_each(|_| budget.note_request(began));
-        assert!(!budget.take(began));
+        assert_eq!(budget.take(began), None);
     }
 
     #[test]
     fn retries_that_can_t_be_refused_leave_less_for_the_others() {
         let (budget, began) = budget(0.0, 1);
-        (0..8).for_each(|_| budget.note_retry(began));
+        for _ in 0..8 {
+            budget.note_retry(began);
+        }
         assert_eq!(taken(&budget, began), 2);
+    }
+
+    #[test]
+    fn a_retry_that_was_not_made_can_be_made_by_another() {
+        let (budget, began) = budget(0.0, 1);
+        let charge = budget.take(began).unwrap();
+        assert_eq!(taken(&budget, began), 9);
+        budget.give_back(charge);
+        assert_eq!(taken(&budget, began), 1);
+        let (charge, later) = (budget.note_retry(began), began + Duration::from_secs(10));
+        assert_eq!(taken(&budget, later), 10);
+        budget.give_back(charge);
+        assert_eq!(taken(&budget, later), 0, "that one was forgotten before");
     }
 
     #[test]
@@ -181,7 +207,7 @@ mod tests {
                         budget.note_request(now);
                         requests.push(second);
                     }
-                    true if budget.take(now) => retries.push(second),
+                    true if budget.take(now).is_some() => retries.push(second),
                     true => {}
                 }
                 let recent = |all: &[u64]| all.iter().filter(|it| **it + 10 > second).count();

@@ -7,9 +7,9 @@ mod time;
 
 use std::time::Duration;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Budget, Charge};
 pub(crate) use memory::ReplayMemory;
-pub(crate) use time::{default_per_try, read_grpc_timeout, write_grpc_timeout};
+pub(crate) use time::{read_grpc_timeout, write_grpc_timeout};
 
 /// Why a request got no answer that its caller should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,10 @@ pub(crate) struct Limits {
     pub(crate) replay_limit: usize,
     /// From the request's arrival to the answer's headers.
     pub(crate) timeout: Duration,
-    /// The same for one attempt of several.
-    pub(crate) per_try_timeout: Duration,
+    /// The same for one attempt of several. If there is none, an attempt has
+    /// all the time that is left: a handler that works for long is not dead,
+    /// and would do its work twice.
+    pub(crate) per_try_timeout: Option<Duration>,
 }
 
 /// Where a request stands after an attempt that came to nothing.
@@ -94,16 +96,16 @@ pub(crate) struct Case {
     /// Attempts so far, and how many there may be.
     pub(crate) made: usize,
     pub(crate) attempts: usize,
-    /// Whether there is anywhere to send it: a region that it was not tried
-    /// in, or the same one with another token.
+    /// Whether there is anywhere to send it now: a region that it was not tried
+    /// in and that is not left alone, or the same one with another token.
     pub(crate) has_place: bool,
 }
 
 /// What becomes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is sent again.
-    Again,
+    /// It is sent again. Who does not do so in the end gives this back.
+    Again(Charge),
     /// It may not be processed twice, or was tried everywhere or enough.
     Over,
     /// It would be sent again, but its body was too long to be held.
@@ -127,10 +129,9 @@ pub(crate) fn decide(case: Case, budget: &Budget, now: std::time::Instant) -> Ve
     // lose requests just when a region dies and is not ejected yet. It is
     // counted, so that it leaves less for the others.
     if cause.is_unprocessed() {
-        budget.note_retry(now);
-        return Verdict::Again;
+        return Verdict::Again(budget.note_retry(now));
     }
-    if budget.take(now) { Verdict::Again } else { Verdict::OverBudget }
+    budget.take(now).map_or(Verdict::OverBudget, Verdict::Again)
 }
 
 #[cfg(test)]

@@ -1,16 +1,6 @@
-//! How long a request and each of its attempts may take.
+//! How long a caller is willing to wait.
 
 use std::time::Duration;
-
-/// An attempt gets no less than this: what answers more slowly than others is
-/// not dead, and a cold start takes seconds.
-const LEAST_PER_TRY: Duration = Duration::from_secs(5);
-
-/// The time for one attempt where none is configured: a third of all, so that
-/// three find room, but no less than five seconds.
-pub(crate) fn default_per_try(timeout: Duration) -> Duration {
-    timeout.checked_div(3).unwrap_or_default().max(LEAST_PER_TRY).min(timeout)
-}
 
 /// The caller's own deadline: `grpc-timeout: 100m`, at most eight digits and a
 /// unit (gRPC over HTTP/2, "Timeout"). What can't be read is none.
@@ -44,13 +34,6 @@ pub(crate) fn write_grpc_timeout(left: Duration) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn an_attempt_gets_a_third_but_five_seconds_at_least() {
-        for (all, one) in [(300, 100), (600, 200), (10, 5), (3, 3)] {
-            assert_eq!(default_per_try(Duration::from_secs(all)), Duration::from_secs(one));
-        }
-    }
 
     #[test]
     fn a_callers_deadline_is_read_as_grpc_writes_it() {

@@ -65,6 +65,21 @@ pub(crate) enum ConnectError {
     TimedOut(HostPort, Duration),
 }
 
+/// `ENOMEM`, `ENFILE` and `EMFILE`, the same on all Unix systems.
+const OWN_TROUBLE: [i32; 3] = [12, 23, 24];
+
+impl ConnectError {
+    /// Whether it is this machine that has no room for another connection.
+    pub(crate) fn is_own_trouble(&self) -> bool {
+        match self {
+            Self::Tcp(_, error) => {
+                error.raw_os_error().is_some_and(|code| OWN_TROUBLE.contains(&code))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Connector {
     pub(crate) fn new(settings: &Upstream) -> Result<Self, ConnectorError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -246,6 +261,19 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_region_is_to_blame_when_the_gateway_has_no_room() {
+        let to = || HostPort { host: "a.example".to_owned(), port: 1 };
+        let tcp = |code| ConnectError::Tcp(to(), io::Error::from_raw_os_error(code));
+        for code in OWN_TROUBLE {
+            assert!(tcp(code).is_own_trouble(), "{code}");
+        }
+        // ECONNREFUSED, on Linux.
+        assert!(!tcp(111).is_own_trouble());
+        assert!(!ConnectError::Tcp(to(), io::Error::other("no address")).is_own_trouble());
+        assert!(!ConnectError::TimedOut(to(), Duration::ZERO).is_own_trouble());
+    }
 
     #[tokio::test]
     async fn sockets_ask_after_their_peers() {

@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use super::adapt::{to_http1, to_http2, to_websocket};
 use super::body::{Lease, RegionBody};
 use super::connector::ConnectError;
-use super::failure::{LostError, Refused, SendError, refused};
+use super::failure::{LostError, Refused, SendError, is_of_stream, refused};
 use super::http1;
 use super::http2::Slot;
 use super::lent::{Owner, lend};
@@ -110,17 +110,17 @@ impl Pool {
         head: Parts,
         owner: Owner<RequestBody>,
     ) -> Outcome {
-        let refused = refused(&error);
-        // The other refusals are about the connection.
-        if refused != Some(Refused::Stream) {
-            slot.retire();
-        }
         let lost = |error| Outcome::Failed(SendError::Lost(error));
         if owner.has_failed() {
             return lost(LostError::Caller(error));
         }
+        let (refused, is_of_stream) = (refused(&error), is_of_stream(&error));
+        // The others that share the connection have no part in it.
+        if !is_of_stream {
+            slot.retire();
+        }
         if !is_kept && refused.is_none() && slot.is_settled() {
-            return lost(LostError::Broken(error));
+            return lost(if is_of_stream { LostError::Reset } else { LostError::Broken }(error));
         }
         let Some(body) = owner.take_back() else {
             return lost(LostError::Refused(error));

@@ -23,6 +23,9 @@ pub(crate) enum LostError {
     /// The exchange broke off.
     #[error("the exchange failed")]
     Broken(#[source] hyper::Error),
+    /// The region ended the stream of this request, and of no other.
+    #[error("the region reset the request's stream")]
+    Reset(#[source] hyper::Error),
     /// The region did not process it, but a part of its body is gone.
     #[error("the region refused the request after a part of it was sent")]
     Refused(#[source] hyper::Error),
@@ -41,6 +44,17 @@ impl LostError {
     /// Whether it was the caller's doing.
     pub(crate) fn is_callers(&self) -> bool {
         matches!(self, Self::Caller(_))
+    }
+
+    /// Whether it is an answer: the connection is well, and so is whoever
+    /// speaks over it. A caller can have any region answer so.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::NotSwitched | Self::Switched)
+    }
+
+    /// Whether it says something about more than this one request.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Broken(_))
     }
 
     /// Of an HTTP/1.1 exchange. Whom hyper calls the user is here the caller,
@@ -62,13 +76,23 @@ pub(super) enum Refused {
     GoAway,
 }
 
+/// Whether only the request's stream is gone (RFC 9113, section 5.4.2), and not
+/// its connection.
+pub(super) fn is_of_stream(error: &hyper::Error) -> bool {
+    of_h2(error).is_some_and(h2::Error::is_reset)
+}
+
+fn of_h2(error: &hyper::Error) -> Option<&h2::Error> {
+    error.source()?.downcast_ref()
+}
+
 /// Whether the server said that it has not processed the request.
 ///
 /// h2 reports a GOAWAY only to streams above its last stream identifier, and to
 /// those that it then did not open; the others end by themselves or with the
 /// connection.
 pub(super) fn refused(error: &hyper::Error) -> Option<Refused> {
-    let error = error.source()?.downcast_ref::<h2::Error>()?;
+    let error = of_h2(error)?;
     if !error.is_remote() {
         return None;
     }

@@ -158,14 +158,19 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Held<B> {
         fits
     }
 
-    /// What the current attempt has before it.
-    pub(super) fn is_at_end(&self) -> bool {
+    /// Whether the attempt has nothing more before it. An older one never has
+    /// all: its half of a body must not look whole.
+    pub(super) fn is_at_end(&self, attempt: u32) -> bool {
         let has_trailers = self.trailers.is_some() && !self.has_told_trailers;
         let has_more = self.taken < self.pieces.len() || has_trailers;
-        !has_more && (self.is_over || self.source.is_end_stream())
+        attempt == self.attempt && !has_more && (self.is_over || self.source.is_end_stream())
     }
 
-    pub(super) fn size_hint(&self) -> SizeHint {
+    /// How much that is. What an older attempt would still have is not known.
+    pub(super) fn size_hint(&self, attempt: u32) -> SizeHint {
+        if attempt != self.attempt {
+            return SizeHint::default();
+        }
         let left = self.pieces.iter().skip(self.taken).map(Bytes::len);
         let left = u64::try_from(left.sum::<usize>()).unwrap_or(u64::MAX);
         let rest = self.source.size_hint();

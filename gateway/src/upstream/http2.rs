@@ -1,15 +1,16 @@
 //! The HTTP/2 connections to one region: which request goes over which.
 
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod driver;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http2::{Builder, Connection, SendRequest};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
+use self::driver::Driver;
 use super::connector::{ConnectError, Stream};
 use super::lent::Lent;
 use super::moment::Moment;
@@ -23,7 +24,6 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// As the gateway's own server takes.
 const MAX_HEADERS: u32 = 64 * 1024;
 
-type Io = TokioIo<Stream>;
 type Body = Lent<RequestBody, Arc<Slot>>;
 
 /// The HTTP/2 connections to one region.
@@ -76,7 +76,7 @@ impl Http2 {
             return Found::Slot(slot);
         }
         // It may turn out to have room for all.
-        let unsettled = state.links.iter().find(|link| link.limit.get().is_none());
+        let unsettled = state.links.iter().find(|link| link.driver.limit().is_none());
         if let Some(attempt) = unsettled.map(|link| &link.attempt).or(state.attempt.as_ref()) {
             return Found::Wait(Arc::clone(attempt));
         }
@@ -104,15 +104,13 @@ impl Http2 {
         attempt: &Arc<Attempt>,
     ) -> Result<(), hyper::Error> {
         let (sender, connection) = self.builder().handshake(TokioIo::new(stream)).await?;
-        let limit = Arc::new(Limit::default());
-        let link = Link::new(sender, &limit, attempt, &self.clock, &self.news);
+        let driver = Arc::new(Driver::new(connection));
+        let link = Link::new(sender, &driver, attempt, &self.clock, &self.news);
         self.state().links.push(Arc::new(link));
         let (news, attempt) = (self.news.clone(), Arc::clone(attempt));
         tokio::spawn(async move {
-            // It outlives what those who wait are told.
-            let mut connection = pin!(connection);
-            drive(connection.as_mut(), &limit, &news, patience).await;
-            if limit.get().is_none() {
+            driver.run(&news, patience).await;
+            if driver.limit().is_none() {
                 fail(&attempt, ConnectError::NoSettings(address));
             }
             news.send_replace(());
@@ -163,50 +161,10 @@ fn fail(attempt: &Attempt, error: ConnectError) {
     let _ = attempt.set(Arc::new(error));
 }
 
-/// How many streams a server allows at once.
-#[derive(Default)]
-struct Limit(AtomicUsize);
-
-impl Limit {
-    /// Unknown until the server's SETTINGS are there, which come first
-    /// (RFC 9113, section 3.4). Until then it has not seen a request either.
-    fn get(&self) -> Option<usize> {
-        Some(self.0.load(Ordering::Acquire)).filter(|limit| *limit > 0)
-    }
-
-    /// True if it is another than before. A server that allows nothing for a
-    /// while keeps the streams waiting that it has.
-    fn note(&self, limit: usize) -> bool {
-        limit > 0 && self.0.swap(limit, Ordering::AcqRel) != limit
-    }
-}
-
-/// Runs a connection to its end, or leaves it if its server says nothing for
-/// so long. Its errors reach whoever waits for an answer; there is no one else.
-async fn drive(
-    mut connection: Pin<&mut Connection<Io, Body, TokioExecutor>>,
-    limit: &Limit,
-    news: &News,
-    patience: Duration,
-) {
-    let ended = std::future::poll_fn(|cx| {
-        // Before the connection is polled: it may begin a stream that had to
-        // wait for the server's word.
-        if limit.note(connection.current_max_send_streams()) {
-            news.send_replace(());
-        }
-        connection.as_mut().poll(cx).map(drop)
-    });
-    let mut ended = pin!(ended);
-    if timeout(patience, &mut ended).await.is_err() && limit.get().is_some() {
-        ended.await;
-    }
-}
-
 /// A connection.
 struct Link {
     sender: SendRequest<Body>,
-    limit: Arc<Limit>,
+    driver: Arc<Driver<Body>>,
     attempt: Arc<Attempt>,
     opened: Moment,
     usage: Mutex<Usage>,
@@ -226,7 +184,7 @@ struct Usage {
 impl Link {
     fn new(
         sender: SendRequest<Body>,
-        limit: &Arc<Limit>,
+        driver: &Arc<Driver<Body>>,
         attempt: &Arc<Attempt>,
         clock: &Arc<dyn Clock>,
         news: &News,
@@ -234,7 +192,7 @@ impl Link {
         let now = Moment::now(&**clock);
         Self {
             sender,
-            limit: Arc::clone(limit),
+            driver: Arc::clone(driver),
             attempt: Arc::clone(attempt),
             opened: now,
             usage: Mutex::new(Usage { streams: 0, is_new: true, last: now }),
@@ -257,7 +215,7 @@ impl Link {
     /// One request tells when the server's SETTINGS have come; the others
     /// wait for it.
     fn take(self: &Arc<Self>, most: usize, now: Moment) -> Option<Slot> {
-        let allowed = self.limit.get().map_or(1, |limit| limit.min(most));
+        let allowed = self.driver.limit().map_or(1, |limit| limit.min(most));
         let mut usage = self.usage();
         if usage.streams >= allowed {
             return None;
@@ -291,7 +249,7 @@ impl Slot {
 
     /// Whether the server has said anything yet. No stream begins before.
     pub(super) fn is_settled(&self) -> bool {
-        self.link.limit.get().is_some()
+        self.link.driver.is_settled()
     }
 
     /// No further request goes over the connection.
@@ -309,7 +267,7 @@ impl Drop for Slot {
             usage.last = now;
         }
         // Somebody else has to find out.
-        if !self.is_settled() {
+        if self.link.driver.limit().is_none() {
             self.link.news.send_replace(());
         }
     }

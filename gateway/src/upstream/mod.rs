@@ -24,4 +24,4 @@ pub(crate) use fetch::{FETCH_TIME, FetchError, Fetched, Fetcher};
 pub(crate) use peeked::PeekedBody;
 pub(crate) use pool::{Pool, PoolSettings};
 pub(crate) use request_body::{BodyFault, CallerState, RequestBody, SpareBody, Upload};
-pub(crate) use upgrade::{Switch, confirm};
+pub(crate) use upgrade::{Switch, asks_for_tunnel, confirm};

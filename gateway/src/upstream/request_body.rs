@@ -167,7 +167,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Once(arriving) => arriving.is_end_stream(),
-            Source::Held(shared, _) => lock(shared).is_at_end(),
+            Source::Held(shared, attempt) => lock(shared).is_at_end(*attempt),
             Source::Empty => true,
         }
     }
@@ -175,7 +175,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Once(arriving) => arriving.size_hint(),
-            Source::Held(shared, _) => lock(shared).size_hint(),
+            Source::Held(shared, attempt) => lock(shared).size_hint(*attempt),
             Source::Empty => SizeHint::with_exact(0),
         }
     }

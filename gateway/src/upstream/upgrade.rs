@@ -99,6 +99,12 @@ fn is_websocket(headers: &HeaderMap) -> bool {
     values.next().is_some_and(is_it) && values.next().is_none()
 }
 
+/// Whether a request asks for a tunnel. Over HTTP/2 a good answer to it would
+/// mean that there is one (RFC 8441, section 5).
+pub(crate) fn asks_for_tunnel<B>(request: &Request<B>) -> bool {
+    Wish::of(request).is_some()
+}
+
 impl Wish {
     /// The wish of a request, if it has one.
     pub(super) fn of<B>(request: &Request<B>) -> Option<&Self> {

@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::Request;
+use http::{Request, Version};
+use http_body_util::Empty;
+use hyper::ext::Protocol;
 use serde_json::Value;
+use tokio::time::timeout;
 
-use crate::client::{get, send};
+use crate::client::{PATIENCE, get, send};
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{AUDIENCE, CALLER, Chain, Folder, Google, HOST};
+use crate::websocket::http_2;
 
 const ISSUER: &str = "https://gateway.example.com";
 const PUBLISHED: &str = "/.well-known/remint/jwks.json";
@@ -46,7 +50,7 @@ async fn each_region_is_told_who_called_for_its_own_audience() {
     let regions = google.regions();
     let chain = chain_before(&regions, google, &folder).await;
     let mut told = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let request = chain.request("/").header("x-remint-assertion", "forged");
         let seen = chain.send(request).await.json();
         let said = seen["headers"]["x-remint-assertion"]["claims"].clone();
@@ -112,6 +116,24 @@ async fn the_keys_are_published_to_everybody_and_are_public() {
     let plain = Chain::start().await;
     assert_eq!(get(plain.gateway.address(), PUBLISHED).await.status, 403, "there is nothing");
     assert_eq!(get(plain.gateway.admin_address(), PUBLISHED).await.status, 404);
+}
+
+#[tokio::test]
+async fn no_page_of_the_gateway_s_own_is_taken_for_a_socket() {
+    let (google, folder) = (Google::start().await, Folder::new());
+    let regions = google.regions();
+    let chain = chain_before(&regions, google, &folder).await;
+    let admin = chain.gateway.admin_address();
+    for (at, path) in
+        [(chain.gateway.address(), PUBLISHED), (admin, PUBLISHED), (admin, "/healthz")]
+    {
+        let mut sender = http_2(at).await;
+        let request = Request::connect(format!("http://127.0.0.1{path}"))
+            .version(Version::HTTP_2)
+            .extension(Protocol::from_static("websocket"));
+        let answer = sender.send_request(request.body(Empty::new()).unwrap());
+        assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status(), 405, "{path}");
+    }
 }
 
 /// The code block of that language in the documentation.

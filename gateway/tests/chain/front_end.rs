@@ -8,6 +8,7 @@ use http_body_util::Full;
 use remint_gateway::clock::Clock;
 
 use crate::client::{Answer, send};
+use crate::raw_region::{Habit, RawRegion};
 use crate::support::{Chain, Google};
 
 const REFUSALS: &str = "remint_front_end_refusals_total";
@@ -39,6 +40,18 @@ async fn a_token_that_was_refused_is_replaced_and_the_same_region_tried_again() 
     assert_eq!(chain.figure(REFUSALS, "region=\"r0\",status=\"401\"").await, 1);
     assert_eq!(post(&chain).await.status, 200);
     assert_eq!(chain.emulator.timeline().refused("us-central1"), 1, "it is kept");
+}
+
+#[tokio::test]
+async fn a_refusal_that_an_application_passes_on_is_its_own_answer() {
+    let regions = [RawRegion::start(Habit::Relay).await, RawRegion::start(Habit::Relay).await];
+    let entries = regions.each_ref().map(RawRegion::entry);
+    let chain = Chain::before(Google::start().await, &entries, |text| text).await;
+    chain.ready().await;
+    let answer = post(&chain).await;
+    assert_eq!((answer.status.as_u16(), answer.header(REASON)), (403, None));
+    assert_eq!(regions[0].requests() + regions[1].requests(), 1, "it was processed");
+    assert_eq!(chain.figure(REFUSALS, "").await, 0);
 }
 
 #[tokio::test]

@@ -80,6 +80,24 @@ async fn a_refused_request_goes_to_another_region() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_reset_takes_nothing_else_with_it() {
+    let region = Region::start(Habit::Reset).await;
+    let chain = chain_before(&[&region]).await;
+    let first = many(&chain, 1);
+    eventually("it is under way", async || region.requests() == 1).await;
+    for requests in 2..5 {
+        let answer = chain.get("/").await;
+        assert_eq!(answer.header("x-remint-reason"), Some("connection_lost"));
+        assert_eq!((region.connections(), region.requests()), (1, requests));
+    }
+    assert_eq!(chain.figure("remint_attempts_total", "outcome=\"connection_lost\"").await, 3);
+    region.release();
+    for answer in first {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
 async fn one_refused_stream_ejects_no_region_and_many_in_a_row_do() {
     let refusing = Region::start(Habit::Refuse).await;
     let chain = chain_before(&[&refusing]).await;

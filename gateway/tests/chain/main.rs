@@ -34,6 +34,7 @@ mod minting;
 mod outages;
 mod own_errors;
 mod passing;
+mod patience;
 mod protocols;
 mod raw;
 mod raw_http_2;

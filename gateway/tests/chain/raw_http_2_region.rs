@@ -19,6 +19,7 @@ const PING: u8 = 0x6;
 const GOAWAY: u8 = 0x7;
 const ACK: u8 = 0x1;
 const END_STREAM: u8 = 0x1;
+const INTERNAL_ERROR: [u8; 4] = [0, 0, 0, 2];
 const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
 /// What the gateway lets a stream send before anybody has read it.
 const WINDOW: usize = 1 << 20;
@@ -35,6 +36,8 @@ pub(crate) enum Habit {
     Hold(u8),
     /// Refuses all streams.
     Refuse,
+    /// Holds the first request and breaks off the stream of each other one.
+    Reset,
     /// Answers the first request of its first connection, and goes away when
     /// the second one comes.
     GoAway,
@@ -172,6 +175,8 @@ impl Connection {
             Habit::Answer => self.send(answer(stream)).await,
             Habit::Hold(_) => self.answer_later(stream),
             Habit::Refuse => self.send(frame(RST_STREAM, 0, stream, &REFUSED_STREAM)).await,
+            Habit::Reset if stream == 1 => self.answer_later(stream),
+            Habit::Reset => self.send(frame(RST_STREAM, 0, stream, &INTERNAL_ERROR)).await,
             Habit::GoAway if self.number == 1 && stream > 1 => {
                 let last = 1_u32.to_be_bytes();
                 self.send(frame(GOAWAY, 0, 0, &[last, NO_ERROR].concat())).await;

@@ -17,6 +17,8 @@ pub(crate) enum Habit {
     Trailer,
     /// Answers 503 with a page of its own, in two pieces.
     Page,
+    /// Answers 403 with the page by which Google refused another call.
+    Relay,
     /// Says first what the answer may be.
     Hint,
     /// Breaks off in the middle of its answer.
@@ -136,6 +138,15 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, se
                     content-type: text/html; charset=UTF-8\r\n\r\n";
                 stream.write_all(&[&head[..], b"4\r\nWhoo\r\n"].concat()).await.unwrap();
                 stream.write_all(b"3\r\nps!\r\n0\r\n\r\n").await.unwrap();
+            }
+            Habit::Relay => {
+                let page = "<html><head>\n<title>403 Forbidden</title>\n</head>\n\
+                    <body text=#000000 bgcolor=#ffffff>\n<h1>Error: Forbidden</h1>\n\
+                    <h2>Your client does not have permission to get URL <code>/stock</code> \
+                    from this server.</h2>\n<h2></h2>\n</body></html>\n";
+                let head = "HTTP/1.1 403 Forbidden\r\ncontent-type: text/html; charset=UTF-8";
+                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
             }
             Habit::Hint => {
                 let hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";

@@ -174,6 +174,21 @@ async fn a_region_that_hangs_is_left_alone_and_returns_without_any_request_when_
 }
 
 #[tokio::test]
+async fn a_probe_that_is_answered_badly_closes_no_connection() {
+    let region = RawRegion::start(Habit::Page).await;
+    let own = format!("name: r0, kind: other, url: \"{}\", audience: raw", region.entry().0);
+    let settings = "probe: { path: /, interval: 20ms, unhealthy_after: 1 }";
+    let chain = chain(Google::start().await, &[own], settings).await;
+    eventually("it was probed", async || region.requests() >= 5).await;
+    assert_eq!(ejections_of_all(&chain).await, 1);
+    assert_eq!(region.connections(), 1);
+}
+
+async fn ejections_of_all(chain: &Chain) -> u64 {
+    chain.figure("remint_ejections_total", "cause=\"probes\"").await
+}
+
+#[tokio::test]
 async fn a_region_that_died_returns_without_any_request_when_it_is_probed() {
     let settings = "probe: { path: /, interval: 50ms, healthy_after: 1 }\n    \
                     outlier_detection: { base_ejection_time: 200ms }";

@@ -1,6 +1,7 @@
 //! WebSocket through the gateway.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -59,8 +60,8 @@ async fn a_socket_reaches_a_region_with_its_own_token_and_talks_both_ways() {
 }
 
 /// An HTTP/2 connection whose server lets streams become sockets.
-async fn http_2(chain: &Chain) -> SendRequest<Empty<Bytes>> {
-    let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
+pub(crate) async fn http_2(at: SocketAddr) -> SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(TcpStream::connect(at).await.unwrap());
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     let mut connection = Box::pin(connection);
     let is_enabled = poll_fn(|cx| {
@@ -103,7 +104,7 @@ async fn open_stream(
 #[tokio::test]
 async fn a_connection_with_a_socket_is_not_idle() {
     let chain = chain_with("limits: { idle_timeout: 2s, write_timeout: 1s }").await;
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     let mut socket = open_stream(&chain, &mut sender).await;
     for _ in 0..15 {
         say(&mut socket, "still there?").await;
@@ -115,7 +116,7 @@ async fn a_connection_with_a_socket_is_not_idle() {
 #[tokio::test]
 async fn streams_of_an_http_2_connection_become_sockets() {
     let chain = Chain::start().await;
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
         sockets.push(open_stream(&chain, &mut sender).await);
@@ -143,13 +144,33 @@ async fn a_stream_becomes_nothing_else() {
     let google = Google::start().await;
     let chain = Chain::before(google, &[region.entry()], |text| text).await;
     chain.ready().await;
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     for (protocol, status) in [("connect-udp", 403), ("websocket", 502)] {
         let request = stream_request(&chain, "/", protocol);
         let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
         assert_eq!(answer.status(), status, "the region knows no WebSocket");
     }
     assert_eq!(region.requests(), 1);
+}
+
+#[tokio::test]
+async fn nobody_has_a_region_left_alone_by_asking_it_for_sockets() {
+    let region = RawRegion::start(Habit::Answer).await;
+    let change = |text: String| {
+        let settings = "outlier_detection: { consecutive_failures: 1 }\n    regions:\n";
+        text.replace("regions:\n", settings)
+    };
+    let chain = Chain::before(Google::start().await, &[region.entry()], change).await;
+    chain.ready().await;
+    assert_eq!(chain.get("/").await.status, 200);
+    let mut sender = http_2(chain.gateway.address()).await;
+    for _ in 0..3 {
+        let request = stream_request(&chain, "/", "websocket");
+        let answer = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 502);
+    }
+    assert_eq!(chain.figure("remint_ejections_total", "").await, 0);
+    assert_eq!(chain.figure("remint_attempts_total", "outcome=\"connection_lost\"").await, 0);
 }
 
 #[tokio::test]
@@ -202,7 +223,7 @@ async fn under_way(chain: &Chain) -> (u64, u64) {
 async fn a_socket_keeps_its_place_and_its_region_busy_for_as_long_as_it_lasts() {
     let chain = chain_with("limits: { max_in_flight: 2, max_queued: 0 }").await;
     let mut socket = open(&chain, request(&chain.token())).await.unwrap();
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     let mut stream = open_stream(&chain, &mut sender).await;
     say(&mut socket, "hello").await;
     say(&mut stream, "hello").await;
@@ -224,7 +245,7 @@ async fn a_socket_keeps_its_place_and_its_region_busy_for_as_long_as_it_lasts() 
 async fn a_socket_on_which_nothing_is_said_is_closed() {
     let chain = chain_with("limits: { idle_timeout: 1s }").await;
     let mut socket = open(&chain, request(&chain.token())).await.unwrap();
-    let mut sender = http_2(&chain).await;
+    let mut sender = http_2(chain.gateway.address()).await;
     let mut stream = open_stream(&chain, &mut sender).await;
     say(&mut socket, "hello").await;
     say(&mut stream, "hello").await;

@@ -24,7 +24,12 @@ impl Region {
     }
 
     fn fails(&self, failure: Failure, now: Instant) -> Option<Cause> {
-        self.0.failed(failure, &settings(), now, 0.0)
+        self.fails_late(failure, now, now)
+    }
+
+    /// After an attempt that began earlier.
+    fn fails_late(&self, failure: Failure, began: Instant, now: Instant) -> Option<Cause> {
+        self.0.failed(failure, &settings(), (began, now), 0.0)
     }
 
     fn unreachable(&self, now: Instant) -> bool {
@@ -32,7 +37,7 @@ impl Region {
     }
 
     fn answers(&self, now: Instant) -> bool {
-        self.0.answered(&settings(), now)
+        self.0.answered(&settings(), now, now)
     }
 
     fn probed(&self, is_well: bool, now: Instant) -> Probed {
@@ -74,7 +79,7 @@ fn ejections_grow_up_to_a_limit_and_start_small_again_after_a_good_time() {
 fn an_ejection_is_longer_by_no_more_than_a_tenth() {
     let now = Instant::now();
     let health = Health::new(now);
-    health.failed(Failure::Unreachable, &settings(), now, 1.0);
+    health.failed(Failure::Unreachable, &settings(), (now, now), 1.0);
     assert!(!health.is_available(now + Duration::from_millis(10_999)));
     assert!(health.is_available(now + SECOND * 11));
 }
@@ -143,6 +148,28 @@ fn an_answer_to_a_request_from_before_its_ejection_brings_no_region_back() {
     region.unreachable(now);
     assert!(!region.answers(now + SECOND * 5) && region.is_out(now + SECOND * 5));
     assert!(region.answers(now + SECOND * 10));
+}
+
+#[test]
+fn attempts_from_before_an_ejection_say_nothing_new_after_it() {
+    let began = Instant::now();
+    let region = Region::new(began);
+    let ejected = began + SECOND;
+    assert!(region.unreachable(ejected));
+    let back = ejected + SECOND * 10;
+    assert_eq!(region.fails_late(Failure::TimedOut, began, back), None);
+    assert!(!region.is_out(back), "it is not ejected for the same again");
+    assert!(!region.0.answered(&settings(), began, back));
+    assert!(region.0.take(back), "it is still to be tried");
+    assert_eq!(region.fails_late(Failure::TimedOut, began, back), None);
+    assert!(region.answers(back));
+    for _ in 0..50 {
+        assert_eq!(region.fails_late(Failure::TimedOut, began, back), None);
+    }
+    assert!(!region.is_out(back));
+    assert!(region.fails_late(Failure::Unreachable, back, back + SECOND).is_some());
+    let again = back + SECOND;
+    assert!(region.is_out(again + SECOND * 19) && !region.is_out(again + SECOND * 20));
 }
 
 #[test]

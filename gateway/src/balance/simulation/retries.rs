@@ -74,8 +74,8 @@ impl Retries {
         let verdict = decide(case, budget, now);
         let is_free = case.cause.is_unprocessed();
         match verdict {
-            Verdict::Again if is_free => self.tally.free += 1,
-            Verdict::Again => {
+            Verdict::Again(_) if is_free => self.tally.free += 1,
+            Verdict::Again(_) => {
                 assert!(retries < allowed, "{retries} retries of {allowed}, and one more");
                 assert!(case.is_harmless, "it could be processed twice");
                 self.tally.granted += 1;
@@ -86,10 +86,11 @@ impl Retries {
             }
             Verdict::Over | Verdict::NotHeld => {}
         }
-        if verdict == Verdict::Again {
+        let is_allowed = matches!(verdict, Verdict::Again(_));
+        if is_allowed {
             assert!(case.made < case.attempts);
             self.retries.push_back(second);
         }
-        verdict == Verdict::Again
+        is_allowed
     }
 }

@@ -39,6 +39,8 @@ struct Ejection {
 
 struct Request {
     tried: Places,
+    /// When its attempt began.
+    began: Instant,
     made: usize,
     is_harmless: bool,
     is_held: bool,
@@ -178,7 +180,8 @@ impl World {
         self.retries.request(&self.service.budget, self.moment());
         let (is_harmless, is_held) = (self.random.one_in(2), !self.random.one_in(8));
         let (tried, headers) = (Places::default(), HeaderMap::new());
-        self.attempt(Request { tried, made: 0, is_harmless, is_held, headers });
+        let began = self.instant();
+        self.attempt(Request { tried, began, made: 0, is_harmless, is_held, headers });
     }
 
     fn attempt(&mut self, mut request: Request) {
@@ -202,6 +205,7 @@ impl World {
         self.check(&request, place, panics);
         request.tried.add(place);
         request.made += 1;
+        request.began = self.instant();
         let region = &mut self.regions[place];
         region.attempts += 1;
         let (time, outcome) = region.condition.outcome(&mut self.random);
@@ -231,11 +235,13 @@ impl World {
         let (now, unit) = (self.instant(), self.random.unit());
         let balancer = &self.service.balancer;
         match outcome.failure {
-            None if balancer.answered(place, now) => {
+            None if balancer.answered(place, request.began, now) => {
                 assert!(self.regions[place].ejection.take().is_some(), "it was never away");
             }
             None => {}
-            Some(failure) if balancer.failed(place, failure, now, unit).is_some() => {
+            Some(failure)
+                if balancer.failed(place, failure, request.began, now, unit).is_some() =>
+            {
                 let ejection = Ejection { since: self.now, by_probes: false, tried_at: None };
                 self.regions[place].ejection = Some(ejection);
             }

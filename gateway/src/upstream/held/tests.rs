@@ -76,13 +76,13 @@ fn read(
 fn a_body_is_read_again_with_its_trailers() {
     let (mut held, gauge) = held(scripted(&[b"one".to_vec(), b"two".to_vec()], true), 4096);
     for attempt in 0..3 {
-        assert_eq!(held.size_hint().exact(), Some(6));
+        assert_eq!(held.size_hint(attempt).exact(), Some(6));
         let whole = read(&mut held, attempt, 100).unwrap();
         assert_eq!(whole, (b"onetwo".to_vec(), Some(trailers())));
-        assert!(held.is_at_end());
+        assert!(held.is_at_end(attempt));
         assert_eq!(gauge.get(), 2048, "small pieces are charged for more");
         assert_eq!(held.begin_again(), Some(attempt + 1));
-        assert!(!held.is_at_end());
+        assert!(!held.is_at_end(attempt + 1));
     }
     drop(held);
     assert_eq!(gauge.get(), 0);
@@ -95,6 +95,8 @@ fn an_attempt_that_was_given_up_reads_no_more() {
     assert_eq!(held.begin_again(), Some(1));
     assert!(matches!(read(&mut held, 0, 1), Err(BodyError::Superseded)));
     assert_eq!(read(&mut held, 1, 100).unwrap().0, b"onetwo");
+    assert!(held.is_at_end(1) && !held.is_at_end(0), "half of it must not look whole");
+    assert_eq!((held.size_hint(1).exact(), held.size_hint(0).exact()), (Some(0), None));
 }
 
 #[test]
@@ -139,7 +141,7 @@ proptest! {
             let (beginning, _) = read(&mut held, attempt, frames).unwrap();
             prop_assert!(whole.starts_with(&beginning));
             attempt = held.begin_again().unwrap();
-            prop_assert_eq!(held.size_hint().exact(), Some(whole.len() as u64));
+            prop_assert_eq!(held.size_hint(attempt).exact(), Some(whole.len() as u64));
         }
         let (mut all, early) = read(&mut held, attempt, let_go_after).unwrap();
         held.let_go();
@@ -147,7 +149,7 @@ proptest! {
         all.extend(rest);
         prop_assert_eq!(all, whole);
         prop_assert_eq!(early.or(late), end);
-        prop_assert!(held.is_at_end());
+        prop_assert!(held.is_at_end(attempt));
         prop_assert_eq!(gauge.get(), 0);
     }
 }
