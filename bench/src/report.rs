@@ -64,16 +64,11 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { date, processor, processors, envoy, commit } = &self.machine;
-        let Times { rounds, measured, warm_up } = self.times;
-        let [measured, warm_up] = [measured, warm_up].map(humantime::format_duration);
-        let rounds = if rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
+        write_title(f, "How fast the filter is", &self.machine, &self.command)?;
+        let [rounds, measured, warm_up] = self.times.in_words();
         write!(
             f,
-            "# How fast the filter is\n\n\
-             {date}, {processor}, {processors} processors, Envoy {envoy}, commit {commit}.\n\
-             Made by `{}`.\n\n\
-             One Envoy with one worker had a processor to itself; wrk (one thread,\n\
+            "One Envoy with one worker had a processor to itself; wrk (one thread,\n\
              {CONNECTIONS} keep-alive connections) and the HTTP server behind Envoy had another.\n\
              Each request is a `POST` of 200 bytes with the headers of a Pub/Sub push,\n\
              over HTTP/1.1, through the shipped configuration without the access log;\n\
@@ -84,7 +79,6 @@ impl Report {
              second and, in brackets, of requests per second of that time, which other\n\
              programs on the machine change less. Every answer was checked to have the\n\
              status it must.\n",
-            self.command
         )
     }
 
@@ -198,6 +192,22 @@ pub(crate) fn write_figures(
         }
     }
     writeln!(f, " | {:.2} | {:.2} | {:.1} |", median.p50_ms, median.p99_ms, median.cpu_us)
+}
+
+/// The page's title, and where its figures are from.
+pub(crate) fn write_title(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    machine: &Machine,
+    command: &str,
+) -> fmt::Result {
+    let Machine { date, processor, processors, envoy, commit } = machine;
+    write!(
+        f,
+        "# {title}\n\n\
+         {date}, {processor}, {processors} processors, Envoy {envoy}, commit {commit}.\n\
+         Made by `{command}`.\n\n"
+    )
 }
 
 /// The first columns hold text, the others figures.

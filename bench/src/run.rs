@@ -36,6 +36,18 @@ pub struct Times {
     pub warm_up: Duration,
 }
 
+impl Times {
+    /// Rounds, measured time and warm-up, as pages tell them.
+    pub(crate) fn in_words(self) -> [String; 3] {
+        let rounds = match self.rounds {
+            1 => "one round".to_owned(),
+            rounds => format!("{rounds} rounds"),
+        };
+        let time = |time| humantime::format_duration(time).to_string();
+        [rounds, time(self.measured), time(self.warm_up)]
+    }
+}
+
 /// Everything around Envoy: Google, the upstream and the tokens.
 pub struct Stage {
     emulator: Emulator,

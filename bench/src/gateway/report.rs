@@ -8,7 +8,7 @@ use super::run::{LOADS, Taken};
 use super::setup::{ENVOY, ENVOY_CACHED, OPEN};
 use crate::figures::{Summary, ratio};
 use crate::machine::Machine;
-use crate::report::{LATENCY, grouped, write_figures, write_heads};
+use crate::report::{LATENCY, grouped, write_figures, write_heads, write_title};
 use crate::run::Times;
 use crate::wrk;
 
@@ -45,16 +45,11 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { date, processor, processors, envoy, commit } = &self.machine;
-        let Times { rounds, measured, warm_up } = self.times;
-        let [measured, warm_up] = [measured, warm_up].map(humantime::format_duration);
-        let rounds = if rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
+        write_title(f, "How fast the gateway is", &self.machine, &self.command)?;
+        let [rounds, measured, warm_up] = self.times.in_words();
         write!(
             f,
-            "# How fast the gateway is\n\n\
-             {date}, {processor}, {processors} processors, Envoy {envoy}, commit {commit}.\n\
-             Made by `{}`.\n\n\
-             Each proxy had one processor to itself (Envoy with one worker); wrk (one thread,\n\
+            "Each proxy had one processor to itself (Envoy with one worker); wrk (one thread,\n\
              {} keep-alive connections) and the region, a plain HTTP server, had another.\n\
              Each request is a `POST` of 200 bytes with the headers of a Pub/Sub push, over\n\
              HTTP/1.1; the proxies verify its token (RS256, 2,048 bits) and send it on with a\n\
@@ -66,7 +61,6 @@ impl Report {
              per second and, in brackets, of requests per second of the proxy's processor\n\
              time. Every answer was checked to be 200, and every request that arrived at the\n\
              region to carry a token for it.\n",
-            self.command,
             wrk::CONNECTIONS,
         )
     }

@@ -6,7 +6,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::client::PATIENCE;
 use crate::limits::chain_with;
@@ -91,11 +91,23 @@ async fn a_stream_may_wait_for_its_region_longer_than_for_its_caller() {
         }
         assert_eq!(std::mem::take(&mut heard), said.as_bytes());
         if said == "abc" {
-            sleep(Duration::from_millis(1500)).await;
+            // Longer than a caller may take nothing.
+            let mut other = Caller::connect(&chain, 0).await;
+            let mut untaken = other.get(&chain).await;
+            assert!(next(&mut untaken).await.unwrap().is_err());
             body.send_data(Bytes::from("def"), true).unwrap();
         }
     }
     assert!(next(&mut answer).await.is_none());
+}
+
+/// Until a connection that is idle from now on was told to leave.
+async fn told_to_leave(chain: &Chain) {
+    let mut idle = Caller::connect(chain, 1 << 16).await;
+    let mut answer = idle.get(chain).await;
+    while next(&mut answer).await.is_some() {}
+    drop(answer);
+    assert!(timeout(PATIENCE, idle.connection).await.unwrap().unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -104,7 +116,7 @@ async fn a_connection_without_a_request_for_long_is_told_to_leave() {
     let mut caller = Caller::connect(&chain, 1 << 16).await;
     // What takes longer is not idle.
     let (mut body, mut answer) = caller.echo(&chain).await;
-    sleep(Duration::from_millis(2500)).await;
+    told_to_leave(&chain).await;
     body.send_data(Bytes::new(), true).unwrap();
     while let Some(piece) = next(&mut answer).await {
         assert!(piece.is_ok(), "it was broken off: {piece:?}");

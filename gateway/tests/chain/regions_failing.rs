@@ -25,6 +25,14 @@ fn fail(chain: &Chain, fault: impl Into<Option<RegionFault>>) {
     chain.emulator.region("orders", US).unwrap().set_fault(fault.into());
 }
 
+/// Nothing is wrong with the first region any more: it is used again.
+async fn comes_back(chain: &Chain) {
+    fail(chain, None);
+    let is_back = async || counts(chain, 1).await.contains_key(US);
+    eventually("the region is used again", is_back).await;
+    assert_eq!(ejected(chain).await, 0);
+}
+
 async fn ejected(chain: &Chain) -> u64 {
     chain.figure("remint_region_ejected", US).await
 }
@@ -47,10 +55,7 @@ async fn a_region_that_resets_or_can_not_serve_is_left_alone_until_a_request_fin
             ejections(&chain, cause).await >= 1
         };
         eventually("the region is ejected", is_ejected).await;
-        fail(&chain, None);
-        let is_back = async || counts(&chain, 1).await.contains_key(US);
-        eventually("the region is used again", is_back).await;
-        assert_eq!(ejected(&chain).await, 0);
+        comes_back(&chain).await;
     }
 }
 
@@ -66,10 +71,7 @@ async fn a_region_that_hangs_is_left_alone_until_a_request_finds_it_well() {
         ejections(&chain, "timeout").await >= 1
     };
     eventually("the region is ejected", is_ejected).await;
-    fail(&chain, None);
-    let is_back = async || counts(&chain, 1).await.contains_key(US);
-    eventually("the region is used again", is_back).await;
-    assert_eq!(ejected(&chain).await, 0);
+    comes_back(&chain).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -15,7 +14,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -106,10 +105,15 @@ async fn a_connection_with_a_socket_is_not_idle() {
     let chain = chain_with("limits: { idle_timeout: 2s, write_timeout: 1s }").await;
     let mut sender = http_2(chain.gateway.address()).await;
     let mut socket = open_stream(&chain, &mut sender).await;
-    for _ in 0..15 {
-        say(&mut socket, "still there?").await;
-        sleep(Duration::from_millis(300)).await;
-    }
+    // One without a socket, and idle from now on, is told to leave meanwhile.
+    let mut idle = http_2(chain.gateway.address()).await;
+    drop(open_stream(&chain, &mut idle).await);
+    let talk = async {
+        while !idle.is_closed() {
+            say(&mut socket, "still there?").await;
+        }
+    };
+    timeout(PATIENCE, talk).await.unwrap();
     assert!(sender.ready().await.is_ok(), "it was told to leave");
 }
 
