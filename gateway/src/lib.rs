@@ -42,6 +42,7 @@ mod locality;
 mod metrics;
 mod mint;
 mod ongoing;
+mod percent;
 pub mod plugin_config;
 mod probe;
 mod proxy;

@@ -1,8 +1,6 @@
 //! The gateway's own errors, as callers read them: as a problem in JSON
 //! (RFC 9457), or as a gRPC status.
 
-use std::fmt::Write;
-
 use http::header::{CONTENT_TYPE, RETRY_AFTER, TE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use remint_idtoken::Sender;
@@ -10,6 +8,7 @@ use serde::Serialize;
 
 use super::{Answer, ProxyError};
 use crate::headers::has_token;
+use crate::percent::encoded;
 use crate::upstream::ResponseBody;
 
 /// The request id in an answer of the gateway's own.
@@ -85,7 +84,8 @@ impl Answer {
             title: self.title,
             status: self.status,
             detail: self.detail,
-            instance: format!("urn:remint:request:{}", percent_encoded(id.as_bytes())),
+            // It may come from outside.
+            instance: format!("urn:remint:request:{}", encoded(id.as_bytes())),
         };
         // Texts and a number: nothing that JSON could not hold.
         let body = serde_json::to_string(&problem).unwrap_or_default();
@@ -107,22 +107,6 @@ impl Answer {
         headers.insert(GRPC_MESSAGE, HeaderValue::from_static(self.detail));
         response
     }
-}
-
-/// A request id as a part of a URN: it may come from outside (RFC 3986,
-/// section 2.3).
-fn percent_encoded(id: &[u8]) -> String {
-    let mut encoded = String::with_capacity(id.len());
-    for byte in id {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(*byte));
-            }
-            // Writing to a string does not fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use remint_idtoken::UnixTime;
 use super::MintedToken;
 use super::access::AccessToken;
 use super::error::MintError;
-use super::percent::encoded;
 use super::remote::{Answer, Remote};
 use crate::config::{Endpoint, HostPort, Origin};
+use crate::percent::encoded;
 use crate::upstream::{Connector, ConnectorError};
 
 /// Proves that the request was made on purpose: no browser or redirect sends
@@ -36,7 +36,8 @@ impl MetadataServer {
         now: UnixTime,
     ) -> Result<MintedToken, MintError> {
         // `full` adds the account's address, which is for messages.
-        let path = format!("{ACCOUNT}/identity?format=full&audience={}", encoded(audience));
+        let path =
+            format!("{ACCOUNT}/identity?format=full&audience={}", encoded(audience.as_bytes()));
         let answer = self.get(&path, now).await?;
         MintedToken::read(&answer.body, audience, now)
     }

@@ -8,7 +8,6 @@ mod external;
 mod impersonation;
 mod key;
 mod metadata;
-mod percent;
 mod remote;
 mod schedule;
 mod source;

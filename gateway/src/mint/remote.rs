@@ -8,8 +8,8 @@ use remint_idtoken::UnixTime;
 use serde_json::Value;
 
 use super::error::{MintError, Refused, Remedy, Said};
-use super::percent::encoded;
 use crate::config::Endpoint;
+use crate::percent::encoded;
 use crate::upstream::{Connector, ConnectorError, Fetched, Fetcher};
 
 /// The longest answer that is read. An ID token has about 1,200 bytes, and
@@ -49,7 +49,8 @@ impl Remote {
         fields: &[(&str, &str)],
         now: UnixTime,
     ) -> Result<Answer, MintError> {
-        let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+        let pairs =
+            fields.iter().map(|(name, value)| format!("{name}={}", encoded(value.as_bytes())));
         let body = pairs.collect::<Vec<_>>().join("&");
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         self.post(path, HeaderMap::from_iter([(CONTENT_TYPE, kind)]), body, now).await
