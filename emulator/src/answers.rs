@@ -1,5 +1,7 @@
 //! Building answers.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -7,8 +9,10 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use serde_json::Value;
 
+/// Why a body that is passed through broke off.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 /// What every listener answers with: a text of ours, or a body passed through.
-pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// A whole answer.
 pub(crate) type Answer = Response<Body>;
 
@@ -21,6 +25,15 @@ pub(crate) fn reset() -> Answer {
     let mut answer = text(StatusCode::BAD_GATEWAY, "");
     answer.extensions_mut().insert(Reset);
     answer
+}
+
+/// A body that is passed through.
+pub(crate) fn passed<B>(body: B) -> Body
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    body.map_err(Into::into).boxed_unsync()
 }
 
 /// An answer of that content type.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use remint_emulator::{Config, Service};
+use remint_emulator::{Backend, Config, Service, ServiceRegion};
 
 /// Google on a laptop: an ID-token issuer with its keys, a metadata server,
 /// and Cloud Run's IAM front ends, one per service and region.
@@ -95,16 +95,17 @@ impl Cli {
         let invokers = or_else(&self.invokers, || accounts.clone());
         let regions = or_else(&self.regions, || {
             let regions = demo.services.iter().flat_map(|service| &service.regions);
-            regions.cloned().collect()
+            regions.map(|region| region.name.clone()).collect()
         });
         let names =
             or_else(&self.services, || demo.services.iter().map(|it| it.name.clone()).collect());
         let service = |name| Service {
             name,
-            regions: regions.clone(),
+            regions: regions.iter().map(|name| ServiceRegion::new(name)).collect(),
             invokers: invokers.clone(),
             custom_audiences: self.custom_audiences.clone(),
-            backend: self.backend,
+            backend: self.backend.map_or(Backend::Echo, Backend::h2c),
+            ..Service::default()
         };
         Config {
             project_id: self.project,
@@ -165,8 +166,9 @@ mod tests {
         ]);
         let names: Vec<_> = config.services.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-        assert_eq!(config.services[1].regions, ["us-east1"]);
-        assert_eq!(config.services[1].backend, Some(([127, 0, 0, 1], 50051).into()));
+        assert_eq!(config.services[1].regions, [ServiceRegion::new("us-east1")]);
+        let addr = ([127, 0, 0, 1], 50051).into();
+        assert_eq!(config.services[1].backend, Backend::h2c(addr));
         assert_eq!(config.services[1].invokers, ["i@x"]);
         assert_eq!(config.default_account, "gateway@p.iam.gserviceaccount.com");
         assert_eq!(config.region, "us-east1");

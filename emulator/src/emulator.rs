@@ -1,5 +1,6 @@
 //! All parts together.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,13 +10,16 @@ use std::time::Duration;
 use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
-use crate::config::{Config, Grant, Service};
+use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
 use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
+use crate::network::Place;
+use crate::origin::Origin;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
+use crate::senders::Senders;
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -24,7 +28,8 @@ pub struct Emulator {
     issuer: Arc<Issuer>,
     timeline: Arc<Timeline>,
     google: Arc<Google>,
-    google_listener: Listener<Google>,
+    google_listener: Arc<Listener<Google>>,
+    vpc_listener: Listener<Google>,
     regions: Vec<Region>,
     pusher: Pusher,
     ca_pem: String,
@@ -62,8 +67,14 @@ impl Emulator {
         let iap = Arc::new(Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?);
         let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline))?;
         let google = Arc::new(google);
-        let addr = SocketAddr::new(config.host, config.google_port);
-        let google_listener = listen(&ca, addr, &Google::NAMES, "Google", Arc::clone(&google))?;
+        let network = Arc::clone(&google.network);
+        let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
+        let door = at(config.google_port, Origin::Internet);
+        let names = Google::NAMES;
+        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
+        let google_listener = Arc::new(google_listener);
+        let door = at(config.vpc_port, Origin::Vpc);
+        let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
         let parts = Parts { config: &config, ca: &ca, issuer: &issuer, timeline: &timeline };
         let mut regions = Vec::new();
         for service in &config.services {
@@ -71,8 +82,25 @@ impl Emulator {
                 regions.push(parts.region(service, region)?);
             }
         }
+        let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
+        for name in names {
+            places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
+        }
+        for region in &regions {
+            for host in region.urls.hosts() {
+                places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
+            }
+        }
+        network.open(places);
+        let senders = Arc::new(Senders {
+            issuer: Arc::clone(&issuer),
+            accounts: Arc::clone(&google.accounts),
+            network,
+            timeline: Arc::clone(&timeline),
+        });
         Ok(Self {
-            pusher: Pusher::new(Arc::clone(&issuer), config.project_id),
+            pusher: Pusher::new(Arc::clone(&senders), config.project_id),
+            vpc_listener,
             issuer,
             timeline,
             google,
@@ -86,6 +114,13 @@ impl Emulator {
     #[must_use]
     pub fn google_addr(&self) -> SocketAddr {
         self.google_listener.addr()
+    }
+
+    /// The same for calls that come from the project's VPC network, which
+    /// services with restricted ingress let in.
+    #[must_use]
+    pub fn vpc_addr(&self) -> SocketAddr {
+        self.vpc_listener.addr()
     }
 
     /// The certificate of the authority that signed all listeners'.
@@ -136,6 +171,12 @@ impl Emulator {
     /// Grants a role on a service account.
     pub fn grant(&self, grant: Grant) {
         self.google.accounts.grant(grant);
+    }
+
+    /// Gives senders' service agents their usual role in the project, or takes
+    /// it away from all others.
+    pub fn set_agents(&self, agents: &[Agent]) {
+        self.google.accounts.set_agents(agents);
     }
 
     /// Takes it away again.
@@ -221,6 +262,7 @@ impl Emulator {
         for region in &self.regions {
             region.stop().await;
         }
+        self.vpc_listener.stop().await;
         self.google_listener.stop().await;
     }
 }
@@ -234,14 +276,15 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn region(&self, service: &Service, region: &str) -> Result<Region, StartError> {
+    fn region(&self, service: &Service, region: &ServiceRegion) -> Result<Region, StartError> {
+        let (settings, region) = (region, region.name.as_str());
         for name in [&service.name, region] {
             check_name(name)?;
         }
         let project = (&*self.config.project_id, self.config.project_number);
         let urls = Urls::new(&service.name, project, region);
         let faults = Arc::<RegionFaults>::default();
-        let iam = Iam::new(Arc::clone(self.issuer), service, &urls);
+        let iam = Iam::new(Arc::clone(self.issuer), service, settings, &urls);
         let bindings = iam.bindings();
         let front = FrontEnd {
             faults: Arc::clone(&faults),
@@ -252,12 +295,13 @@ impl Parts<'_> {
             container: Container {
                 service: service.name.clone(),
                 region: region.to_owned(),
-                backend: service.backend,
+                backend: settings.backend.as_ref().unwrap_or(&service.backend).clone(),
             },
         };
-        let addr = SocketAddr::new(self.config.host, 0);
+        let addr = SocketAddr::new(self.config.host, settings.port);
+        let door = Door { addr, origin: Origin::Internet };
         let what = format!("{} in {region}", service.name);
-        let listener = listen(self.ca, addr, &urls.hosts(), &what, Arc::new(front))?;
+        let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
         Ok(Region { service, region, urls, bindings, faults, listener })
     }
@@ -273,13 +317,20 @@ fn check_name(name: &str) -> Result<(), StartError> {
     }
 }
 
+/// Where a listener is, and what is behind its port.
+struct Door {
+    addr: SocketAddr,
+    origin: Origin,
+}
+
 fn listen<H: crate::listener::Handler>(
     ca: &Ca,
-    addr: SocketAddr,
+    door: Door,
     names: &[&str],
     what: &str,
     handler: Arc<H>,
 ) -> Result<Listener<H>, StartError> {
     let tls = ca.server(names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
-    Listener::start(addr, tls, handler).map_err(|error| StartError::Listen(what.to_owned(), error))
+    Listener::start(door.addr, tls, door.origin, handler)
+        .map_err(|error| StartError::Listen(what.to_owned(), error))
 }

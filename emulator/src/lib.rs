@@ -19,29 +19,44 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod answers;
+mod attempt;
 mod ca;
 mod clock;
 mod config;
 mod emulator;
+mod endpoint;
 mod faults;
+mod forward;
 mod google;
+mod grpc;
 mod hits;
 pub mod issuer;
 mod listener;
+mod network;
+mod origin;
+mod outgoing;
 pub mod pubsub;
 mod redact;
 mod run;
+mod senders;
 mod socket;
 mod sync;
+mod takeover;
 pub mod timeline;
 mod websocket;
 
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{Config, Grant, Provider, Service, User};
+pub use config::{
+    Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
+    Picking, Provider, Service, ServiceRegion, User,
+};
 pub use emulator::{Emulator, StartError};
+pub use endpoint::{Endpoint, EndpointError};
 pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
+pub use forward::Protocol;
 pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
+pub use origin::Origin;
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;
-pub use timeline::{Timeline, Verdict};
+pub use timeline::{Part, Timeline, Verdict};

@@ -4,32 +4,37 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Mutex, oneshot};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answers::{Answer, Reset, without_body};
+use crate::network::Place;
+use crate::origin::Origin;
 use crate::socket::{Scissors, Socket};
-use crate::websocket;
+use crate::takeover::Takeover;
 
 /// The first byte of a TLS connection: a record that holds a handshake
 /// (RFC 8446, section 5.1). No HTTP method begins with it.
-const TLS_HANDSHAKE: [u8; 1] = [0x16];
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+/// How much is under way on a connection inside the process.
+const WITHIN: usize = 64 * 1024;
 
 /// The pause after a connection could not be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
@@ -42,14 +47,22 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// A listener and all connections that it has accepted. They end with it.
 pub(crate) struct Listener<H> {
     addr: SocketAddr,
+    server: Server<H>,
+    state: Mutex<State>,
+}
+
+/// What its connections need.
+struct Server<H> {
     tls: TlsAcceptor,
     handler: Arc<H>,
-    state: Mutex<State>,
+    /// The network that is behind its port.
+    origin: Origin,
 }
 
 enum State {
     Running {
         stop: oneshot::Sender<()>,
+        within: mpsc::UnboundedSender<(DuplexStream, Origin)>,
         task: JoinSet<()>,
     },
     /// Bound but not listening. The kernel refuses connections, and gives the
@@ -63,13 +76,14 @@ impl<H: Handler> Listener<H> {
     pub(crate) fn start(
         addr: SocketAddr,
         tls: Arc<ServerConfig>,
+        origin: Origin,
         handler: Arc<H>,
     ) -> io::Result<Self> {
         let socket = reserve(addr)?;
         let addr = socket.local_addr()?;
-        let tls = TlsAcceptor::from(tls);
-        let state = run(socket, tls.clone(), Arc::clone(&handler))?;
-        Ok(Self { addr, tls, handler, state: Mutex::new(state) })
+        let server = Server { tls: TlsAcceptor::from(tls), handler, origin };
+        let state = run(socket, server.clone())?;
+        Ok(Self { addr, server, state: Mutex::new(state) })
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -79,7 +93,7 @@ impl<H: Handler> Listener<H> {
     /// Closes the listener and its connections, whatever they are doing.
     pub(crate) async fn stop(&self) {
         let mut state = self.state.lock().await;
-        if let State::Running { stop, mut task } =
+        if let State::Running { stop, mut task, .. } =
             std::mem::replace(&mut *state, State::Stopped(None))
         {
             let _ = stop.send(());
@@ -96,7 +110,7 @@ impl<H: Handler> Listener<H> {
                 Some(socket) => socket,
                 None => reserve(self.addr)?,
             };
-            *state = run(socket, self.tls.clone(), Arc::clone(&self.handler))?;
+            *state = run(socket, self.server.clone())?;
         }
         Ok(())
     }
@@ -113,18 +127,41 @@ fn reserve(addr: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn run<H: Handler>(socket: TcpSocket, tls: TlsAcceptor, handler: Arc<H>) -> io::Result<State> {
+impl<H: Handler> Place for Listener<H> {
+    fn connect(
+        &self,
+        origin: Origin,
+    ) -> Pin<Box<dyn Future<Output = io::Result<DuplexStream>> + Send + '_>> {
+        Box::pin(async move {
+            let (ours, theirs) = duplex(WITHIN);
+            match &*self.state.lock().await {
+                State::Running { within, .. } if within.send((ours, origin)).is_ok() => Ok(theirs),
+                _ => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        })
+    }
+}
+
+impl<H> Clone for Server<H> {
+    fn clone(&self) -> Self {
+        let (tls, handler) = (self.tls.clone(), Arc::clone(&self.handler));
+        Self { tls, handler, origin: self.origin }
+    }
+}
+
+fn run<H: Handler>(socket: TcpSocket, server: Server<H>) -> io::Result<State> {
     let listener = socket.listen(BACKLOG)?;
     let (stop, stopped) = oneshot::channel();
+    let (within, asked) = mpsc::unbounded_channel();
     let mut task = JoinSet::new();
-    task.spawn(accept(listener, tls, handler, stopped));
-    Ok(State::Running { stop, task })
+    task.spawn(accept(listener, server, asked, stopped));
+    Ok(State::Running { stop, within, task })
 }
 
 async fn accept<H: Handler>(
     listener: TcpListener,
-    tls: TlsAcceptor,
-    handler: Arc<H>,
+    server: Server<H>,
+    mut within: mpsc::UnboundedReceiver<(DuplexStream, Origin)>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -132,9 +169,16 @@ async fn accept<H: Handler>(
         tokio::select! {
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
+            Some((stream, origin)) = within.recv() => {
+                connections.spawn(server.clone().connection(stream, origin, Scissors::default()));
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler)));
+                    // Small answers must not wait for more to send.
+                    let _ = stream.set_nodelay(true);
+                    let scissors = Scissors::default();
+                    let (stream, origin) = (Socket::new(stream, scissors.clone()), server.origin);
+                    connections.spawn(server.clone().connection(stream, origin, scissors));
                 }
                 // Without a free descriptor every further attempt fails too,
                 // until a connection ends.
@@ -146,42 +190,46 @@ async fn accept<H: Handler>(
     connections.shutdown().await;
 }
 
-async fn connection<H: Handler>(stream: TcpStream, tls: TlsAcceptor, handler: Arc<H>) {
-    // Small answers must not wait for more to send.
-    let _ = stream.set_nodelay(true);
-    let mut first = [0];
-    match stream.peek(&mut first).await {
-        Ok(1) if first == TLS_HANDSHAKE => {
-            let scissors = Scissors::default();
-            if let Ok(stream) = tls.accept(Socket::new(stream, scissors.clone())).await {
-                serve(stream, handler, scissors).await;
+impl<H: Handler> Server<H> {
+    async fn connection(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        origin: Origin,
+        scissors: Scissors,
+    ) {
+        let mut stream = BufReader::new(stream);
+        let Ok(Some(first)) = stream.fill_buf().await.map(|read| read.first().copied()) else {
+            return;
+        };
+        if first == TLS_HANDSHAKE {
+            if let Ok(stream) = self.tls.accept(stream).await {
+                serve(stream, self.handler, origin, scissors).await;
             }
+        } else {
+            serve(stream, self.handler, origin, scissors).await;
         }
-        Ok(1..) => {
-            let scissors = Scissors::default();
-            serve(Socket::new(stream, scissors.clone()), handler, scissors).await;
-        }
-        Ok(0) | Err(_) => {}
     }
 }
 
 async fn serve<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     handler: Arc<H>,
+    origin: Origin,
     scissors: Scissors,
 ) {
     let switched = Arc::new(OnceLock::new());
     let switch = Arc::clone(&switched);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(origin);
         let (handler, scissors) = (Arc::clone(&handler), scissors.clone());
         let switch = Arc::clone(&switch);
         let is_bare = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;
         async move {
             let answer = handler.handle(request).await;
             let answer = if is_bare { without_body(answer) } else { answer };
-            if let Some(upgrade) = answer.extensions().get::<OnUpgrade>() {
+            if let Some(takeover) = answer.extensions().get::<Takeover>() {
                 // A connection changes only once.
-                let _ = switch.set(upgrade.clone());
+                let _ = switch.set(takeover.clone());
             }
             match answer.extensions().get::<Reset>() {
                 None => Ok(answer),
@@ -198,7 +246,7 @@ async fn serve<H: Handler>(
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
     // Here, so that it ends with the listener as everything else does.
-    if let Some(upgrade) = switched.get() {
-        websocket::echo(upgrade.clone()).await;
+    if let Some(takeover) = switched.get() {
+        takeover.run().await;
     }
 }

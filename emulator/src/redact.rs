@@ -4,6 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+/// How much of a value from outside the timeline keeps.
+const SHOWN_CHARS: usize = 512;
+
 /// What stands in place of a token.
 const REDACTED: &str = "(token)";
 
@@ -22,6 +25,11 @@ pub(crate) fn without_tokens(text: &str) -> String {
         rest = after.strip_prefix(gap).unwrap_or_default();
     }
     out
+}
+
+/// A value from outside as the timeline keeps it: cut and without tokens.
+pub(crate) fn shown(text: &str) -> String {
+    without_tokens(text).chars().take(SHOWN_CHARS).collect()
 }
 
 /// The claims of a token, believed or not.

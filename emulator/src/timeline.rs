@@ -1,4 +1,4 @@
-//! Every call that a Cloud Run front end has seen.
+//! Every call that a part of the emulator has seen or made.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,25 +7,91 @@ use std::sync::Mutex;
 use remint_idtoken::UnixTime;
 use serde::{Serialize, Serializer};
 
+use crate::attempt::Attempt;
+use crate::config::Agent;
+use crate::origin::Origin;
 use crate::sync::lock;
 
 /// How many calls are kept; older ones are forgotten.
 pub const KEPT: usize = 10_000;
 
-/// What a front end decided.
+/// The part of the emulator that saw a call, or made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Cloud Run's front end, or that of a function.
+    FrontEnd,
+    /// A load balancer.
+    LoadBalancer,
+    /// Identity-Aware Proxy.
+    Iap,
+    /// A sender made it.
+    Sender(Agent),
+    /// The metadata server.
+    Metadata,
+    /// IAM Credentials.
+    IamCredentials,
+    /// The token endpoint.
+    TokenEndpoint,
+    /// The security token service.
+    Sts,
+    /// The proxy for programs that call Google's hosts.
+    Proxy,
+}
+
+impl Part {
+    /// As the timeline shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FrontEnd => "front end",
+            Self::LoadBalancer => "load balancer",
+            Self::Iap => "IAP",
+            Self::Sender(agent) => agent.name(),
+            Self::Metadata => "metadata server",
+            Self::IamCredentials => "IAM Credentials",
+            Self::TokenEndpoint => "token endpoint",
+            Self::Sts => "STS",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+/// What was decided, or came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The call went on to the container.
+    /// The call went on, to the container or wherever this part leads; or what
+    /// was asked for was given.
     Accepted,
     /// It did not.
     Refused {
-        /// What the caller was answered: 401 or 403.
+        /// What the caller was answered.
         status: u16,
-        /// Why, as [`remint_idtoken::Reason::code`] has it.
+        /// Why, mostly as [`remint_idtoken::Reason::code`] has it.
         code: &'static str,
     },
-    /// It did not either: the region had been told to fail.
+    /// It did not either: the region had been told to fail, or a sender got no
+    /// answer.
     Failed,
+    /// A sender got this answer.
+    Answered(u16),
+    /// A sender sent nothing.
+    NotSent,
+}
+
+impl Verdict {
+    pub(crate) fn of(attempt: &Attempt) -> Self {
+        match attempt {
+            Attempt::Answered(status) => Self::Answered(*status),
+            Attempt::Failed(_) => Self::Failed,
+            Attempt::NotSent(_) => Self::NotSent,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -34,6 +100,8 @@ impl fmt::Display for Verdict {
             Self::Accepted => f.write_str("accepted"),
             Self::Refused { status, code } => write!(f, "{status} {code}"),
             Self::Failed => f.write_str("failed"),
+            Self::Answered(status) => write!(f, "answered {status}"),
+            Self::NotSent => f.write_str("not sent"),
         }
     }
 }
@@ -50,20 +118,30 @@ pub struct Call {
     /// When it came.
     #[serde(serialize_with = "as_date")]
     pub at: UnixTime,
-    /// The service that was called.
+    /// Who saw it, or made it.
+    pub part: Part,
+    /// The service that was called; of a sender the name of what sent it; else
+    /// what was asked.
     pub service: String,
-    /// The region whose front end saw it.
+    /// The region whose front end saw it, or where a load balancer sent it.
     pub region: String,
     /// The method.
     pub method: String,
     /// The path without the query.
     pub path: String,
+    /// The host that was called.
+    pub host: Option<String>,
     /// The token's audience as claimed, if there was a readable token.
     pub audience: Option<String>,
     /// The token's address or subject, as claimed.
     pub caller: Option<String>,
+    /// The network that the call came from, where that matters.
+    #[serde(serialize_with = "as_name")]
+    pub origin: Option<Origin>,
     /// What was decided.
     pub verdict: Verdict,
+    /// What else there is to say of it.
+    pub note: Option<String>,
     /// The `x-request-id` header.
     pub request_id: Option<String>,
 }
@@ -81,16 +159,30 @@ impl Timeline {
         calls.push_back(call);
     }
 
-    /// The calls, oldest first: the newest [`KEPT`].
+    /// What front ends have seen, oldest first. The newest [`KEPT`] calls of all
+    /// parts are kept.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        lock(&self.0).iter().cloned().collect()
+        self.select(|call| call.part == Part::FrontEnd)
     }
 
-    /// How many of the kept calls are like this.
+    /// What all parts have seen and made, oldest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Call> {
+        self.select(|_| true)
+    }
+
+    /// The kept calls that are like this, oldest first.
+    #[must_use]
+    pub fn select(&self, like: impl Fn(&Call) -> bool) -> Vec<Call> {
+        lock(&self.0).iter().filter(|call| like(call)).cloned().collect()
+    }
+
+    /// How many of the kept calls that front ends have seen are like this.
     #[must_use]
     pub fn count(&self, like: impl Fn(&Call) -> bool) -> usize {
-        lock(&self.0).iter().filter(|call| like(call)).count()
+        let calls = lock(&self.0);
+        calls.iter().filter(|call| call.part == Part::FrontEnd && like(call)).count()
     }
 
     /// How many calls a region has accepted.
@@ -116,6 +208,10 @@ fn as_date<S: Serializer>(at: &UnixTime, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
 
+fn as_name<S: Serializer>(origin: &Option<Origin>, to: S) -> Result<S::Ok, S::Error> {
+    origin.map(Origin::name).serialize(to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,13 +219,17 @@ mod tests {
     fn call(region: &str, verdict: Verdict) -> Call {
         Call {
             at: UnixTime(0),
+            part: Part::FrontEnd,
             service: "orders".into(),
             region: region.into(),
             method: "GET".into(),
             path: "/".into(),
+            host: None,
             audience: None,
             caller: None,
+            origin: None,
             verdict,
+            note: None,
             request_id: None,
         }
     }

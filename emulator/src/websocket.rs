@@ -9,11 +9,12 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE}
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::answers::Answer;
+use crate::takeover::Takeover;
 
 /// What a server adds to a client's key before it takes its hash (RFC 6455,
 /// section 1.3).
@@ -35,7 +36,7 @@ pub(crate) fn accept(parts: &mut Parts) -> Option<Answer> {
     let body = Empty::new().map_err(|never| match never {});
     let mut answer = Response::new(body.boxed_unsync());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    answer.extensions_mut().insert(upgrade);
+    answer.extensions_mut().insert(Takeover::new(upgrade, echo));
     let headers = answer.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -44,11 +45,9 @@ pub(crate) fn accept(parts: &mut Parts) -> Option<Answer> {
 }
 
 /// Says everything back until the client closes.
-pub(crate) async fn echo(upgrade: OnUpgrade) {
-    if let Ok(upgraded) = upgrade.await {
-        // A connection that breaks concerns the client, who sees it too.
-        let _ = echo_frames(TokioIo::new(upgraded)).await;
-    }
+async fn echo(stream: TokioIo<Upgraded>) {
+    // A connection that breaks concerns the client, who sees it too.
+    let _ = echo_frames(stream).await;
 }
 
 async fn echo_frames(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::{Algorithm, UnixTime};
 use serde_json::json;
 
-use crate::config::{Config, Grant, Provider, User};
+use crate::config::{Agent, Config, Grant, Provider, User};
 use crate::issuer::{AccountKey, Issuer, KeyError, LIFETIME};
 use crate::sync::lock;
 
@@ -21,11 +21,13 @@ const PREFIX: &str = "ya29.emulator-";
 pub(crate) struct Accounts {
     pub(super) emails: Vec<String>,
     users: Vec<User>,
-    pub(super) project_number: u64,
+    project_number: u64,
     pub(super) providers: Vec<(Provider, Issuer)>,
     pub(super) lifetime: Duration,
     keys: Mutex<Vec<AccountKey>>,
     grants: Mutex<Vec<Grant>>,
+    /// The service agents that have their usual role in the project.
+    agents: Mutex<Vec<Agent>>,
     access: Mutex<HashMap<String, Access>>,
 }
 
@@ -51,6 +53,7 @@ impl Accounts {
             lifetime: config.token_lifetime,
             keys: Mutex::default(),
             grants: Mutex::new(config.grants.clone()),
+            agents: Mutex::new(config.agents.clone()),
             access: Mutex::default(),
         })
     }
@@ -107,6 +110,23 @@ impl Accounts {
 
     pub(crate) fn revoke_access(&self) {
         lock(&self.access).clear();
+    }
+
+    /// The project's number.
+    pub(crate) fn project_number(&self) -> u64 {
+        self.project_number
+    }
+
+    /// Gives service agents their usual role in the project, or takes it away.
+    pub(crate) fn set_agents(&self, agents: &[Agent]) {
+        *lock(&self.agents) = agents.to_vec();
+    }
+
+    /// Whether a sender may mint tokens for an account: by its agent's role in
+    /// the project, or by one on the account.
+    pub(crate) fn may_act_for(&self, agent: Agent, account: &str) -> bool {
+        let member = format!("serviceAccount:{}", agent.email(self.project_number));
+        lock(&self.agents).contains(&agent) || self.may(&member, Permission::IdToken, account)
     }
 
     pub(crate) fn grant(&self, grant: Grant) {

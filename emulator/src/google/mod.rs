@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{CACHE_CONTROL, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -20,9 +20,13 @@ use serde_json::Value;
 use crate::answers::{Answer, json, text};
 use crate::config::Config;
 use crate::faults::{Fault, Faults};
+use crate::forward::{Protocol, forward};
+use crate::grpc;
 use crate::hits::Hits;
 use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
+use crate::network::Network;
+use crate::origin::Origin;
 use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
 use iam_credentials::Method as IamMethod;
@@ -47,6 +51,7 @@ pub(crate) struct Google {
     pub(crate) timeline: Arc<Timeline>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) network: Arc<Network>,
     pub(crate) hits: Hits,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
@@ -81,6 +86,7 @@ impl Google {
             iap,
             timeline,
             faults,
+            network: Arc::new(Network::new(&config.hosts)),
             hits: Hits::default(),
             keys_max_age: config.keys_max_age.into(),
         })
@@ -113,6 +119,29 @@ impl Google {
         }
     }
 
+    /// The answer of the service or load balancer that a request names, as
+    /// Google's front ends give it for all of them at one address.
+    async fn of_a_service(&self, request: Request<Incoming>) -> Result<Answer, Request<Incoming>> {
+        let Some(host) = host_of(&request).filter(|host| !Self::NAMES.contains(host)) else {
+            return Err(request);
+        };
+        let Some(place) = self.network.place(host) else {
+            return Err(request);
+        };
+        let origin = request.extensions().get::<Origin>().copied().unwrap_or(Origin::Internet);
+        let connected = place.connect(origin).await;
+        let (parts, body) = request.into_parts();
+        let protocol = match parts.version {
+            Version::HTTP_2 => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        let answer = match connected {
+            Ok(stream) => forward(Box::new(stream), protocol, parts, body).await.ok(),
+            Err(_) => None,
+        };
+        Ok(answer.unwrap_or_else(|| text(StatusCode::BAD_GATEWAY, "the region does not answer\n")))
+    }
+
     async fn google_keys(&self, form: impl FnOnce(&Issuer) -> Value) -> Answer {
         self.keys(form(&self.issuer), self.faults.of_keys()).await
     }
@@ -135,6 +164,13 @@ impl Google {
     }
 }
 
+/// The host that a request names, without a port.
+fn host_of<B>(request: &Request<B>) -> Option<&str> {
+    let header = || request.headers().get(HOST)?.to_str().ok();
+    let named = request.uri().authority().map(http::uri::Authority::as_str).or_else(header)?;
+    Some(named.split(':').next().unwrap_or(named))
+}
+
 /// The token endpoint as its client has called it: on this machine without TLS.
 fn own_url(headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -143,6 +179,13 @@ fn own_url(headers: &HeaderMap) -> String {
 
 impl Handler for Google {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        let request = match self.of_a_service(request).await {
+            Ok(answer) => return answer,
+            Err(request) => request,
+        };
+        if grpc::is_grpc(&request) {
+            return grpc::unimplemented(request.uri().path());
+        }
         let path = request.uri().path();
         self.hits.count(path);
         match (request.method(), path) {

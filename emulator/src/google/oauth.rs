@@ -115,7 +115,7 @@ impl Oauth<'_> {
     }
 
     fn federated(&self, audience: &str, subject_token: &str) -> Result<Value, Refused> {
-        let number = self.accounts.project_number;
+        let number = self.accounts.project_number();
         let is_it = |(provider, _): &&(Provider, Issuer)| provider.resource(number) == audience;
         let found = self.accounts.providers.iter().find(is_it);
         let (provider, issuer) =

@@ -4,21 +4,19 @@
 //! limit of attempts stands in for it), dead-letter topics, and the slow start
 //! of a push subscription's throughput.
 
-mod connection;
 mod delivery;
 mod message;
 mod report;
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
-
-use http::Uri;
 
 pub(crate) use delivery::Pusher;
 pub use message::Message;
-pub use report::{Attempt, Delivery, PushReport};
+pub use report::{Delivery, PushReport};
+
+pub use crate::attempt::Attempt;
+pub use crate::endpoint::{Endpoint, EndpointError};
 
 /// A push subscription, as `gcloud pubsub subscriptions create` takes it.
 #[derive(Clone, Debug)]
@@ -82,60 +80,9 @@ impl PushSubscription {
     }
 }
 
-/// The URL of a push endpoint, as it was written: it is the default audience,
-/// which is compared letter by letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    text: String,
-    authority: String,
-    path_and_query: String,
-    is_https: bool,
-}
-
-/// Why a text is no endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no endpoint: expected https://HOST/PATH")]
-pub struct EndpointError(String);
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let wrong = || EndpointError(text.to_owned());
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong()),
-        };
-        Ok(Self {
-            text: text.to_owned(),
-            authority: uri.authority().ok_or_else(wrong)?.to_string(),
-            path_and_query: uri.path_and_query().map_or("/", |it| it.as_str()).to_owned(),
-            is_https,
-        })
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_shown_letter_by_letter_as_it_was_written() {
-        for text in ["https://LB.example", "http://a:80/p?q=1", "https://a/%7e/"] {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
-        }
-        for bad in ["", "/push", "ftp://a/", "lb.example/push"] {
-            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit() {

@@ -1,42 +1,8 @@
 //! What became of pushed messages.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-/// One attempt to deliver a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// The endpoint answered with this status.
-    Answered(u16),
-    /// There was no answer, and why.
-    Failed(String),
-}
-
-impl Attempt {
-    /// Whether Pub/Sub takes it for an acknowledgement.
-    #[must_use]
-    pub fn is_ack(&self) -> bool {
-        matches!(self, Self::Answered(102 | 200 | 201 | 202 | 204))
-    }
-
-    /// The status, if there was an answer.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Answered(status) => Some(*status),
-            Self::Failed(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answered(status) => write!(f, "{status}"),
-            Self::Failed(why) => f.write_str(why),
-        }
-    }
-}
+use super::Attempt;
 
 /// What became of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,13 +68,6 @@ fn tally<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> BTreeMap<u16, usize
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_pub_sub_s_five_statuses_acknowledge() {
-        let acked = (100..600).filter(|status| Attempt::Answered(*status).is_ack());
-        assert_eq!(acked.collect::<Vec<_>>(), [102, 200, 201, 202, 204]);
-        assert!(!Attempt::Failed("refused".into()).is_ack());
-    }
 
     #[test]
     fn attempts_are_tallied_by_status() {

@@ -1,6 +1,5 @@
 //! The container behind a front end: it tells what reached it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -12,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::iam::SIGNATURE_REMOVED;
 use super::{backend, events};
-use crate::answers::{Answer, json, text};
+use crate::answers::{Answer, json, passed, text};
+use crate::config::Backend;
 use crate::redact::{claims_of, without_tokens};
 use crate::websocket;
 
@@ -33,7 +33,7 @@ const CREDENTIALS: [&str; 6] = [
 pub(crate) struct Container {
     pub(crate) service: String,
     pub(crate) region: String,
-    pub(crate) backend: Option<SocketAddr>,
+    pub(crate) backend: Backend,
 }
 
 /// What the front end knows of an accepted call.
@@ -49,8 +49,8 @@ impl Container {
         body: Incoming,
         arrival: Arrival,
     ) -> Answer {
-        if let Some(backend) = self.backend {
-            return backend::pass_on(backend, parts, body).await;
+        if let Backend::Address { addr, protocol } = self.backend {
+            return backend::pass_on(addr, protocol, parts, body).await;
         }
         if let Some(wait) = number_after(parts.uri.path(), "delay") {
             tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -92,7 +92,7 @@ impl Container {
 }
 
 fn stream_back(headers: &HeaderMap, body: Incoming) -> Answer {
-    let mut answer = Response::new(body.boxed_unsync());
+    let mut answer = Response::new(passed(body));
     if let Some(content_type) = headers.get(CONTENT_TYPE) {
         answer.headers_mut().insert(CONTENT_TYPE, content_type.clone());
     }

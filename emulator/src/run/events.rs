@@ -9,11 +9,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Interval, interval};
 
-use crate::answers::Answer;
+use crate::answers::{Answer, passed};
 
 /// The time between two events, unless the client says when.
 const EVERY: Duration = Duration::from_millis(100);
@@ -25,7 +24,7 @@ pub(super) fn events(count: u64, parts: &Parts, body: Incoming) -> Answer {
         true => Pace::Time(interval(asked_interval(parts).unwrap_or(EVERY))),
         false => Pace::Client(body),
     };
-    let mut answer = Response::new(Events { sent: 0, count, pace }.boxed_unsync());
+    let mut answer = Response::new(passed(Events { sent: 0, count, pace }));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -17,11 +17,9 @@ use crate::answers::{Answer, reset, text};
 use crate::faults::{RegionFault, RegionFaults};
 use crate::issuer::Issuer;
 use crate::listener::Handler;
-use crate::redact::without_tokens;
-use crate::timeline::{Call, Timeline, Verdict};
-
-/// How much of a value from outside the timeline keeps.
-const SHOWN_CHARS: usize = 512;
+use crate::origin::Origin;
+use crate::redact::shown;
+use crate::timeline::{Call, Part, Timeline, Verdict};
 
 /// The IAM front end of one service in one region.
 pub(crate) struct FrontEnd {
@@ -111,13 +109,17 @@ impl FrontEnd {
         let request_id = parts.headers.get("x-request-id");
         Call {
             at: self.issuer.now(),
+            part: Part::FrontEnd,
             service: self.container.service.clone(),
             region: self.container.region.clone(),
             method: parts.method.to_string(),
             path: shown(parts.uri.path()),
+            host: host(parts).map(shown),
             audience: claimed.map(|claimed| shown(&claimed.audience)),
             caller: claimed.and_then(|claimed| claimed.caller.as_deref().map(shown)),
+            origin: parts.extensions.get::<Origin>().copied(),
             verdict,
+            note: None,
             request_id: request_id.and_then(|id| id.to_str().ok()).map(shown),
         }
     }
@@ -130,9 +132,4 @@ fn remove_signature(headers: &mut HeaderMap, name: &HeaderName) {
         Some(value) => drop(headers.insert(name, value)),
         None => drop(headers.remove(name)),
     }
-}
-
-/// A value from outside, cut and without tokens.
-fn shown(text: &str) -> String {
-    without_tokens(text).chars().take(SHOWN_CHARS).collect()
 }

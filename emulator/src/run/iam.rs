@@ -12,7 +12,7 @@ use remint_idtoken::{
     Authority, AwsLc, Claims, Reason, Timing, TokenError, UnixTime, UnverifiedToken,
 };
 
-use crate::config::Service;
+use crate::config::{Service, ServiceRegion};
 use crate::issuer::Issuer;
 use crate::run::Urls;
 use crate::sync::lock;
@@ -92,13 +92,20 @@ pub(super) struct Claimed {
 }
 
 impl Iam {
-    pub(crate) fn new(issuer: Arc<Issuer>, service: &Service, urls: &Urls) -> Self {
+    pub(crate) fn new(
+        issuer: Arc<Issuer>,
+        service: &Service,
+        region: &ServiceRegion,
+        urls: &Urls,
+    ) -> Self {
         let bindings = Bindings::default();
-        bindings.set_invokers(service.invokers.iter().map(String::as_str));
+        let invokers = region.invokers.as_ref().unwrap_or(&service.invokers);
+        let custom = region.custom_audiences.as_ref().unwrap_or(&service.custom_audiences);
+        bindings.set_invokers(invokers.iter().map(String::as_str));
         let google = [GoogleIssuer::google()];
         Self {
             issuer,
-            audiences: urls.audiences().chain(service.custom_audiences.iter().cloned()).collect(),
+            audiences: urls.audiences().chain(custom.iter().cloned()).collect(),
             function: urls.function.clone(),
             bindings: Arc::new(bindings),
             authority: Mutex::new(Keyed {

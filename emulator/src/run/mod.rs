@@ -29,7 +29,7 @@ pub struct Region {
     pub(crate) urls: Urls,
     pub(crate) bindings: Arc<Bindings>,
     pub(crate) faults: Arc<RegionFaults>,
-    pub(crate) listener: Listener<FrontEnd>,
+    pub(crate) listener: Arc<Listener<FrontEnd>>,
 }
 
 impl Region {

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use remint_emulator::Backend;
 use tokio::net::TcpListener;
 
 use crate::support::{World, get};
@@ -36,7 +37,7 @@ async fn backend() -> SocketAddr {
 #[tokio::test]
 async fn it_gets_accepted_requests_and_no_others() {
     let addr = backend().await;
-    let world = World::with(|config| config.services[0].backend = Some(addr)).await;
+    let world = World::with(|config| config.services[0].backend = Backend::h2c(addr)).await;
     let token = world.token(world.us().url());
     let reply = get("/a?b").bearer(&token).send(world.us().addr()).await;
     assert_eq!(reply.text, "GET http://host.example/a?b false");
@@ -47,7 +48,7 @@ async fn it_gets_accepted_requests_and_no_others() {
 #[tokio::test]
 async fn without_it_the_front_end_says_that_there_is_none() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let world = World::with(|config| config.services[0].backend = Some(closed)).await;
+    let world = World::with(|config| config.services[0].backend = Backend::h2c(closed)).await;
     let token = world.token(world.us().url());
     let reply = get("/").bearer(&token).send(world.us().addr()).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);

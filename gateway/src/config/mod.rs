@@ -26,7 +26,6 @@ mod settings;
 mod telling;
 mod tls;
 mod validity;
-pub(crate) mod yaml;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use remint_idtoken::config::{Problem, Problems, Reader};
+use remint_idtoken::config::{Problem, Problems, Reader, yaml};
 use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 

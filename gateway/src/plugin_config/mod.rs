@@ -16,11 +16,11 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use remint_idtoken::config::{Node, Problem, Problems, Reader};
+use remint_idtoken::config::{Node, Problem, Problems, Reader, yaml};
 use remint_idtoken::policy::{INLINE_VALIDITY, Issuer, KeyAge};
 use remint_idtoken::{Policy, UnixTime};
 
-use crate::config::{ConfigError, Upstream, yaml};
+use crate::config::{ConfigError, Upstream};
 use crate::error::chain;
 use crate::keys::{KeyDocument, KeysError};
 use crate::upstream::{Connector, ConnectorError};

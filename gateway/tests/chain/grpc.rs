@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use remint_emulator::Backend;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -15,7 +16,7 @@ use crate::support::{Chain, Google};
 /// A gateway before Cloud Run's front end, which speaks HTTP/2 over TLS.
 async fn behind_the_front_end() -> Chain {
     let backend = start();
-    let google = Google::with(|config| config.services[0].backend = Some(backend)).await;
+    let google = Google::with(|config| config.services[0].backend = Backend::h2c(backend)).await;
     let chain = Chain::unready(google).await;
     chain.ready().await;
     chain

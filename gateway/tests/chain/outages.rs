@@ -80,7 +80,7 @@ impl Outage {
 /// Three regions alike, which are asked in that protocol.
 async fn three(protocol: &str) -> Chain {
     let add = |it: &mut remint_emulator::Config| {
-        it.services[0].regions = REGIONS.map(str::to_owned).into();
+        it.services[0].regions = REGIONS.map(remint_emulator::ServiceRegion::new).into();
     };
     let google = Google::with(add).await;
     let own = REGIONS.map(|it| run(&google.emulator, it, &format!("protocol: {protocol}")));

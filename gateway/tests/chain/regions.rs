@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use remint_emulator::{Emulator, TokenRequest};
+use remint_emulator::{Emulator, ServiceRegion, TokenRequest};
 
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST, eventually};
@@ -167,7 +167,8 @@ async fn a_priority_takes_over_from_the_one_before_and_gives_back() {
 #[tokio::test]
 async fn what_a_priority_can_not_take_overflows_into_the_next() {
     let asia = "asia-east1";
-    let google = Google::with(|config| config.services[0].regions.push(asia.to_owned())).await;
+    let google =
+        Google::with(|config| config.services[0].regions.push(ServiceRegion::new(asia))).await;
     let regions = [
         run(&google.emulator, US, ""),
         run(&google.emulator, EU, ""),

@@ -6,6 +6,8 @@
 
 mod node;
 mod reader;
+#[cfg(feature = "yaml")]
+pub mod yaml;
 
 pub(crate) use node::whole;
 pub use node::{Kind, Member, Node, Position};

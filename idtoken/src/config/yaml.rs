@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use remint_idtoken::config::{Kind, Member, Node, Position, Problem};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+
+use super::{Kind, Member, Node, Position, Problem};
 
 /// Reads a document.
 ///
 /// # Errors
 /// The place at which the text stops being YAML.
-pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
+pub fn parse(text: &str) -> Result<Node, Problem> {
     // Names that occur twice are kept: the readers of the tree report all of
     // them, the library only the first.
     let options = serde_saphyr::options! {

@@ -1,11 +1,18 @@
 //! What the emulator is to pretend.
 
+mod agent;
+mod balancer;
+mod service;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::LIFETIME;
+pub use agent::Agent;
+pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
+pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
 
 /// A project with its services and accounts.
 #[derive(Clone)]
@@ -14,8 +21,12 @@ pub struct Config {
     pub project_id: String,
     /// The project's number, which is part of its services' URLs.
     pub project_number: u64,
-    /// The Cloud Run services.
+    /// The services, of Cloud Run and functions of the first generation.
     pub services: Vec<Service>,
+    /// The hosts in front of services.
+    pub load_balancers: Vec<LoadBalancer>,
+    /// The user's own servers that senders and proxies reach by a host name.
+    pub hosts: Vec<HostMapping>,
     /// The service accounts that the metadata server mints for.
     pub accounts: Vec<String>,
     /// The account that the metadata server calls `default`.
@@ -24,6 +35,9 @@ pub struct Config {
     pub region: String,
     /// The port of the Google listener; 0 means any free one.
     pub google_port: u16,
+    /// The port of the listener for calls from the project's VPC network; 0
+    /// means any free one.
+    pub vpc_port: u16,
     /// The address of all listeners.
     pub host: IpAddr,
     /// The `max-age` of the key documents, in seconds, to begin with.
@@ -32,6 +46,11 @@ pub struct Config {
     pub token_lifetime: Duration,
     /// The roles that are granted on service accounts, to begin with.
     pub grants: Vec<Grant>,
+    /// The senders' service agents that have their usual role in the project: a
+    /// sender mints only if its agent may act for the account that it pushes as.
+    pub agents: Vec<Agent>,
+    /// How long it takes until a change of who may invoke a service counts.
+    pub iam_propagation: Duration,
     /// The workload identity providers of the project.
     pub providers: Vec<Provider>,
     /// The people who have signed in with gcloud.
@@ -40,20 +59,13 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
 }
 
-/// A Cloud Run service in some regions.
+/// A host name and the server of this machine that answers to it, in clear text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// The name.
-    pub name: String,
-    /// The regions, such as `us-central1`.
-    pub regions: Vec<String>,
-    /// The addresses of the accounts that have `roles/run.invoker`.
-    pub invokers: Vec<String>,
-    /// The custom audiences, in all regions.
-    pub custom_audiences: Vec<String>,
-    /// Where accepted requests go, over HTTP/2 in clear text; by default to a
-    /// built-in container that tells what reached it.
-    pub backend: Option<SocketAddr>,
+pub struct HostMapping {
+    /// The host name.
+    pub host: String,
+    /// Where the server listens.
+    pub addr: SocketAddr,
 }
 
 /// A role that somebody has on a service account.
@@ -101,20 +113,24 @@ impl Config {
             project_number: 123_456_789_012,
             services: vec![Service {
                 name: "orders".to_owned(),
-                regions: vec!["us-central1".to_owned(), "europe-west1".to_owned()],
+                regions: ["us-central1", "europe-west1"].map(ServiceRegion::new).into(),
                 invokers: vec![gateway.clone(), pusher.clone()],
-                custom_audiences: Vec::new(),
-                backend: None,
+                ..Service::default()
             }],
+            load_balancers: Vec::new(),
+            hosts: Vec::new(),
             accounts: vec![gateway.clone(), pusher],
             default_account: gateway,
             region: "us-central1".to_owned(),
             google_port: 0,
+            vpc_port: 0,
             host: Ipv4Addr::LOCALHOST.into(),
             // Seen on a sibling of Google's key documents.
             keys_max_age: 24_442,
             token_lifetime: LIFETIME,
             grants: Vec::new(),
+            agents: Agent::ALL.to_vec(),
+            iam_propagation: Duration::ZERO,
             providers: Vec::new(),
             users: Vec::new(),
             clock: Arc::new(SystemClock),

@@ -1,0 +1,108 @@
+//! Services and where they run.
+
+use std::net::SocketAddr;
+
+use crate::forward::Protocol;
+
+/// A service in some regions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The regions.
+    pub regions: Vec<ServiceRegion>,
+    /// Who has `roles/run.invoker` (of a function `roles/cloudfunctions.invoker`):
+    /// addresses, or `allUsers`, for whom nothing is checked.
+    pub invokers: Vec<String>,
+    /// The custom audiences, in all regions.
+    pub custom_audiences: Vec<String>,
+    /// Who is let in at all.
+    pub ingress: Ingress,
+    /// The traffic tags: each has a URL of its own, `https://TAG---HOST`.
+    pub tags: Vec<String>,
+    /// How many requests a region serves at once (its instances times their
+    /// concurrency); further ones get 429. Without it there is no limit.
+    pub concurrency: Option<u32>,
+    /// What is behind the front ends.
+    pub backend: Backend,
+}
+
+/// A region of a service, with what differs from the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceRegion {
+    /// The name, such as `us-central1`.
+    pub name: String,
+    /// Who may invoke it here instead of the service's invokers.
+    pub invokers: Option<Vec<String>>,
+    /// The custom audiences here instead of the service's.
+    pub custom_audiences: Option<Vec<String>>,
+    /// Who is let in here.
+    pub ingress: Option<Ingress>,
+    /// What is behind the front end here.
+    pub backend: Option<Backend>,
+    /// The port of its listener; 0 means any free one.
+    pub port: u16,
+}
+
+impl ServiceRegion {
+    /// A region that differs in nothing.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// What a service is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A Cloud Run service, or a function of the second generation. At the host
+    /// of a function of the first generation it answers as such too.
+    #[default]
+    CloudRun,
+    /// A function of the first generation: its audience is its URL with the path.
+    Function,
+}
+
+/// The `ingress` setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ingress {
+    /// Everybody: `all`.
+    #[default]
+    All,
+    /// `internal-and-cloud-load-balancing`.
+    InternalAndLoadBalancing,
+    /// `internal`.
+    Internal,
+}
+
+/// What is behind a front end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The built-in container, which tells what reached it.
+    #[default]
+    Echo,
+    /// A server of this machine.
+    Address {
+        /// Where it listens.
+        addr: SocketAddr,
+        /// What it speaks.
+        protocol: Protocol,
+    },
+    /// A program that is started with `PORT` set.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// What it speaks.
+        protocol: Protocol,
+    },
+}
+
+impl Backend {
+    /// A server that speaks HTTP/2 in clear text.
+    #[must_use]
+    pub fn h2c(addr: SocketAddr) -> Self {
+        Self::Address { addr, protocol: Protocol::Http2 }
+    }
+}
