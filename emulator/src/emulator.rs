@@ -318,6 +318,7 @@ fn check_name(name: &str) -> Result<(), StartError> {
 }
 
 /// Where a listener is, and what is behind its port.
+#[derive(Clone, Copy)]
 struct Door {
     addr: SocketAddr,
     origin: Origin,

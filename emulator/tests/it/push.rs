@@ -98,7 +98,9 @@ async fn an_endpoint_that_is_gone_or_slow_is_a_failure_without_status() {
     let gone = world.emulator.push(&push, messages(1)).await;
     push.connect_to = None;
     let unreachable = world.emulator.push(&push, messages(1)).await;
-    for (report, why) in [(slow, "deadline"), (gone, "no connection"), (unreachable, "neither a host")] {
+    for (report, why) in
+        [(slow, "deadline"), (gone, "no connection"), (unreachable, "neither a host")]
+    {
         assert_eq!(report.statuses(), [(0, 1)].into());
         let attempt = report.deliveries[0].attempts[0].to_string();
         assert!(attempt.contains(why), "{attempt}");
