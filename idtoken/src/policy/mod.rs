@@ -11,6 +11,7 @@ mod inline_keys;
 mod issuer;
 mod matching;
 mod names;
+mod near_miss;
 mod place;
 mod requirement;
 mod rule;
@@ -171,7 +172,7 @@ impl Policy {
             return Err(Refusal::from(Reason::NoRule).received(received));
         };
         let about = |refusal: Refusal| refusal.rule(rule.name());
-        rule.decide(&Evidence { authority, cache, headers, now })
+        rule.decide(&Evidence { authority, cache, headers, now, host: target.host() })
             .map(|admission| admission.map_refusal(about))
             .map_err(about)
     }

@@ -44,6 +44,8 @@ pub(super) struct Evidence<'a, S: SignatureScheme, C, H> {
     pub(super) cache: &'a C,
     pub(super) headers: &'a H,
     pub(super) now: UnixTime,
+    /// The host that was called.
+    pub(super) host: &'a str,
 }
 
 impl Requirement {
@@ -124,20 +126,25 @@ impl Requirement {
         evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
     ) -> Result<VerifiedToken, Refusal> {
         let token = source.authentic(evidence)?;
-        match self.accepted_audience(source, &token) {
+        match self.accepted_audience(source, &token, evidence.host) {
             Ok(audience) => Ok(token.admitted(rule, audience, &source.place)),
             Err(refusal) => Err(refusal.caller(token.claims()).key_id(token.key_id())),
         }
     }
 
-    fn accepted_audience(&self, source: &Source, token: &AuthenticToken) -> Result<usize, Refusal> {
+    fn accepted_audience(
+        &self,
+        source: &Source,
+        token: &AuthenticToken,
+        host: &str,
+    ) -> Result<usize, Refusal> {
         if !source.issuers.iter().any(|issuer| **issuer == *token.issuer()) {
             return Err(Refusal::from(Reason::IssuerUnknown)
                 .expected_text(format!("the issuer {}", source.issuers.join(" or ")))
                 .received(token.issuer()));
         }
         let claims = token.claims();
-        let audience = self.audiences.check(claims)?;
+        let audience = self.audiences.check(claims, host)?;
         self.callers.check(claims)?;
         self.check_claims(claims)?;
         Ok(audience)
@@ -160,7 +167,7 @@ impl Source {
         &self,
         evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
     ) -> Result<AuthenticToken, Refusal> {
-        let Evidence { authority, cache, headers, now } = evidence;
+        let Evidence { authority, cache, headers, now, .. } = evidence;
         let bytes = self
             .place
             .token(*headers)
