@@ -48,6 +48,7 @@ mod probe;
 mod proxy;
 mod random;
 mod readiness;
+pub mod reasons;
 mod reload;
 mod renewal;
 mod request;

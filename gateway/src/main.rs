@@ -5,6 +5,7 @@ mod check_command;
 mod one_service;
 mod output;
 mod plugin_command;
+mod reasons_command;
 mod schema_command;
 mod serve_command;
 mod usage;
@@ -28,7 +29,8 @@ the request on. A retry in another region gets another token.
 
     remint check remint.yaml                what is wrong, and where
     remint check remint.yaml --print-iam    the roles that it needs
-    remint serve --config remint.yaml       run it";
+    remint serve --config remint.yaml       run it
+    remint reasons aud_has_path             what a refusal means";
 
 /// What `remint assertion-key --help` says.
 const KEY_HELP: &str = "\
@@ -56,6 +58,7 @@ enum Command {
     #[command(long_about = KEY_HELP)]
     AssertionKey,
     PluginConfig(plugin_command::Arguments),
+    Reasons(reasons_command::Arguments),
 }
 
 /// As clap has it for what it finds itself.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema_command::run(&arguments),
         Command::AssertionKey => assertion_key(),
         Command::PluginConfig(arguments) => plugin_command::run(&arguments),
+        Command::Reasons(arguments) => reasons_command::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
