@@ -17,6 +17,7 @@ mod requirement;
 mod rule;
 mod services;
 mod times;
+mod walk;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule};
+pub use walk::{Check, Outcome, Step, TokenWalk, Walk};
 
 use crate::authority::Authority;
 use crate::cache::TokenCache;
