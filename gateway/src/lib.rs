@@ -29,6 +29,7 @@ pub mod clock;
 pub mod config;
 mod doorbell;
 mod error;
+pub mod explain;
 mod front_end;
 mod gateway;
 mod headers;

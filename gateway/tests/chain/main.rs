@@ -17,6 +17,7 @@ mod cloud_run;
 mod draining;
 mod events;
 mod expecting;
+mod explaining;
 mod failing;
 mod freezing;
 mod front_end;
