@@ -189,19 +189,15 @@ impl<S: SignatureScheme> Authority<S> {
     /// Each check on its own, in their order, whatever came of those before.
     pub(crate) fn steps(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> AuthoritySteps {
         let state = self.issuer_of(token);
-        let name = |state: &IssuerState<S::Key>| state.issuer.shared_name();
-        let by = |check: &dyn Fn(&IssuerState<S::Key>) -> Result<(), Refusal>| {
-            state.as_ref().ok().map(|state| check(state))
-        };
+        let known = state.as_ref().ok();
+        let key = known.map(|state| state.key_for(token, now));
         AuthoritySteps {
-            algorithm: by(&|state| state.check_algorithm(token)),
+            algorithm: known.map(|state| state.check_algorithm(token)),
             times: check_times(&token.claims, self.timing, now),
-            key: by(&|state| state.key_for(token, now).map(drop)),
-            signature: by(&|state| self.check_signature(state.key_for(token, now)?, token)),
-            vouches_for_addresses: state
-                .as_ref()
-                .is_ok_and(|state| state.issuer.vouches_for_addresses()),
-            issuer: state.as_ref().map(|state| name(state)).map_err(Clone::clone),
+            signature: key.clone().map(|key| self.check_signature(key?, token)),
+            key: key.map(|key| key.map(drop)),
+            vouches_for_addresses: known.is_some_and(|state| state.issuer.vouches_for_addresses()),
+            issuer: state.map(|state| state.issuer.shared_name()),
         }
     }
 }

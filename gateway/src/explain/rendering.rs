@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 use remint_idtoken::policy::{Outcome, Step, TokenWalk, Walk};
-use remint_idtoken::{Claims, Expected, Fingerprint, Reason, Refusal, Sender, UnixTime};
+use remint_idtoken::{Claims, Expected, Fingerprint, Reason, Refusal, Sender, Target, UnixTime};
 use serde_json::{Value, json};
 
 use super::subject::Region;
@@ -45,7 +45,7 @@ impl Explanation {
             Ok(target) => format!("{} https://{}{}", target.method(), target.host(), target.path()),
             Err(error) => format!("a request whose target can't be read: {error}"),
         };
-        let endpoint = target.as_ref().ok().and_then(|it| it.whole_url());
+        let endpoint = target.as_ref().ok().and_then(Target::whole_url);
         let walk = subject.policy.walk(&authority, target, &captured.headers, now);
         let rule = walk.rule.as_ref();
         let token = rule.and_then(|rule| {

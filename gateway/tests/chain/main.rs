@@ -19,6 +19,7 @@ mod events;
 mod expecting;
 mod explaining;
 mod failing;
+mod figures;
 mod freezing;
 mod front_end;
 mod granting;
