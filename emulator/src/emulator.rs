@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use remint_idtoken::Algorithm;
 
+use crate::balancer::{Backend, Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
+use crate::config::{Agent, Config, Grant, LoadBalancer, Service, ServiceRegion};
 use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
+use crate::iap::Guard;
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
@@ -31,6 +33,8 @@ pub struct Emulator {
     google_listener: Arc<Listener<Google>>,
     vpc_listener: Listener<Google>,
     regions: Vec<Region>,
+    /// By host.
+    balancers: Vec<(String, Arc<Listener<Balancer>>)>,
     pusher: Pusher,
     ca_pem: String,
 }
@@ -47,6 +51,9 @@ pub enum StartError {
     /// A port can't be listened on.
     #[error("can't listen for {0}")]
     Listen(String, #[source] io::Error),
+    /// A load balancer has nothing that it could pick.
+    #[error("the load balancer {0} can't work")]
+    LoadBalancer(String, #[source] BalancerError),
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
@@ -82,6 +89,11 @@ impl Emulator {
                 regions.push(parts.region(service, region)?);
             }
         }
+        let mut balancers = Vec::new();
+        for balancer in &config.load_balancers {
+            let listener = parts.balancer(balancer, &regions, &google.iap)?;
+            balancers.push((balancer.host.to_ascii_lowercase(), Arc::new(listener)));
+        }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
             places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
@@ -90,6 +102,9 @@ impl Emulator {
             for host in region.urls.hosts() {
                 places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
             }
+        }
+        for (host, listener) in &balancers {
+            places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
         }
         network.open(places);
         let senders = Arc::new(Senders {
@@ -106,6 +121,7 @@ impl Emulator {
             google,
             google_listener,
             regions,
+            balancers,
             ca_pem: ca.pem().to_owned(),
         })
     }
@@ -154,6 +170,19 @@ impl Emulator {
     pub fn region(&self, service: &str, region: &str) -> Option<&Region> {
         let is_it = |it: &&Region| it.service == service && it.region == region;
         self.regions.iter().find(is_it)
+    }
+
+    /// The hosts of the load balancers and where they listen, for plain HTTP and
+    /// for TLS.
+    pub fn load_balancers(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.balancers.iter().map(|(host, listener)| (host.as_str(), listener.addr()))
+    }
+
+    /// Where the load balancer of that host listens.
+    #[must_use]
+    pub fn load_balancer(&self, host: &str) -> Option<SocketAddr> {
+        let mut all = self.load_balancers();
+        all.find_map(|(own, addr)| own.eq_ignore_ascii_case(host).then_some(addr))
     }
 
     /// The calls that the regions have seen.
@@ -259,6 +288,9 @@ impl Emulator {
 
     /// Stops everything. All ports are closed when this returns.
     pub async fn shutdown(self) {
+        for (_, balancer) in &self.balancers {
+            balancer.stop().await;
+        }
         for region in &self.regions {
             region.stop().await;
         }
@@ -304,6 +336,32 @@ impl Parts<'_> {
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
         Ok(Region { service, region, urls, bindings, faults, listener })
+    }
+}
+
+impl Parts<'_> {
+    fn balancer(
+        &self,
+        balancer: &LoadBalancer,
+        regions: &[Region],
+        iap: &Arc<Issuer>,
+    ) -> Result<Listener<Balancer>, StartError> {
+        let host = balancer.host.as_str();
+        let regions = regions.iter().filter(|region| region.service == balancer.service);
+        let regions: Vec<Backend> = regions.map(Backend::of).collect();
+        let wrong = |error| StartError::LoadBalancer(host.to_owned(), error);
+        let handler = Balancer {
+            picker: Balancer::picker(balancer, &regions).map_err(wrong)?,
+            regions,
+            guard: Guard::new(balancer, self.config, self.issuer, iap, self.timeline)?,
+            service: balancer.service.clone(),
+            addr: self.config.host,
+            issuer: Arc::clone(self.issuer),
+            timeline: Arc::clone(self.timeline),
+        };
+        let addr = SocketAddr::new(self.config.host, balancer.port);
+        let door = Door { addr, origin: Origin::Internet };
+        listen(self.ca, door, &[host], host, Arc::new(handler))
     }
 }
 
