@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use remint_idtoken::Algorithm;
 
-use crate::balancer::{Backend, Balancer, BalancerError};
+use crate::balancer::{Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant, LoadBalancer, Service, ServiceRegion};
+use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
 use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
-use crate::iap::Guard;
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
@@ -51,8 +50,8 @@ pub enum StartError {
     /// A port can't be listened on.
     #[error("can't listen for {0}")]
     Listen(String, #[source] io::Error),
-    /// A load balancer has nothing that it could pick.
-    #[error("the load balancer {0} can't work")]
+    /// A load balancer can't be set up.
+    #[error("no load balancer {0}")]
     LoadBalancer(String, #[source] BalancerError),
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
@@ -90,9 +89,13 @@ impl Emulator {
             }
         }
         let mut balancers = Vec::new();
-        for balancer in &config.load_balancers {
-            let listener = parts.balancer(balancer, &regions, &google.iap)?;
-            balancers.push((balancer.host.to_ascii_lowercase(), Arc::new(listener)));
+        for settings in &config.load_balancers {
+            let host = settings.host.to_ascii_lowercase();
+            let handler = Balancer::new(settings, &config, &regions, &google)
+                .map_err(|error| StartError::LoadBalancer(host.clone(), error))?;
+            let door = at(settings.port, Origin::Internet);
+            let listener = listen(&ca, door, &[&host], &host, Arc::new(handler))?;
+            balancers.push((host, Arc::new(listener)));
         }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
@@ -336,32 +339,6 @@ impl Parts<'_> {
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
         Ok(Region { service, region, urls, bindings, faults, listener })
-    }
-}
-
-impl Parts<'_> {
-    fn balancer(
-        &self,
-        balancer: &LoadBalancer,
-        regions: &[Region],
-        iap: &Arc<Issuer>,
-    ) -> Result<Listener<Balancer>, StartError> {
-        let host = balancer.host.as_str();
-        let regions = regions.iter().filter(|region| region.service == balancer.service);
-        let regions: Vec<Backend> = regions.map(Backend::of).collect();
-        let wrong = |error| StartError::LoadBalancer(host.to_owned(), error);
-        let handler = Balancer {
-            picker: Balancer::picker(balancer, &regions).map_err(wrong)?,
-            regions,
-            guard: Guard::new(balancer, self.config, self.issuer, iap, self.timeline)?,
-            service: balancer.service.clone(),
-            addr: self.config.host,
-            issuer: Arc::clone(self.issuer),
-            timeline: Arc::clone(self.timeline),
-        };
-        let addr = SocketAddr::new(self.config.host, balancer.port);
-        let door = Door { addr, origin: Origin::Internet };
-        listen(self.ca, door, &[host], host, Arc::new(handler))
     }
 }
 

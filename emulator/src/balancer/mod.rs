@@ -24,10 +24,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 
 use crate::answers::{Answer, Body};
-use crate::config::LoadBalancer;
+use crate::config::{Config, LoadBalancer};
 use crate::forward::{Protocol, forward};
+use crate::google::Google;
 use crate::iap::Guard;
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Place;
 use crate::origin::Origin;
@@ -41,18 +42,18 @@ const LONGEST_REFUSAL: u64 = 64 * 1024;
 
 /// What answers at a load balancer's host.
 pub(crate) struct Balancer {
-    pub(crate) service: String,
-    pub(crate) regions: Vec<Backend>,
-    pub(crate) picker: Picker,
-    pub(crate) guard: Option<Guard>,
+    service: String,
+    regions: Vec<Backend>,
+    picker: Picker,
+    guard: Option<Guard>,
     /// Its own address, for `X-Forwarded-For`.
-    pub(crate) addr: IpAddr,
-    pub(crate) issuer: Arc<Issuer>,
-    pub(crate) timeline: Arc<Timeline>,
+    addr: IpAddr,
+    issuer: Arc<Issuer>,
+    timeline: Arc<Timeline>,
 }
 
 /// A region behind it.
-pub(crate) struct Backend {
+struct Backend {
     name: String,
     /// What its front end takes as audience.
     audience: String,
@@ -60,7 +61,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn of(region: &Region) -> Self {
+    fn of(region: &Region) -> Self {
         Self {
             name: region.region.clone(),
             audience: region.urls.deterministic.clone(),
@@ -81,19 +82,35 @@ pub enum BalancerError {
     /// No region would ever be picked.
     #[error("no region has a weight")]
     Weights,
+    /// IAP has no key.
+    #[error("IAP has no key")]
+    Key(#[from] KeyError),
 }
 
 impl Balancer {
-    /// A way to pick among these regions.
-    pub(crate) fn picker(
-        config: &LoadBalancer,
-        regions: &[Backend],
-    ) -> Result<Picker, BalancerError> {
+    /// One in front of the regions of its service among `regions`.
+    pub(crate) fn new(
+        settings: &LoadBalancer,
+        config: &Config,
+        regions: &[Region],
+        google: &Google,
+    ) -> Result<Self, BalancerError> {
+        let service = settings.service.clone();
+        let regions = regions.iter().filter(|region| region.service == service);
+        let regions: Vec<Backend> = regions.map(Backend::of).collect();
         if regions.is_empty() {
-            return Err(BalancerError::Service(config.service.clone()));
+            return Err(BalancerError::Service(service));
         }
         let names: Vec<_> = regions.iter().map(|region| region.name.as_str()).collect();
-        Picker::new(&config.picking, &names)
+        Ok(Self {
+            picker: Picker::new(&settings.picking, &names)?,
+            guard: Guard::new(settings, config, google)?,
+            service,
+            regions,
+            addr: config.host,
+            issuer: Arc::clone(&google.issuer),
+            timeline: Arc::clone(&google.timeline),
+        })
     }
 
     async fn pass_on(

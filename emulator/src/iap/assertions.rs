@@ -21,14 +21,14 @@ pub(super) struct Assertions {
 }
 
 impl Assertions {
-    /// For that project and backend service, by number.
+    /// For what is behind that resource.
     pub(super) fn new(
         iap: Arc<Issuer>,
         clock: Arc<dyn Clock>,
-        (project, id): (u64, u64),
+        resource: IapResource,
     ) -> Result<Self, KeyError> {
         let stranger = Issuer::new(Algorithm::Es256, clock)?;
-        Ok(Self { iap, stranger, audience: IapResource::BackendService { project, id }.into() })
+        Ok(Self { iap, stranger, audience: resource.into() })
     }
 
     /// An assertion about a caller; a wrong one if a test is asked for by its

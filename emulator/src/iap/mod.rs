@@ -10,6 +10,7 @@
 
 mod assertions;
 mod cookies;
+mod found;
 mod page;
 mod refusal;
 mod seal;
@@ -27,16 +28,16 @@ use serde_json::json;
 use crate::answers::{Answer, json};
 use crate::balancer::{host_of, request_id};
 use crate::config::{Config, Iap, IapIdentity, LoadBalancer};
-use crate::google::query;
-use crate::issuer::{Issuer, KeyError, TokenRequest, iap_subject_of};
+use crate::google::{Google, query};
+use crate::issuer::{IapResource, Issuer, KeyError, TokenRequest, iap_subject_of};
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::redact::shown;
 use crate::timeline::{Call, Part, Timeline, Verdict};
-use crate::verifier::Claimed;
 use assertions::Assertions;
+use found::Found;
 use sign_in::SignIn;
-use tokens::{Presented, Tokens};
+use tokens::Tokens;
 
 /// Where IAP's own pages are. Google documents the last of them; its sign-in
 /// pages are at `accounts.google.com`.
@@ -66,43 +67,33 @@ pub(crate) struct Guard {
     timeline: Arc<Timeline>,
 }
 
-/// What a request's credentials tell.
-struct Found {
-    claimed: Option<Claimed>,
-    /// The caller's address, or why it is not known.
-    caller: Result<String, Reason>,
-    /// Whether there is a token, which only programs have.
-    is_program: bool,
-    note: Option<String>,
-}
-
 impl Guard {
     /// None if IAP is off.
     pub(crate) fn new(
         balancer: &LoadBalancer,
         config: &Config,
-        google: &Arc<Issuer>,
-        iap: &Arc<Issuer>,
-        timeline: &Arc<Timeline>,
+        google: &Google,
     ) -> Result<Option<Self>, KeyError> {
-        let Some(iap_config) = balancer.iap.clone() else {
+        let Some(settings) = balancer.iap.clone() else {
             return Ok(None);
         };
-        let project = config.project_number;
-        let clock = Arc::clone(&config.clock);
+        let resource = IapResource::BackendService {
+            project: config.project_number,
+            id: settings.backend_service,
+        };
         Ok(Some(Self {
             assertions: Assertions::new(
-                Arc::clone(iap),
-                clock,
-                (project, iap_config.backend_service),
+                Arc::clone(&google.iap),
+                Arc::clone(&config.clock),
+                resource,
             )?,
-            tokens: Tokens::new(Arc::clone(google), &iap_config.client_id),
-            sign_in: SignIn::new(&balancer.host, &iap_config.users)?,
-            config: iap_config,
+            tokens: Tokens::new(Arc::clone(&google.issuer), &settings.client_id),
+            sign_in: SignIn::new(&balancer.host, &settings.users)?,
+            config: settings,
             service: balancer.service.clone(),
-            project_number: project,
-            google: Arc::clone(google),
-            timeline: Arc::clone(timeline),
+            project_number: config.project_number,
+            google: Arc::clone(&google.issuer),
+            timeline: Arc::clone(&google.timeline),
         }))
     }
 
@@ -123,7 +114,7 @@ impl Guard {
             }
             _ => {}
         }
-        let found = self.found(&parts);
+        let found = Found::in_request(&self.tokens, &self.sign_in, &parts, self.google.now());
         if let (Some("IDENTITY"), Ok(email)) = (mode, &found.caller) {
             self.write_down(&parts, &found, Verdict::Accepted);
             return Err(refusal::own(identity(email)));
@@ -173,41 +164,6 @@ impl Guard {
         }
     }
 
-    /// Looks at `Proxy-Authorization` first, which is IAP's alone; then at
-    /// `Authorization`, which is the service's if the former was good; then at
-    /// the cookie ("Programmatic authentication", "Authenticate from a
-    /// Proxy-Authorization header"). Whether a bad token comes before a good
-    /// cookie is not documented: it does here, as a browser sends none.
-    fn found(&self, parts: &Parts) -> Found {
-        let program = |presented: Presented, note| Found {
-            claimed: presented.claimed,
-            caller: presented.outcome,
-            is_program: true,
-            note,
-        };
-        let mut note = None;
-        if let Some(presented) = self.tokens.in_proxy_authorization(&parts.headers) {
-            match presented.outcome {
-                Ok(_) => return program(presented, None),
-                Err(reason) => {
-                    note = Some(format!(
-                        "the token in Proxy-Authorization does not count: {}",
-                        reason.code()
-                    ));
-                }
-            }
-        }
-        if let Some(presented) = self.tokens.in_authorization(&parts.headers) {
-            return program(presented, note);
-        }
-        let caller = self.sign_in.session(parts, self.google.now());
-        let claimed = caller
-            .clone()
-            .ok()
-            .map(|email| Claimed { audience: self.config.client_id.clone(), caller: Some(email) });
-        Found { claimed, caller, is_program: false, note }
-    }
-
     /// The address of a caller who is a user.
     fn admitted<'f>(&self, found: &'f Found) -> Result<&'f str, Reason> {
         let email = found.caller.as_ref().map_err(|reason| *reason)?;
@@ -230,10 +186,7 @@ impl Guard {
     async fn sign_in(&self, parts: &Parts, body: Incoming) -> Answer {
         let (answer, email) = self.sign_in.answer(parts, body, self.google.now()).await;
         if let Some(email) = email {
-            let claimed = Claimed { audience: self.config.client_id.clone(), caller: None };
-            let note = Some("signed in".to_owned());
-            let claimed = Some(Claimed { caller: Some(email.clone()), ..claimed });
-            let found = Found { claimed, caller: Ok(email), is_program: false, note };
+            let found = Found::of_session(Ok(email), Some("signed in".to_owned()));
             self.write_down(parts, &found, Verdict::Accepted);
         }
         answer
@@ -266,7 +219,6 @@ impl Guard {
     }
 
     fn write_down(&self, parts: &Parts, found: &Found, verdict: Verdict) {
-        let claimed = found.claimed.as_ref();
         self.timeline.add(Call {
             at: self.google.now(),
             part: Part::Iap,
@@ -275,8 +227,8 @@ impl Guard {
             method: parts.method.to_string(),
             path: shown(parts.uri.path()),
             host: host_of(parts).map(shown),
-            audience: claimed.map(|claimed| shown(&claimed.audience)),
-            caller: claimed.and_then(|claimed| claimed.caller.as_deref().map(shown)),
+            audience: found.audience.as_deref().map(shown),
+            caller: found.claimed.as_deref().map(shown),
             origin: parts.extensions.get::<Origin>().copied(),
             verdict,
             note: found.note.clone(),

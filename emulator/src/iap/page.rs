@@ -23,13 +23,20 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// What is wrong with an address, and the address as it was sent.
+#[derive(Clone, Copy)]
+pub(super) struct Problem<'p> {
+    pub(super) why: &'static str,
+    pub(super) email: &'p str,
+}
+
 /// The people to choose from, and a field for somebody else.
 pub(super) fn sign_in(
     status: StatusCode,
     host: &str,
     people: &[String],
     state: &str,
-    problem: Option<&str>,
+    problem: Option<Problem<'_>>,
 ) -> Answer {
     let host = escape(host);
     let state = format!("<input type=\"hidden\" name=\"state\" value=\"{}\">", escape(state));
@@ -41,11 +48,14 @@ pub(super) fn sign_in(
         }
     };
     let (said, invalid) = match problem {
-        Some(why) => (
+        Some(Problem { why, email }) => (
             format!("<p class=\"problem\" id=\"problem\" role=\"alert\">{}</p>", escape(why)),
-            " aria-invalid=\"true\" aria-describedby=\"problem\"",
+            format!(
+                " value=\"{}\" aria-invalid=\"true\" aria-describedby=\"problem\" autofocus",
+                escape(email)
+            ),
         ),
-        None => (String::new(), ""),
+        None => (String::new(), " aria-describedby=\"hint\"".to_owned()),
     };
     let body = format!(
         "<h1>Who are you?</h1>\n\
@@ -66,10 +76,12 @@ pub(super) fn sign_in(
 fn choice(email: &str) -> String {
     let initial: String = email.chars().take(1).flat_map(char::to_uppercase).collect();
     let (initial, email) = (escape(&initial), escape(email));
+    // Long ones are broken behind the name first.
+    let shown = email.replace('@', "@<wbr>");
     format!(
         "<li><button type=\"submit\" name=\"email\" value=\"{email}\">\
          <span class=\"initial\" aria-hidden=\"true\">{initial}</span>\
-         <span class=\"email\">{email}</span></button></li>"
+         <span class=\"email\">{shown}</span></button></li>"
     )
 }
 

@@ -146,8 +146,8 @@ impl SignIn {
         let email = email.trim().to_owned();
         if let Err(why) = check(&email) {
             let status = StatusCode::BAD_REQUEST;
-            let page = page::sign_in(status, &self.host, &self.people, &state, Some(why));
-            return (page, None);
+            let problem = Some(page::Problem { why, email: &email });
+            return (page::sign_in(status, &self.host, &self.people, &state, problem), None);
         }
         let session = json!({ "email": email, "exp": now.plus(SESSION).0 });
         let session = self.seal.close(Purpose::Session, &session);
