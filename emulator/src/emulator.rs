@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use remint_idtoken::Algorithm;
 
+use crate::balancer::{Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
 use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
 use crate::faults::{Faults, RegionFaults};
@@ -31,6 +32,8 @@ pub struct Emulator {
     google_listener: Arc<Listener<Google>>,
     vpc_listener: Listener<Google>,
     regions: Vec<Region>,
+    /// By host.
+    balancers: Vec<(String, Arc<Listener<Balancer>>)>,
     pusher: Pusher,
     ca_pem: String,
 }
@@ -47,6 +50,9 @@ pub enum StartError {
     /// A port can't be listened on.
     #[error("can't listen for {0}")]
     Listen(String, #[source] io::Error),
+    /// A load balancer can't be set up.
+    #[error("no load balancer {0}")]
+    LoadBalancer(String, #[source] BalancerError),
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
@@ -82,6 +88,15 @@ impl Emulator {
                 regions.push(parts.region(service, region)?);
             }
         }
+        let mut balancers = Vec::new();
+        for settings in &config.load_balancers {
+            let host = settings.host.to_ascii_lowercase();
+            let handler = Balancer::new(settings, &config, &regions, &google)
+                .map_err(|error| StartError::LoadBalancer(host.clone(), error))?;
+            let door = at(settings.port, Origin::Internet);
+            let listener = listen(&ca, door, &[&host], &host, Arc::new(handler))?;
+            balancers.push((host, Arc::new(listener)));
+        }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
             places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
@@ -90,6 +105,9 @@ impl Emulator {
             for host in region.urls.hosts() {
                 places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
             }
+        }
+        for (host, listener) in &balancers {
+            places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
         }
         network.open(places);
         let senders = Arc::new(Senders {
@@ -106,6 +124,7 @@ impl Emulator {
             google,
             google_listener,
             regions,
+            balancers,
             ca_pem: ca.pem().to_owned(),
         })
     }
@@ -154,6 +173,19 @@ impl Emulator {
     pub fn region(&self, service: &str, region: &str) -> Option<&Region> {
         let is_it = |it: &&Region| it.service == service && it.region == region;
         self.regions.iter().find(is_it)
+    }
+
+    /// The hosts of the load balancers and where they listen, for plain HTTP and
+    /// for TLS.
+    pub fn load_balancers(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.balancers.iter().map(|(host, listener)| (host.as_str(), listener.addr()))
+    }
+
+    /// Where the load balancer of that host listens.
+    #[must_use]
+    pub fn load_balancer(&self, host: &str) -> Option<SocketAddr> {
+        let mut all = self.load_balancers();
+        all.find_map(|(own, addr)| own.eq_ignore_ascii_case(host).then_some(addr))
     }
 
     /// The calls that the regions have seen.
@@ -259,6 +291,9 @@ impl Emulator {
 
     /// Stops everything. All ports are closed when this returns.
     pub async fn shutdown(self) {
+        for (_, balancer) in &self.balancers {
+            balancer.stop().await;
+        }
         for region in &self.regions {
             region.stop().await;
         }

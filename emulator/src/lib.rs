@@ -20,21 +20,29 @@
 
 mod answers;
 mod attempt;
+mod balancer;
 mod ca;
 mod clock;
 mod config;
 mod emulator;
 mod endpoint;
 mod faults;
+#[cfg(test)]
+mod file {
+    mod load_balancers;
+}
 mod forward;
 mod google;
 mod grpc;
 mod hits;
+mod html;
+mod iap;
 pub mod issuer;
 mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod peer;
 pub mod pubsub;
 mod redact;
 mod run;
@@ -43,8 +51,10 @@ mod socket;
 mod sync;
 mod takeover;
 pub mod timeline;
+mod verifier;
 mod websocket;
 
+pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{

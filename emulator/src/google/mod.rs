@@ -6,7 +6,7 @@ mod iam_credentials;
 mod metadata;
 mod oauth;
 mod own;
-mod query;
+pub(crate) mod query;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

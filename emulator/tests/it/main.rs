@@ -10,12 +10,14 @@
 )]
 
 mod backend;
+mod balancer;
 mod binary;
 mod container;
 mod faults;
 mod front_end;
 mod google;
 mod iap;
+mod iap_proxy;
 mod metadata;
 mod push;
 mod region;
