@@ -1,7 +1,7 @@
 //! Reading a query.
 
 /// The first value of that name, decoded.
-pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     query?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key) == name).then(|| decode(value))
@@ -28,6 +28,11 @@ pub(super) fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Decodes `%XX` alone, as in paths.
+pub(crate) fn decode_path(path: &str) -> String {
+    decode(&path.replace('+', "%2B"))
 }
 
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
@@ -58,5 +63,6 @@ mod tests {
         {
             assert_eq!(decode(text), decoded);
         }
+        assert_eq!(decode_path("a+b%2Bc"), "a+b+c");
     }
 }
