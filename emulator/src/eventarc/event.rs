@@ -28,7 +28,7 @@ impl Event {
         let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         if kind.is_some_and(|kind| kind.starts_with(STRUCTURED)) {
             let parsed = serde_json::from_slice(body);
-            let value = parsed.map_err(|error| invalid(format!("not JSON: {error}")))?;
+            let value = parsed.map_err(|error| invalid(&format!("not JSON: {error}")))?;
             return Self::of_json(&value);
         }
         let named = headers.iter().filter_map(|(name, value)| {
@@ -44,7 +44,7 @@ impl Event {
 
     /// From the JSON event format.
     pub(super) fn of_json(value: &Value) -> Result<Self, Status> {
-        let members = value.as_object().ok_or_else(|| invalid("expected an object".into()))?;
+        let members = value.as_object().ok_or_else(|| invalid("expected an object"))?;
         let (mut attributes, mut data) = (BTreeMap::new(), Vec::new());
         for (name, value) in members {
             match name.as_str() {
@@ -60,7 +60,7 @@ impl Event {
             };
         } else if let Some(text) = members.get("data_base64").and_then(Value::as_str) {
             let decoded = STANDARD.decode(text);
-            data = decoded.map_err(|_| invalid("data_base64 is not base64".into()))?;
+            data = decoded.map_err(|_| invalid("data_base64 is not base64"))?;
         }
         Self { attributes, data }.checked()
     }
@@ -69,15 +69,15 @@ impl Event {
     pub(super) fn checked(self) -> Result<Self, Status> {
         for name in ["id", "source", "type"] {
             if self.attribute(name).is_empty() {
-                return Err(invalid(format!("the attribute {name} is missing")));
+                return Err(invalid(&format!("the attribute {name} is missing")));
             }
         }
         match self.attribute("specversion") {
             "1.0" => {}
-            _ => return Err(invalid("specversion is 1.0".into())),
+            _ => return Err(invalid("specversion is 1.0")),
         }
         match self.attribute("type") {
-            MESSAGE_PUBLISHED => Err(invalid("publish to the topic instead".into())),
+            MESSAGE_PUBLISHED => Err(invalid("publish to the topic instead")),
             _ => Ok(self),
         }
     }
@@ -106,7 +106,7 @@ impl Event {
     }
 }
 
-pub(super) fn invalid(why: String) -> Status {
+pub(super) fn invalid(why: &str) -> Status {
     Status::invalid_argument(format!("not a CloudEvent: {why}"))
 }
 

@@ -42,7 +42,7 @@ impl PublishEvents {
         }
         let texts = self.text_events.iter().map(|text| {
             let parsed = serde_json::from_str(text);
-            Event::of_json(&parsed.map_err(|error| invalid(format!("not JSON: {error}")))?)
+            Event::of_json(&parsed.map_err(|error| invalid(&format!("not JSON: {error}")))?)
         });
         self.events.into_iter().map(ProtoEvent::event).chain(texts).collect()
     }
@@ -51,11 +51,11 @@ impl PublishEvents {
 impl ProtoEvent {
     fn event(self) -> Result<Event, Status> {
         if self.kind != "type.googleapis.com/io.cloudevents.v1.CloudEvent" {
-            return Err(invalid(format!("@type is {:?}", self.kind)));
+            return Err(invalid(&format!("@type is {:?}", self.kind)));
         }
         let named = self.attributes.iter().map(|(name, value)| {
             let inner = value.as_object().and_then(|it| it.values().next());
-            let inner = inner.ok_or_else(|| invalid(format!("{name} has no value")))?;
+            let inner = inner.ok_or_else(|| invalid(&format!("{name} has no value")))?;
             Ok((name.clone(), plain(inner)))
         });
         let mut attributes: std::collections::BTreeMap<_, _> =
@@ -70,7 +70,7 @@ impl ProtoEvent {
             (Some(text), _) => text.into_bytes(),
             (None, Some(text)) => {
                 let decoded = STANDARD.decode(text);
-                decoded.map_err(|_| invalid("binaryData is not base64".into()))?
+                decoded.map_err(|_| invalid("binaryData is not base64"))?
             }
             (None, None) => Vec::new(),
         };

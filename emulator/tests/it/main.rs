@@ -12,13 +12,16 @@
 mod backend;
 mod binary;
 mod container;
+mod eventarc;
 mod faults;
 mod front_end;
 mod google;
 mod iap;
 mod metadata;
+mod pubsub_api;
 mod push;
 mod region;
+mod sink;
 mod support;
 mod tls;
 mod tokens;
