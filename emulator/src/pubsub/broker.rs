@@ -24,6 +24,8 @@ use crate::sync::lock;
 
 /// Pub/Sub's bound on what one request publishes.
 const MOST_MESSAGES: usize = 1000;
+/// Of a message (Pub/Sub, "Quotas and limits", with the other bounds).
+const MOST_ATTRIBUTES: usize = 100;
 
 /// All topics and subscriptions. Who calls is not checked.
 pub(crate) struct Broker {
@@ -141,7 +143,7 @@ impl Broker {
         if !state.topics.contains_key(&request.topic) {
             return Err(not_found(&request.topic));
         }
-        let of_topic = |it: &&Arc<Queue>| it.resource().topic == request.topic;
+        let of_topic = |it: &&Arc<Queue>| it.is_of(&request.topic);
         let all = state.subscriptions.values().filter(of_topic).map(|it| it.resource().name);
         let all: Vec<_> = all.collect();
         let (names, next_page_token) =
@@ -156,7 +158,7 @@ impl Broker {
         let mut state = lock(&self.state);
         state.topics.remove(&request.topic).ok_or_else(|| not_found(&request.topic))?;
         for subscription in state.subscriptions.values() {
-            if subscription.resource().topic == request.topic {
+            if subscription.is_of(&request.topic) {
                 subscription.lose_topic(DELETED_TOPIC);
             }
         }
@@ -183,7 +185,7 @@ impl Broker {
         if !state.topics.contains_key(topic) {
             return Err(not_found(topic));
         }
-        let listening = state.subscriptions.values().filter(|it| it.resource().topic == topic);
+        let listening = state.subscriptions.values().filter(|it| it.is_of(topic));
         let listening: Vec<_> = listening.collect();
         let publish = |message: Message| {
             let id = self.ids.next();
@@ -211,11 +213,21 @@ fn read(message: &PubsubMessage) -> Result<Message, Status> {
         let text = "One or more messages in the publish request is empty. Each message must contain either non-empty data, or at least one attribute.";
         return Err(Status::invalid_argument(text));
     }
+    if !message.attributes.iter().all(is_attribute) || message.attributes.len() > MOST_ATTRIBUTES {
+        let text = format!(
+            "a message has up to {MOST_ATTRIBUTES} attributes, with names of 1 to 256 bytes that do not begin with goog, and values of up to 1024 bytes"
+        );
+        return Err(Status::invalid_argument(text));
+    }
     Ok(Message {
         data: message.data.clone(),
         attributes: message.attributes.clone().into_iter().collect(),
         ordering_key: message.ordering_key.clone(),
     })
+}
+
+fn is_attribute((name, value): (&String, &String)) -> bool {
+    (1..=256).contains(&name.len()) && value.len() <= 1024 && !name.starts_with("goog")
 }
 
 fn nothing_unknown(topic: &Topic) -> Result<(), Status> {

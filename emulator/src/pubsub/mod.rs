@@ -8,8 +8,9 @@
 //!
 //! Not modelled: pulling, filters, schemas, snapshots, exactly-once delivery,
 //! the slow start of a push subscription's throughput (a fixed number of
-//! messages is under way at once), and the rights of callers of the API and of
-//! Pub/Sub's service agent on the dead-letter topic.
+//! messages is under way at once), that push back-off slows the whole
+//! subscription (here each message waits for itself), and the rights of
+//! callers of the API and of Pub/Sub's service agent on the dead-letter topic.
 
 mod broker;
 mod counters;

@@ -15,7 +15,7 @@ use super::counters::{Counters, Deliveries};
 use super::lanes::Lanes;
 use super::message::{Form, Published};
 use super::names::Collection;
-use super::settings::{DeadLetter, Settings};
+use super::settings::{DeadLetter, Settings, complete};
 use super::target::Target;
 use crate::attempt::Attempt;
 use crate::config::Agent;
@@ -68,12 +68,23 @@ impl Queue {
         lock(&self.resource).clone()
     }
 
-    /// Is another subscription from now on, but for its name.
-    pub(super) fn replace(&self, resource: Subscription) -> Result<(), Status> {
-        let settings = Settings::of(&resource, &self.senders, self.form.as_ref())?;
-        *lock(&self.resource) = resource;
+    pub(super) fn is_of(&self, topic: &str) -> bool {
+        lock(&self.resource).topic == topic
+    }
+
+    /// Changes the resource, unless it would be one that can't be.
+    pub(super) fn update(
+        &self,
+        change: impl FnOnce(&mut Subscription) -> Result<(), Status>,
+    ) -> Result<Subscription, Status> {
+        let mut resource = lock(&self.resource);
+        let mut changed = resource.clone();
+        change(&mut changed)?;
+        complete(&mut changed);
+        let settings = Settings::of(&changed, &self.senders, self.form.as_ref())?;
         self.settings.send_replace(Arc::new(settings));
-        Ok(())
+        changed.clone_into(&mut resource);
+        Ok(changed)
     }
 
     /// Only the resource tells of the topic; its messages stay.
@@ -201,12 +212,12 @@ impl Worker {
         let moved = self.dead_letter(message, attempts);
         match broker.publish_to(&dead.topic, vec![moved]) {
             Ok(_) => {
-                self.counters.send_modify(Counters::bury);
                 let note = format!(
                     "message {}: sent to {} after {attempts} attempts",
                     message.id, dead.topic
                 );
                 self.tell(Verdict::Accepted, &note);
+                self.counters.send_modify(Counters::bury);
                 true
             }
             Err(status) => {
@@ -240,10 +251,10 @@ impl Worker {
     }
 
     fn drop_expired(&self, message: &Published, settings: &Settings) {
-        self.counters.send_modify(Counters::expire);
         let (id, kept) = (&message.id, settings.retention.as_secs());
         let note = format!("message {id}: dropped, nobody took it in the {kept} s that it is kept");
         self.tell(Verdict::NotSent, &note);
+        self.counters.send_modify(Counters::expire);
     }
 
     fn tell(&self, verdict: Verdict, note: &str) {

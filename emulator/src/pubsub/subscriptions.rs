@@ -1,5 +1,6 @@
 //! The subscriptions' half of the broker.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
 };
 use tonic::Status;
 
-use super::broker::Broker;
+use super::broker::{Broker, State};
 use super::mask::Mask;
 use super::message::Form;
 use super::names::{Collection, already_exists, not_found};
@@ -54,16 +55,11 @@ impl Broker {
         Ok(resource)
     }
 
-    fn find(&self, name: &str) -> Result<Arc<Queue>, Status> {
-        Collection::Subscriptions.parse(name)?;
-        lock(&self.state).subscriptions.get(name).cloned().ok_or_else(|| not_found(name))
-    }
-
     pub(super) fn get_subscription(
         &self,
         request: &GetSubscriptionRequest,
     ) -> Result<Subscription, Status> {
-        Ok(self.find(&request.subscription)?.resource())
+        Ok(lock(&self.state).find(&request.subscription)?.resource())
     }
 
     pub(super) fn update_subscription(
@@ -73,13 +69,12 @@ impl Broker {
         let Some(new) = &request.subscription else {
             return Err(Status::invalid_argument("subscription is missing"));
         };
-        let queue = self.find(&new.name)?;
-        let mut resource = queue.resource();
-        Mask::of(request.update_mask.as_ref())?.each(|field| replace(field, &mut resource, new))?;
-        complete(&mut resource);
-        check_dead_letter(&lock(&self.state).topics, &resource)?;
-        queue.replace(resource.clone())?;
-        Ok(resource)
+        let mask = Mask::of(request.update_mask.as_ref())?;
+        let state = lock(&self.state);
+        state.find(&new.name)?.update(|resource| {
+            mask.each(|field| replace(field, resource, new))?;
+            check_dead_letter(&state.topics, resource)
+        })
     }
 
     /// An empty endpoint makes it a pull subscription.
@@ -87,11 +82,12 @@ impl Broker {
         &self,
         request: &ModifyPushConfigRequest,
     ) -> Result<(), Status> {
-        let queue = self.find(&request.subscription)?;
-        let mut resource = queue.resource();
-        resource.push_config = Some(request.push_config.clone().unwrap_or_default());
-        complete(&mut resource);
-        queue.replace(resource)
+        let state = lock(&self.state);
+        let updated = state.find(&request.subscription)?.update(|resource| {
+            resource.push_config = Some(request.push_config.clone().unwrap_or_default());
+            Ok(())
+        });
+        updated.map(drop)
     }
 
     pub(super) fn list_subscriptions(
@@ -111,16 +107,24 @@ impl Broker {
         &self,
         request: &DeleteSubscriptionRequest,
     ) -> Result<(), Status> {
-        self.find(&request.subscription)?;
-        lock(&self.state).subscriptions.remove(&request.subscription);
+        let mut state = lock(&self.state);
+        state.find(&request.subscription)?;
+        state.subscriptions.remove(&request.subscription);
         Ok(())
+    }
+}
+
+impl State {
+    fn find(&self, name: &str) -> Result<&Queue, Status> {
+        Collection::Subscriptions.parse(name)?;
+        self.subscriptions.get(name).map(|it| &**it).ok_or_else(|| not_found(name))
     }
 }
 
 /// The operation fails if the topic does not exist
 /// (`google.pubsub.v1.DeadLetterPolicy`).
 fn check_dead_letter<T>(
-    topics: &std::collections::BTreeMap<String, T>,
+    topics: &BTreeMap<String, T>,
     resource: &Subscription,
 ) -> Result<(), Status> {
     let policy = resource.dead_letter_policy.as_ref();

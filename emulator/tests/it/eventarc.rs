@@ -262,6 +262,9 @@ async fn a_trigger_of_the_configuration_sends_to_any_url_as_the_compute_account(
     let got = sink.wait(1).await.remove(0);
     assert_eq!(got.head.uri, "/push");
     assert!(got.header("authorization").unwrap().starts_with("Bearer ey"));
+    let name = "eventarc-us-central1-uploads-sub-001";
+    let mut deliveries = world.emulator.subscription(name).unwrap();
+    deliveries.wait_for(|it| it.delivered == 1).await.unwrap();
     let sent = world.emulator.timeline().select(|it| it.audience.is_some());
     assert_eq!(sent[0].audience.as_deref(), Some(uri.as_str()));
     let account = "123456789012-compute@developer.gserviceaccount.com";

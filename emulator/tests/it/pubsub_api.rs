@@ -115,6 +115,7 @@ async fn world() -> (World, Api) {
     (world, api)
 }
 
+/// The counters of the usual subscription.
 fn count(world: &World) -> Deliveries {
     world.emulator.subscription("orders-push").unwrap()
 }
@@ -164,8 +165,13 @@ async fn names_that_are_taken_missing_or_wrong_are_told_as_by_google() {
     let again = subscription(world.us().url());
     let error = api.subscriber.create_subscription(again).await.unwrap_err();
     assert_eq!(error.code(), Code::AlreadyExists);
-    let empty = PublishRequest { topic: TOPIC.into(), messages: vec![message("")] };
-    assert_eq!(api.publisher.publish(empty).await.unwrap_err().code(), Code::InvalidArgument);
+    let attributes = HashMap::from([("googly".to_owned(), "v".to_owned())]);
+    let reserved = PubsubMessage { attributes, ..message("hi") };
+    for messages in [vec![], vec![message("")], vec![message("hi"), reserved]] {
+        let request = PublishRequest { topic: TOPIC.into(), messages };
+        let error = api.publisher.publish(request).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+    }
 }
 
 #[tokio::test]
@@ -520,7 +526,7 @@ async fn a_subscription_of_the_configuration_needs_its_topic() {
     assert_eq!(error, "pubsub: Resource not found (resource=orders).");
 }
 
-fn put(path: &str, body: serde_json::Value) -> Call {
+fn put(path: &str, body: &serde_json::Value) -> Call {
     post(path, body.to_string()).method("PUT")
 }
 
@@ -530,9 +536,9 @@ async fn rest_does_what_grpc_does() {
     let sink = Sink::start(&[]).await;
     let google = world.emulator.google_addr();
     let topic = "/v1/projects/demo-project/topics/by-rest";
-    let made = put(topic, json!({ "labels": { "k": "v" } })).send(google).await;
+    let made = put(topic, &json!({ "labels": { "k": "v" } })).send(google).await;
     assert_eq!(made.json()["name"], "projects/demo-project/topics/by-rest");
-    let again = put(topic, json!({})).send(google).await;
+    let again = put(topic, &json!({})).send(google).await;
     assert_eq!(
         (again.status.as_u16(), &again.json()["error"]["status"]),
         (409, &json!("ALREADY_EXISTS"))
@@ -542,7 +548,7 @@ async fn rest_does_what_grpc_does() {
         "topic": "projects/demo-project/topics/by-rest",
         "pushConfig": { "pushEndpoint": sink.url(), "oidcToken": { "serviceAccountEmail": PUSHER } },
     });
-    let made = put(subscription, body).send(google).await;
+    let made = put(subscription, &body).send(google).await;
     assert_eq!(
         (made.json()["state"].as_str(), &made.json()["ackDeadlineSeconds"]),
         (Some("ACTIVE"), &json!(10))
@@ -577,7 +583,7 @@ async fn rest_does_what_grpc_does() {
         let gone = get(path).send(google).await;
         assert_eq!((gone.status.as_u16(), &gone.json()["error"]["code"]), (404, &json!(404)));
     }
-    let unknown = put(topic, json!({ "nmae": "x" })).send(google).await;
+    let unknown = put(topic, &json!({ "nmae": "x" })).send(google).await;
     assert_eq!(unknown.status, 400);
     let pulled = post(&format!("{subscription}:pull"), "{}").send(google).await;
     assert_eq!(pulled.status, 501);
