@@ -32,7 +32,7 @@ pub enum Destination {
         service: String,
         /// Its region.
         region: String,
-        /// The path, with its slash; `/` by default.
+        /// The path; `/` for the root.
         path: String,
     },
     /// Any URL that a sender reaches.

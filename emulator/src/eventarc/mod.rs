@@ -170,8 +170,8 @@ impl Eventarc {
         created.map(drop)
     }
 
-    /// Where a trigger's events go, and the audience: the service's URL, else
-    /// the whole URL.
+    /// Where a trigger's events go, and the audience: the service's URL, as on
+    /// subscriptions that Eventarc has made, else the whole URL.
     fn destination(&self, trigger: &Trigger) -> Result<(String, String), Status> {
         match &trigger.destination {
             Destination::Http { uri } => Ok((uri.clone(), uri.clone())),
@@ -183,7 +183,11 @@ impl Eventarc {
                 }
                 let project = (self.project_id.as_str(), self.project_number);
                 let url = Urls::new(service, project, region).deterministic;
-                Ok((format!("{url}{path}"), url))
+                let endpoint = match path.trim_start_matches('/') {
+                    "" => url.clone(),
+                    path => format!("{url}/{path}"),
+                };
+                Ok((endpoint, url))
             }
         }
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, FROM, USER_AGENT};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, FROM, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+    USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use remint_idtoken::UnixTime;
 use serde_json::{Map, Value, json};
@@ -169,13 +172,15 @@ impl Published {
         ])
     }
 
+    /// Nothing but an event's attributes and the type of its data.
     fn carried(&self) -> HeaderMap {
         let attributes = self.message.attributes.iter();
-        let encoded = attributes.map(|(name, value)| match name.starts_with("ce-") {
-            true => (name.as_str(), encoded(value)),
-            false => (name.as_str(), value.clone()),
+        let own = attributes.filter_map(|(name, value)| match name.as_str() {
+            "content-type" => Some((name.as_str(), value.clone())),
+            name if name.starts_with("ce-") => Some((name, encoded(value))),
+            _ => None,
         });
-        headers(encoded)
+        headers(own)
     }
 }
 
@@ -186,10 +191,18 @@ fn json_type() -> (&'static str, &'static str) {
     (CONTENT_TYPE.as_str(), "application/json")
 }
 
-/// Names and values that no header can have are left out.
+/// What frames a request or belongs to its connection, which is the client's
+/// business alone.
+const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// Names and values that no header can have are left out, and so are names that
+/// would break the request.
 fn headers<N: AsRef<str>, V: AsRef<str>>(all: impl IntoIterator<Item = (N, V)>) -> HeaderMap {
     let parsed = all.into_iter().filter_map(|(name, value)| {
         let name = HeaderName::try_from(name.as_ref()).ok()?;
+        if FRAMING.contains(&name) {
+            return None;
+        }
         Some((name, HeaderValue::from_str(value.as_ref()).ok()?))
     });
     parsed.collect()
@@ -247,13 +260,15 @@ mod tests {
     #[test]
     fn an_unwrapped_message_is_its_payload_with_attributes_as_headers() {
         let message = Message::new("hi").with("K", "v").with("no name", "v").with("from", "evil");
+        let message = message.with("Content-Length", "7").with("transfer-encoding", "chunked");
         let metadata = Form::Unwrapped { write_metadata: true };
         let (body, headers) = published(message.clone()).payload(&metadata);
         assert_eq!(&body[..], b"hi");
         assert_eq!(headers["k"], "v");
         assert_eq!(headers["x-goog-pubsub-message-id"], "7");
         assert_eq!(headers[FROM], "noreply@google.com");
-        assert!(!headers.contains_key("x-goog-pubsub-ordering-key"));
+        let absent = ["x-goog-pubsub-ordering-key", "content-length", "transfer-encoding"];
+        assert!(absent.iter().all(|name| !headers.contains_key(*name)));
         let (_, headers) = published(message.clone().in_order("o")).payload(&metadata);
         assert_eq!(headers["x-goog-pubsub-ordering-key"], "o");
         let (body, headers) =
@@ -276,11 +291,13 @@ mod tests {
     fn an_event_s_attributes_are_headers_with_what_is_not_ascii_encoded() {
         let message = Message::new("{}")
             .with("ce-subject", "objects/ä b\"%")
-            .with("content-type", "application/json");
+            .with("content-type", "application/json")
+            .with("x-serverless-authorization", "Bearer evil");
         let (body, headers) = published(message).payload(&Form::Event);
         assert_eq!(&body[..], b"{}");
         assert_eq!(headers["ce-subject"], "objects/%C3%A4%20b%22%25");
         assert_eq!(headers[CONTENT_TYPE], "application/json");
         assert_eq!(headers[USER_AGENT], EVENTS);
+        assert!(!headers.contains_key("x-serverless-authorization"));
     }
 }
