@@ -18,9 +18,10 @@ use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
-use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
+use crate::pubsub::{
+    Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
+};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
-use crate::senders::Senders;
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -56,6 +57,16 @@ pub enum StartError {
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
+    /// A topic, subscription or trigger that can't be made: which part's, and
+    /// what its API would say.
+    #[error("{0}: {1}")]
+    Resource(&'static str, String),
+}
+
+impl StartError {
+    fn of(part: &'static str, status: &tonic::Status) -> Self {
+        Self::Resource(part, status.message().to_owned())
+    }
 }
 
 impl Emulator {
@@ -110,14 +121,11 @@ impl Emulator {
             places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
         }
         network.open(places);
-        let senders = Arc::new(Senders {
-            issuer: Arc::clone(&issuer),
-            accounts: Arc::clone(&google.accounts),
-            network,
-            timeline: Arc::clone(&timeline),
-        });
+        google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
+        google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
+        let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
         Ok(Self {
-            pusher: Pusher::new(Arc::clone(&senders), config.project_id),
+            pusher: Pusher::new(senders, config.project_id, ids),
             vpc_listener,
             issuer,
             timeline,
@@ -289,16 +297,48 @@ impl Emulator {
         self.pusher.push(subscription, messages).await
     }
 
+    /// Publishes a message to a topic, by either form of its name, and says the
+    /// message's id. It is delivered in the background.
+    ///
+    /// # Errors
+    /// [`PublishError`] if there is no such topic.
+    pub fn publish(
+        &self,
+        topic: &str,
+        message: impl Into<Message>,
+    ) -> Result<String, PublishError> {
+        let pubsub = &self.google.pubsub;
+        let topic = pubsub.full(Collection::Topics, topic);
+        let ids = pubsub.publish_to(&topic, vec![message.into()]);
+        let ids = ids.map_err(|status| PublishError(status.message().to_owned()))?;
+        Ok(ids.into_iter().next().unwrap_or_default())
+    }
+
+    /// What became of a subscription's messages. None if there is none of that
+    /// name, in either form.
+    #[must_use]
+    pub fn subscription(&self, name: &str) -> Option<Deliveries> {
+        self.google.pubsub.deliveries(name)
+    }
+
     /// Stops everything. All ports are closed when this returns.
     pub async fn shutdown(self) {
         for (_, balancer) in &self.balancers {
             balancer.stop().await;
         }
+        self.google.pubsub.stop();
         for region in &self.regions {
             region.stop().await;
         }
         self.vpc_listener.stop().await;
         self.google_listener.stop().await;
+    }
+}
+
+impl Drop for Emulator {
+    /// The listeners' connections may outlive it; Pub/Sub's pushes do not.
+    fn drop(&mut self) {
+        self.google.pubsub.stop();
     }
 }
 

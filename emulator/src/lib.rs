@@ -26,10 +26,13 @@ mod clock;
 mod config;
 mod emulator;
 mod endpoint;
+mod eventarc;
 mod faults;
 #[cfg(test)]
 mod file {
+    pub(crate) mod eventarc;
     mod load_balancers;
+    pub(crate) mod pubsub;
 }
 mod forward;
 mod google;
@@ -58,8 +61,9 @@ pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
-    Picking, Provider, Service, ServiceRegion, User,
+    Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap, IapIdentity, Ingress,
+    Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion, Subscription, Trigger,
+    User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};
@@ -67,6 +71,6 @@ pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
 pub use forward::Protocol;
 pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use origin::Origin;
-pub use pubsub::{Message, PushReport, PushSubscription};
+pub use pubsub::{Message, PublishError, PushReport, PushSubscription};
 pub use run::Region;
 pub use timeline::{Part, Timeline, Verdict};

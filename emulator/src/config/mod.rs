@@ -2,6 +2,8 @@
 
 mod agent;
 mod balancer;
+mod eventarc;
+mod pubsub;
 mod service;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,6 +14,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::issuer::LIFETIME;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
+pub use eventarc::{Destination, Trigger};
+pub use pubsub::{DeadLetter, Pubsub, Subscription, Wrapping};
 pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
 
 /// A project with its services and accounts.
@@ -55,6 +59,10 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The people who have signed in with gcloud.
     pub users: Vec<User>,
+    /// The topics and subscriptions of Pub/Sub.
+    pub pubsub: Pubsub,
+    /// The triggers of Eventarc.
+    pub eventarc: Vec<Trigger>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -133,6 +141,8 @@ impl Config {
             iam_propagation: Duration::ZERO,
             providers: Vec::new(),
             users: Vec::new(),
+            pubsub: Pubsub::default(),
+            eventarc: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

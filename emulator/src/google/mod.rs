@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::answers::{Answer, json, text};
 use crate::config::Config;
+use crate::eventarc::{self, Eventarc};
 use crate::faults::{Fault, Faults};
 use crate::forward::{Protocol, forward};
 use crate::grpc;
@@ -27,6 +28,8 @@ use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::pubsub::{self, Broker};
+use crate::senders::Senders;
 use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
 use iam_credentials::Method as IamMethod;
@@ -53,6 +56,9 @@ pub(crate) struct Google {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) network: Arc<Network>,
     pub(crate) hits: Hits,
+    pub(crate) senders: Arc<Senders>,
+    pub(crate) pubsub: Arc<Broker>,
+    pub(crate) eventarc: Eventarc,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
     metadata: Metadata,
@@ -60,13 +66,16 @@ pub(crate) struct Google {
 
 impl Google {
     /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 6] = [
+    pub(crate) const NAMES: [&'static str; 9] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
         "iamcredentials.googleapis.com",
         "oauth2.googleapis.com",
         "sts.googleapis.com",
+        "pubsub.googleapis.com",
+        "eventarc.googleapis.com",
+        "eventarcpublishing.googleapis.com",
     ];
 
     pub(crate) fn new(
@@ -79,14 +88,25 @@ impl Google {
         let accounts = Arc::new(Accounts::new(config)?);
         let metadata =
             Metadata::new(config, Arc::clone(&issuer), Arc::clone(&accounts), Arc::clone(&faults));
+        let network = Arc::new(Network::new(&config.hosts));
+        let senders = Arc::new(Senders {
+            issuer: Arc::clone(&issuer),
+            accounts: Arc::clone(&accounts),
+            network: Arc::clone(&network),
+            timeline: Arc::clone(&timeline),
+        });
+        let pubsub = Broker::new(Arc::clone(&senders), config);
         Ok(Self {
             metadata,
+            eventarc: Eventarc::new(Arc::clone(&pubsub), config),
+            pubsub,
+            senders,
             accounts,
             issuer,
             iap,
             timeline,
             faults,
-            network: Arc::new(Network::new(&config.hosts)),
+            network,
             hits: Hits::default(),
             keys_max_age: config.keys_max_age.into(),
         })
@@ -184,7 +204,12 @@ impl Handler for Google {
             Err(request) => request,
         };
         if grpc::is_grpc(&request) {
-            return grpc::unimplemented(request.uri().path());
+            return match request.uri().path() {
+                path if path.starts_with(pubsub::grpc::PREFIX) => {
+                    pubsub::grpc::answer(&self.pubsub, request).await
+                }
+                path => grpc::unimplemented(path),
+            };
         }
         let path = request.uri().path();
         self.hits.count(path);
@@ -201,6 +226,12 @@ impl Handler for Google {
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
+            (_, path) if pubsub::rest::serves(path) => {
+                pubsub::rest::answer(&self.pubsub, request).await
+            }
+            (_, path) if eventarc::rest::serves(path) => {
+                eventarc::rest::answer(&self.eventarc, request).await
+            }
             (_, path) if Metadata::serves(path) => match self.faults.of_metadata() {
                 Some(fault) => metadata::flavored(fault.answer("").await),
                 None => self.metadata.answer(&request),
