@@ -17,6 +17,7 @@ use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
+use crate::page::Overview;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
 use crate::senders::Senders;
@@ -82,6 +83,8 @@ impl Emulator {
                 regions.push(parts.region(service, region)?);
             }
         }
+        let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
+        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
             places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
