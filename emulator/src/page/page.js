@@ -119,13 +119,19 @@ function noteOf(call) {
 
 const place = (call) => [call.service, call.region].filter(Boolean).join(" in ");
 
+/** Paths differ more than hosts, so they come first where there is little room. */
+function called(call) {
+  const where = call.region === "" ? call.host ?? call.service : place(call);
+  return `${call.method} ${call.path} at ${where}`;
+}
+
 function callRow(call) {
   const [kind, verdict] = looks(call);
   const span = (name, text) => make("span", text.length > 24 ? { class: name, title: text } : { class: name }, text);
   const note = noteOf(call);
   const summary = make("summary", {},
     span("time", call.at.slice(11, 19)), span("verdict", verdict), span("part", call.part),
-    span("who", call.caller ?? ""), span("called", `${called(call)}`), span("audience", call.audience ?? ""),
+    span("who", call.caller ?? ""), span("called", called(call)), span("audience", call.audience ?? ""),
     note === "" ? null : span("note", note));
   const details = make("details", { class: kind }, summary);
   // Most calls are never opened.
@@ -140,7 +146,7 @@ function callRow(call) {
 function more(call) {
   const facts = [
     ["call", String(call.id)], ["time", call.at], ["part", call.part], ["of", place(call)],
-    ["called", called(call)], ["caller, as claimed", call.caller], ["audience, as claimed", call.audience],
+    ["called", url(call)], ["caller, as claimed", call.caller], ["audience, as claimed", call.audience],
     ["verdict", call.verdict], ["came from", call.origin], ["note", call.note], ["request id", call.request_id],
   ].filter(([, value]) => value);
   const box = make("div", { class: "more" }, call.explanation ? why(call.explanation) : null, terms(facts));
