@@ -110,7 +110,7 @@ function looks(call) {
   }
 }
 
-const called = (call) => `${call.method} ${call.host ?? ""}${call.path}`;
+const url = (call) => `${call.method} ${call.host ?? ""}${call.path}`;
 
 function noteOf(call) {
   const code = call.outcome === "refused" ? `${call.verdict.split(" ")[1]}: ` : "";

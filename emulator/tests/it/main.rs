@@ -20,5 +20,6 @@ mod metadata;
 mod push;
 mod region;
 mod support;
+mod timeline;
 mod tls;
 mod tokens;

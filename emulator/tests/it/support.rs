@@ -76,6 +76,10 @@ pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
 }
 
 impl Call {
+    pub(crate) fn of(request: http::request::Builder) -> Self {
+        Self(request.body(Full::default()).unwrap())
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.0.headers_mut().append(name, value.parse().unwrap());
         self

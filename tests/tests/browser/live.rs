@@ -15,7 +15,9 @@ async fn calls_appear_as_they_come_and_not_while_it_is_paused() {
     page.wait_for(&shows(1)).await.unwrap();
     page.eval("document.getElementById('pause').click()").await.unwrap();
     world.accepted("/2").await;
-    // What comes when it goes on was not there before.
+    // Another page shows it by now.
+    let other = world.open("/", View::default()).await;
+    other.wait_for(&shows(2)).await.unwrap();
     assert_eq!(page.eval(&shows(1)).await.unwrap(), true);
     page.eval("document.getElementById('pause').click()").await.unwrap();
     page.wait_for(&shows(2)).await.unwrap();
