@@ -1,5 +1,6 @@
 //! What runs here.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
@@ -68,8 +69,8 @@ impl Overview {
     /// As JSON, with the state of the moment.
     pub(super) async fn show(&self, timeline: &Timeline) -> Value {
         let mut regions = Vec::new();
-        for place in &self.regions {
-            regions.push(place.show(timeline).await);
+        for (place, counted) in self.regions.iter().zip(self.counts(timeline)) {
+            regions.push(place.show(counted).await);
         }
         let load_balancers = self.load_balancers.iter().map(|it| {
             let iap = it.iap.as_ref().map(|iap| &iap.client_id);
@@ -87,6 +88,26 @@ impl Overview {
             "load_balancers": load_balancers.collect::<Vec<_>>(),
             "hosts": hosts.collect::<Vec<_>>(),
         })
+    }
+
+    /// How many calls each region has accepted and refused.
+    fn counts(&self, timeline: &Timeline) -> Vec<(u64, u64)> {
+        let keys = self.regions.iter().map(|it| (it.service.as_str(), it.region.as_str()));
+        let index: HashMap<_, _> = keys.zip(0..).collect();
+        let mut counts = vec![(0_u64, 0_u64); self.regions.len()];
+        timeline.each(|call| {
+            let key = (call.service.as_str(), call.region.as_str());
+            let at: Option<&usize> = index.get(&key).filter(|_| call.part == Part::FrontEnd);
+            let Some((accepted, refused)) = at.and_then(|at| counts.get_mut(*at)) else {
+                return;
+            };
+            match call.verdict {
+                Verdict::Accepted => *accepted = accepted.saturating_add(1),
+                Verdict::Refused { .. } => *refused = refused.saturating_add(1),
+                _ => {}
+            }
+        });
+        counts
     }
 
     /// Commands for a shell that call the first region as the default account.
@@ -166,9 +187,7 @@ impl Place {
         }
     }
 
-    async fn show(&self, timeline: &Timeline) -> Value {
-        let is_here = |call: &Call| call.service == self.service && call.region == self.region;
-        let count = |kind| timeline.count(|call| is_here(call) && call.verdict.kind() == kind);
+    async fn show(&self, (accepted, refused): (u64, u64)) -> Value {
         let urls: &[&String] = match self.kind {
             Kind::CloudRun => &[&self.urls.deterministic, &self.urls.hashed],
             Kind::Function => &[&self.urls.function],
@@ -182,8 +201,8 @@ impl Place {
             "urls": urls,
             "custom_audiences": self.custom_audiences,
             "state": self.state().await,
-            "accepted": count(Verdict::Accepted.kind()),
-            "refused": count("refused"),
+            "accepted": accepted,
+            "refused": refused,
         })
     }
 

@@ -107,6 +107,11 @@ impl Timeline {
         calls.filter(|call| call.part == Part::FrontEnd && like(call)).count()
     }
 
+    /// Looks at all kept calls, oldest first.
+    pub(crate) fn each(&self, look: impl FnMut(&Call)) {
+        lock(&self.entries).iter().map(|entry| &entry.call).for_each(look);
+    }
+
     /// How many calls a region has accepted.
     #[must_use]
     pub fn accepted(&self, region: &str) -> usize {

@@ -13,7 +13,7 @@ async fn many_calls_and_regions_fit_at_every_width() {
     let mut subscription =
         PushSubscription::new("p", format!("{}/push", world.us().url()).parse().unwrap(), GATEWAY);
     subscription.audience = Some(world.us().url().to_owned());
-    let messages = (0..1000).map(|number| Message::new(number.to_string()));
+    let messages = (0..5000).map(|number| Message::new(number.to_string()));
     world.emulator.push(&subscription, messages).await;
     let long = format!("https://{}.example.com/{}", "a".repeat(60), "path/".repeat(60));
     world.call("/orders", Some(&world.token(STRANGER, &long))).await;
@@ -21,7 +21,7 @@ async fn many_calls_and_regions_fit_at_every_width() {
     // The newest ones alone are shown, and further ones take their place.
     page.wait_for(&shows(300)).await.unwrap();
     world.call(&format!("/{}", "x".repeat(300)), None).await;
-    page.wait_for("document.querySelector('#calls > li').id === 'call-2002'").await.unwrap();
+    page.wait_for("document.querySelector('#calls > li').id === 'call-10002'").await.unwrap();
     assert_eq!(page.eval(&shows(300)).await.unwrap(), true);
     page.eval("for (const it of [...document.querySelectorAll('#calls details')].slice(0, 2)) it.open = true")
         .await

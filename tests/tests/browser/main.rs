@@ -22,14 +22,19 @@ use http::Request;
 use remint_emulator::{Config, Emulator, Region, ServiceRegion, TokenRequest};
 use remint_tests::browser::{Browser, Page, View};
 use remint_tests::client::send;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 const GATEWAY: &str = "gateway@demo-project.iam.gserviceaccount.com";
 const STRANGER: &str = "stranger@other-project.iam.gserviceaccount.com";
+
+/// Browsers at once: each is a handful of processes.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// An emulator and a browser.
 struct World {
     emulator: Emulator,
     browser: Browser,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl World {
@@ -38,10 +43,11 @@ impl World {
     }
 
     async fn with_regions(regions: &[&str]) -> Self {
+        let turn = TURNS.acquire().await.unwrap();
         let mut config = Config::demo();
         config.services[0].regions = regions.iter().map(|name| ServiceRegion::new(name)).collect();
         let emulator = Emulator::start(config).await.unwrap();
-        Self { emulator, browser: Browser::start().await.unwrap() }
+        Self { emulator, browser: Browser::start().await.unwrap(), _turn: turn }
     }
 
     fn us(&self) -> &Region {
