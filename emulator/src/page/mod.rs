@@ -37,6 +37,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// How many clients may follow the timeline at once.
 const FOLLOWERS: usize = 32;
 
@@ -165,9 +167,8 @@ impl Wanted {
                 "/emulator/page.css" => {
                     Self::File("text/css; charset=utf-8", include_str!("page.css"))
                 }
-                "/emulator/page.js" => {
-                    Self::File("text/javascript; charset=utf-8", include_str!("page.js"))
-                }
+                "/emulator/page.js" => Self::File(SCRIPT, include_str!("page.js")),
+                "/emulator/rows.js" => Self::File(SCRIPT, include_str!("rows.js")),
                 "/emulator/icon.svg" => Self::File("image/svg+xml", include_str!("icon.svg")),
                 _ => return None,
             },

@@ -204,8 +204,9 @@ async fn browsers_get_the_page_at_the_root_and_metadata_clients_what_they_always
 #[tokio::test]
 async fn the_page_allows_itself_nothing_from_elsewhere_and_nothing_inline() {
     let world = World::start().await;
-    for path in ["/emulator", "/emulator/page.css", "/emulator/page.js", "/emulator/icon.svg"] {
-        let reply = get(path).send(world.emulator.google_addr()).await;
+    for file in ["", "/page.css", "/page.js", "/rows.js", "/icon.svg"] {
+        let path = format!("/emulator{file}");
+        let reply = get(&path).send(world.emulator.google_addr()).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         let policy = reply.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"));

@@ -37,6 +37,12 @@ async fn calls_that_are_forgotten_go_from_the_page_too() {
     page.wait_for(&shows(0)).await.unwrap();
     world.accepted("/2").await;
     page.wait_for(&shows(1)).await.unwrap();
+    let clear = |sure| format!("confirm = () => {sure}; document.getElementById('clear').click()");
+    page.eval(&clear(false)).await.unwrap();
+    assert_eq!(world.emulator.timeline().all().len(), 1);
+    page.eval(&clear(true)).await.unwrap();
+    page.wait_for(&shows(0)).await.unwrap();
+    assert_eq!(world.emulator.timeline().all().len(), 0);
     world.is_clean(&page);
 }
 

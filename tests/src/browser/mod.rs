@@ -4,23 +4,23 @@
 //! (`--remote-debugging-pipe`: messages of JSON, each ended by a zero byte), so
 //! it opens no port and needs no further crate.
 
-use std::collections::HashMap;
+mod pipe;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, interval, timeout, timeout_at};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, interval, timeout_at};
 
 use crate::process::PATIENCE;
+use pipe::{Pipe, Seen, lock};
 
 /// Names of the program, the first of which that can be started is used.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -77,29 +77,6 @@ pub struct Page {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What a page has done so far.
-#[derive(Debug, Default)]
-struct Seen {
-    /// What it asked for, by URL.
-    requests: Vec<String>,
-    /// Whatever the console shows as an error or warning, violations of the
-    /// content security policy among it.
-    errors: Vec<String>,
-}
-
-/// The way to the browser and back.
-struct Pipe {
-    state: Mutex<State>,
-    to: tokio::sync::Mutex<ChildStdin>,
-}
-
-#[derive(Default)]
-struct State {
-    last: u64,
-    asked: HashMap<u64, oneshot::Sender<Value>>,
-    pages: HashMap<String, Arc<Mutex<Seen>>>,
-}
-
 impl Browser {
     /// Starts it.
     ///
@@ -127,8 +104,7 @@ impl Browser {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the browser has no pipes"));
         };
-        let pipe = Arc::new(Pipe { state: Mutex::default(), to: tokio::sync::Mutex::new(to) });
-        tokio::spawn(receive(from, Arc::clone(&pipe)));
+        let pipe = Pipe::new(to, from);
         pipe.call(None, "Browser.getVersion", json!({})).await?;
         Ok(Self { pipe, child, _profile: profile })
     }
@@ -145,9 +121,8 @@ impl Browser {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.pipe.call(None, "Target.attachToTarget", attach).await?;
         let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
-        let seen = Arc::<Mutex<Seen>>::default();
-        let page = Page { pipe: Arc::clone(&self.pipe), session, seen: Arc::clone(&seen) };
-        lock(&self.pipe.state).pages.insert(page.session.clone(), seen);
+        let seen = self.pipe.watch(&session);
+        let page = Page { pipe: Arc::clone(&self.pipe), session, seen };
         for domain in ["Page", "Network", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
@@ -304,94 +279,10 @@ impl Page {
     }
 }
 
-impl Pipe {
-    async fn call(&self, session: Option<&str>, method: &str, params: Value) -> io::Result<Value> {
-        let (answered, answer) = oneshot::channel();
-        let id = {
-            let mut state = lock(&self.state);
-            state.last += 1;
-            let id = state.last;
-            state.asked.insert(id, answered);
-            id
-        };
-        let mut message = json!({ "id": id, "method": method, "params": params });
-        if let Some(session) = session {
-            message["sessionId"] = session.into();
-        }
-        let mut bytes = message.to_string().into_bytes();
-        bytes.push(0);
-        self.to.lock().await.write_all(&bytes).await?;
-        let in_time = timeout(PATIENCE, answer).await;
-        let in_time = in_time.map_err(|_| io::Error::other(format!("{method}: no answer")))?;
-        let mut answer = in_time.map_err(|_| io::Error::other("the browser has ended"))?;
-        match answer.get("error") {
-            Some(error) => Err(io::Error::other(format!("{method}: {error}"))),
-            None => Ok(answer["result"].take()),
-        }
-    }
-
-    fn take(&self, mut message: Value) {
-        let mut state = lock(&self.state);
-        if let Some(id) = message["id"].as_u64() {
-            if let Some(answered) = state.asked.remove(&id) {
-                let _ = answered.send(message);
-            }
-            return;
-        }
-        let session = message["sessionId"].as_str().unwrap_or_default();
-        if let Some(seen) = state.pages.get(session) {
-            let params = message["params"].take();
-            lock(seen).take(message["method"].as_str().unwrap_or_default(), &params);
-        }
-    }
-}
-
-impl Seen {
-    fn take(&mut self, event: &str, params: &Value) {
-        match event {
-            "Network.requestWillBeSent" => {
-                let url = &params["request"]["url"];
-                self.requests.push(url.as_str().unwrap_or_default().to_owned());
-            }
-            "Runtime.exceptionThrown" => self.errors.push(params["exceptionDetails"].to_string()),
-            "Runtime.consoleAPICalled" if is_bad(&params["type"]) => {
-                self.errors.push(params["args"].to_string());
-            }
-            "Log.entryAdded" if is_bad(&params["entry"]["level"]) => {
-                self.errors.push(params["entry"].to_string());
-            }
-            _ => {}
-        }
-    }
-}
-
-fn is_bad(level: &Value) -> bool {
-    matches!(level.as_str(), Some("error" | "warning" | "assert"))
-}
-
-/// Reads until the browser ends; who still waits for an answer then learns of
-/// it, since the senders are dropped.
-async fn receive(from: ChildStdout, pipe: Arc<Pipe>) {
-    let mut from = BufReader::new(from);
-    let mut bytes = Vec::new();
-    while let Ok(1..) = from.read_until(0, &mut bytes).await {
-        bytes.pop();
-        if let Ok(message) = serde_json::from_slice(&bytes) {
-            pipe.take(message);
-        }
-        bytes.clear();
-    }
-    lock(&pipe.state).asked.clear();
-}
-
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<_> = std::env::split_paths(&path).collect();
     let named = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     let mut named = named;
     named.find(|program| program.is_file())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,15 @@
 //! Why a call did not go on, and what to do, in words: what was expected beside
 //! what came, and the command that mends it.
 
+mod commands;
+
 use remint_idtoken::{Reason, Refusal, shell_word};
 use serde::Serialize;
 
 use crate::config::{Agent, Ingress};
 use crate::origin::Origin;
 use crate::timeline::{Call, Part, Verdict};
+use commands::{add_audience, binding, member};
 
 /// Codes of refusals that no token is to blame for.
 const INGRESS: &str = "ingress_refused";
@@ -130,19 +133,6 @@ fn audience(call: &Call, known: &Known) -> Explanation {
     }
 }
 
-/// Cloud Run's documentation, "Use custom audiences for authentication".
-fn add_audience(call: &Call, audience: &str) -> Option<String> {
-    let is_one = !audience.is_empty() && !audience.contains(", ");
-    is_one.then(|| {
-        format!(
-            "gcloud run services update {} --region={} --add-custom-audiences={}",
-            shell_word(&call.service),
-            shell_word(&call.region),
-            shell_word(audience)
-        )
-    })
-}
-
 fn caller(call: &Call, known: &Known) -> Explanation {
     let caller = call.caller.as_deref();
     let Some(email) = caller.filter(|caller| caller.contains('@')) else {
@@ -176,29 +166,6 @@ fn caller(call: &Call, known: &Known) -> Explanation {
                 .to_owned(),
         }),
         command: Some(binding(call, known, &member(email), role)),
-    }
-}
-
-fn binding(call: &Call, known: &Known, member: &str, role: &str) -> String {
-    let (service, region) = (shell_word(&call.service), shell_word(&call.region));
-    let what = match (call.part, known.is_function) {
-        (Part::Iap, _) => "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
-             --service=BACKEND_SERVICE"
-            .to_owned(),
-        (_, true) => format!("gcloud functions add-iam-policy-binding {service} --region={region}"),
-        (_, false) => {
-            format!("gcloud run services add-iam-policy-binding {service} --region={region}")
-        }
-    };
-    format!("{what} --member={} --role={role}", shell_word(member))
-}
-
-/// A member as IAM writes it (IAM, "Principal identifiers"). What the emulator
-/// knows of people and of accounts is their address.
-fn member(email: &str) -> String {
-    match email.ends_with(".gserviceaccount.com") {
-        true => format!("serviceAccount:{email}"),
-        false => format!("user:{email}"),
     }
 }
 
@@ -326,5 +293,4 @@ fn answered(status: u16) -> Option<Explanation> {
 }
 
 #[cfg(test)]
-#[path = "explain_tests.rs"]
 mod tests;
