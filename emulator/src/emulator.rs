@@ -18,6 +18,7 @@ use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
+use crate::page::Overview;
 use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
@@ -108,6 +109,8 @@ impl Emulator {
             let listener = listen(&ca, door, &[&host], &host, Arc::new(handler))?;
             balancers.push((host, Arc::new(listener)));
         }
+        let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
+        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
             places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);

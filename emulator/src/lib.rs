@@ -37,6 +37,7 @@ mod file {
 mod forward;
 mod google;
 mod grpc;
+mod guard;
 mod hits;
 mod html;
 mod iap;
@@ -45,6 +46,7 @@ mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod page;
 mod peer;
 pub mod pubsub;
 mod redact;

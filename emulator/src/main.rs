@@ -58,6 +58,7 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
     writeln!(out, "  mint       POST http://{google}/emulator/mint")?;
     writeln!(out, "  assertion  POST http://{google}/emulator/iap/mint")?;
     writeln!(out, "  timeline   http://{google}/emulator/timeline")?;
+    writeln!(out, "  page       http://{google}/ shows all of it, and each call as it comes")?;
     for region in emulator.regions() {
         let (service, name) = (region.service(), region.region());
         writeln!(out, "{service} in {name} listens on {}:", region.addr())?;

@@ -28,6 +28,7 @@ use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::page::Page;
 use crate::pubsub::{self, Broker};
 use crate::senders::Senders;
 use crate::timeline::Timeline;
@@ -51,10 +52,10 @@ const MAX_BODY: usize = 64 * 1024;
 pub(crate) struct Google {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) iap: Arc<Issuer>,
-    pub(crate) timeline: Arc<Timeline>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) network: Arc<Network>,
+    pub(crate) page: Arc<Page>,
     pub(crate) hits: Hits,
     pub(crate) senders: Arc<Senders>,
     pub(crate) pubsub: Arc<Broker>,
@@ -104,7 +105,7 @@ impl Google {
             accounts,
             issuer,
             iap,
-            timeline,
+            page: Arc::new(Page::new(timeline)),
             faults,
             network,
             hits: Hits::default(),
@@ -213,6 +214,9 @@ impl Handler for Google {
         }
         let path = request.uri().path();
         self.hits.count(path);
+        if let Some(answer) = self.page.answer(&request).await {
+            return answer;
+        }
         match (request.method(), path) {
             (&Method::GET, JWKS_PATH) => self.google_keys(Issuer::jwks).await,
             (&Method::GET, PEM_PATH) => self.google_keys(Issuer::pem_map).await,
@@ -223,7 +227,6 @@ impl Handler for Google {
                 own::mint_assertion(&self.iap, request.into_body()).await
             }
             (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
-            (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
             (_, path) if pubsub::rest::serves(path) => {

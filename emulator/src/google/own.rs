@@ -13,11 +13,9 @@ use crate::answers::{Answer, answer, json, text};
 use crate::issuer::{
     ASSERTION_LIFETIME, GOOGLE, IAP, Issuer, LIFETIME, iap_subject_of, subject_of,
 };
-use crate::timeline::Timeline;
 
 pub(super) const MINT_PATH: &str = "/emulator/mint";
 pub(super) const MINT_ASSERTION_PATH: &str = "/emulator/iap/mint";
-pub(super) const TIMELINE_PATH: &str = "/emulator/timeline";
 
 /// Where a workload gets its token of another issuer.
 pub(super) const EXTERNAL_PATH: &str = "/emulator/external-token";
@@ -98,9 +96,4 @@ pub(super) fn external_token<B>(accounts: &Accounts, request: &Request<B>) -> An
         Some(token) => json(StatusCode::OK, &json!({ "value": token })),
         None => text(StatusCode::NOT_FOUND, "no such provider\n"),
     }
-}
-
-/// The calls that the front ends have seen.
-pub(super) fn timeline(timeline: &Timeline) -> Answer {
-    json(StatusCode::OK, &json!({ "calls": timeline.calls() }))
 }

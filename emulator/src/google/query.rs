@@ -2,9 +2,15 @@
 
 /// The first value of that name, decoded.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
-    query?.split('&').find_map(|pair| {
+    pairs(query).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// All names and values, decoded.
+pub(crate) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key) == name).then(|| decode(value))
+        (decode(key), decode(value))
     })
 }
 

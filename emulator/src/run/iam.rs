@@ -44,6 +44,13 @@ impl Bindings {
         *lock(&self.invokers) = emails.collect();
     }
 
+    /// Who may call, by address.
+    pub(crate) fn invokers(&self) -> Vec<String> {
+        let mut invokers: Vec<_> = lock(&self.invokers).iter().cloned().collect();
+        invokers.sort();
+        invokers
+    }
+
     pub(crate) fn believe_from(&self, at: UnixTime) {
         self.believed_from.store(at.0, Ordering::SeqCst);
     }

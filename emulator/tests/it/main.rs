@@ -25,5 +25,6 @@ mod push;
 mod region;
 mod sink;
 mod support;
+mod timeline;
 mod tls;
 mod tokens;

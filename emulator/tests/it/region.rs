@@ -123,3 +123,20 @@ async fn at_its_own_host_a_function_wants_its_whole_url_and_serves_what_is_below
     let reply = get("/").bearer(&world.token(us.function_url())).send(addr).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the service is no function");
 }
+
+#[tokio::test]
+async fn all_listeners_close_when_the_emulator_is_dropped() {
+    let world = World::start().await;
+    let emulator = &world.emulator;
+    let addrs = [emulator.google_addr(), emulator.vpc_addr(), world.us().addr()];
+    drop(world);
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(10));
+    let closed = async {
+        for addr in addrs {
+            while tokio::net::TcpStream::connect(addr).await.is_ok() {
+                tick.tick().await;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), closed).await.expect("closed ports");
+}

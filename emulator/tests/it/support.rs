@@ -76,6 +76,10 @@ pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
 }
 
 impl Call {
+    pub(crate) fn of(request: http::request::Builder) -> Self {
+        Self(request.body(Full::default()).unwrap())
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.0.headers_mut().append(name, value.parse().unwrap());
         self
@@ -98,7 +102,9 @@ impl Call {
         mut self,
         connection: &mut SendRequest<Full<Bytes>>,
     ) -> hyper::Result<Reply> {
-        let host = "host.example".parse().unwrap();
+        // Its own endpoints answer only to names of this machine.
+        let is_own = self.0.uri().path().starts_with("/emulator");
+        let host = if is_own { "localhost" } else { "host.example" }.parse().unwrap();
         self.0.headers_mut().entry("host").or_insert(host);
         let exchange = async {
             let (parts, body) = connection.send_request(self.0).await?.into_parts();
