@@ -1,6 +1,6 @@
 //! All parts together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
-use crate::run::{Container, FrontEnd, Iam, Region, Urls};
+use crate::run::{
+    Behind, Concurrency, Container, FrontEnd, FunctionHost, Gate, Iam, Life, Region, Urls,
+};
 use crate::senders::Senders;
 use crate::timeline::Timeline;
 
@@ -31,6 +33,7 @@ pub struct Emulator {
     google_listener: Arc<Listener<Google>>,
     vpc_listener: Listener<Google>,
     regions: Vec<Region>,
+    function_hosts: Vec<Arc<Listener<FunctionHost>>>,
     pusher: Pusher,
     ca_pem: String,
 }
@@ -50,6 +53,14 @@ pub enum StartError {
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
+    /// A traffic tag that can't stand before a service's name.
+    #[error(
+        "{0:?} is no traffic tag: use a-z, 0-9 and -, and with the service's name at most {MAX_TAGGED} letters"
+    )]
+    Tag(String),
+    /// The program behind a service can't be started.
+    #[error("can't start the program of {0}")]
+    Program(String, #[source] io::Error),
 }
 
 impl Emulator {
@@ -70,12 +81,18 @@ impl Emulator {
         let network = Arc::clone(&google.network);
         let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
         let door = at(config.google_port, Origin::Internet);
-        let names = Google::NAMES;
+        let names = Google::NAMES.map(str::to_owned);
         let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
         let google_listener = Arc::new(google_listener);
         let door = at(config.vpc_port, Origin::Vpc);
         let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
-        let parts = Parts { config: &config, ca: &ca, issuer: &issuer, timeline: &timeline };
+        let parts = Parts {
+            config: &config,
+            ca: &ca,
+            issuer: &issuer,
+            timeline: &timeline,
+            google: google_listener.addr(),
+        };
         let mut regions = Vec::new();
         for service in &config.services {
             for region in &service.regions {
@@ -84,12 +101,17 @@ impl Emulator {
         }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
-            places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
+            places.insert(name, Arc::clone(&google_listener) as Arc<dyn Place>);
         }
         for region in &regions {
             for host in region.urls.hosts() {
-                places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
+                places.insert(host, Arc::clone(&region.listener) as Arc<dyn Place>);
             }
+        }
+        let mut function_hosts = Vec::new();
+        for (host, listener) in parts.function_hosts(&regions)? {
+            places.insert(host, Arc::clone(&listener) as Arc<dyn Place>);
+            function_hosts.push(listener);
         }
         network.open(places);
         let senders = Arc::new(Senders {
@@ -106,6 +128,7 @@ impl Emulator {
             google,
             google_listener,
             regions,
+            function_hosts,
             ca_pem: ca.pem().to_owned(),
         })
     }
@@ -261,6 +284,13 @@ impl Emulator {
     pub async fn shutdown(self) {
         for region in &self.regions {
             region.stop().await;
+            region.life.iter().for_each(Life::stop);
+        }
+        for life in self.regions.iter().filter_map(|region| region.life.as_ref()) {
+            life.end().await;
+        }
+        for listener in &self.function_hosts {
+            listener.stop().await;
         }
         self.vpc_listener.stop().await;
         self.google_listener.stop().await;
@@ -273,6 +303,7 @@ struct Parts<'a> {
     ca: &'a Ca,
     issuer: &'a Arc<Issuer>,
     timeline: &'a Arc<Timeline>,
+    google: SocketAddr,
 }
 
 impl Parts<'_> {
@@ -281,29 +312,71 @@ impl Parts<'_> {
         for name in [&service.name, region] {
             check_name(name)?;
         }
+        service.tags.iter().try_for_each(|tag| check_tag(tag, service))?;
         let project = (&*self.config.project_id, self.config.project_number);
-        let urls = Urls::new(&service.name, project, region);
+        let urls = Urls::new(service, project, region);
         let faults = Arc::<RegionFaults>::default();
-        let iam = Iam::new(Arc::clone(self.issuer), service, settings, &urls);
+        let propagation = self.config.iam_propagation;
+        let iam = Iam::new(Arc::clone(self.issuer), propagation, (service, settings), &urls);
         let bindings = iam.bindings();
+        let what = format!("{} in {region}", service.name);
+        let backend = settings.backend.as_ref().unwrap_or(&service.backend);
+        let (behind, life) = Behind::start(backend, service, region, self.google)
+            .map_err(|error| StartError::Program(what.clone(), error))?;
         let front = FrontEnd {
             faults: Arc::clone(&faults),
-            urls: urls.clone(),
-            iam,
+            gate: Gate {
+                urls: urls.clone(),
+                ingress: settings.ingress.unwrap_or(service.ingress),
+                iam,
+                concurrency: Concurrency::new(service.concurrency),
+            },
             issuer: Arc::clone(self.issuer),
             timeline: Arc::clone(self.timeline),
             container: Container {
                 service: service.name.clone(),
                 region: region.to_owned(),
-                backend: settings.backend.as_ref().unwrap_or(&service.backend).clone(),
+                behind,
             },
         };
         let addr = SocketAddr::new(self.config.host, settings.port);
         let door = Door { addr, origin: Origin::Internet };
-        let what = format!("{} in {region}", service.name);
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
-        Ok(Region { service, region, urls, bindings, faults, listener })
+        Ok(Region { service, region, urls, bindings, faults, listener, life })
+    }
+
+    /// Something at each host that several functions share, to tell them apart.
+    fn function_hosts(
+        &self,
+        regions: &[Region],
+    ) -> Result<Vec<(String, Arc<Listener<FunctionHost>>)>, StartError> {
+        let mut shared: BTreeMap<&str, Vec<&Region>> = BTreeMap::new();
+        for region in regions {
+            shared.entry(region.urls.function_host()).or_default().push(region);
+        }
+        let start = |(host, regions): (&str, Vec<&Region>)| {
+            let place = |it: &&Region| (it.service.clone(), Arc::clone(&it.listener) as _);
+            let functions = FunctionHost::new(regions.iter().map(place));
+            let addr = SocketAddr::new(self.config.host, 0);
+            let door = Door { addr, origin: Origin::Internet };
+            let listener = listen(self.ca, door, &[host.to_owned()], host, Arc::new(functions))?;
+            Ok((host.to_owned(), Arc::new(listener)))
+        };
+        shared.into_iter().filter(|(_, regions)| regions.len() > 1).map(start).collect()
+    }
+}
+
+/// The most letters of a traffic tag and the service's name together, so that
+/// they fit a label of a host name with what stands around them (Cloud Run,
+/// "Rollbacks, gradual rollouts, and traffic migration").
+const MAX_TAGGED: usize = 46;
+
+fn check_tag(tag: &str, service: &Service) -> Result<(), StartError> {
+    let fits = tag.len().saturating_add(service.name.len()) <= MAX_TAGGED;
+    match check_name(tag) {
+        Ok(()) if fits => Ok(()),
+        _ => Err(StartError::Tag(tag.to_owned())),
     }
 }
 
@@ -327,11 +400,12 @@ struct Door {
 fn listen<H: crate::listener::Handler>(
     ca: &Ca,
     door: Door,
-    names: &[&str],
+    names: &[String],
     what: &str,
     handler: Arc<H>,
 ) -> Result<Listener<H>, StartError> {
-    let tls = ca.server(names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let tls = ca.server(&names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(door.addr, tls, door.origin, handler)
         .map_err(|error| StartError::Listen(what.to_owned(), error))
 }
