@@ -11,14 +11,22 @@
 
 mod backend;
 mod binary;
+mod command;
+mod concurrency;
 mod container;
+mod edge;
 mod faults;
 mod front_end;
+mod function;
 mod google;
 mod iap;
+mod ingress;
+mod members;
 mod metadata;
+mod propagation;
 mod push;
 mod region;
 mod support;
+mod tags;
 mod tls;
 mod tokens;
