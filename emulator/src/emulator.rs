@@ -297,6 +297,9 @@ impl Emulator {
     }
 }
 
+/// Hosts of functions that more than one answers to.
+type SharedHosts = Vec<(String, Arc<Listener<FunctionHost>>)>;
+
 /// What the regions are made of.
 struct Parts<'a> {
     config: &'a Config,
@@ -347,10 +350,7 @@ impl Parts<'_> {
     }
 
     /// Something at each host that several functions share, to tell them apart.
-    fn function_hosts(
-        &self,
-        regions: &[Region],
-    ) -> Result<Vec<(String, Arc<Listener<FunctionHost>>)>, StartError> {
+    fn function_hosts(&self, regions: &[Region]) -> Result<SharedHosts, StartError> {
         let mut shared: BTreeMap<&str, Vec<&Region>> = BTreeMap::new();
         for region in regions {
             shared.entry(region.urls.function_host()).or_default().push(region);
