@@ -1,6 +1,6 @@
 //! All parts together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,17 +10,15 @@ use std::time::Duration;
 use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
-use crate::faults::{Faults, RegionFaults};
+use crate::config::{Agent, Config, Grant};
+use crate::faults::Faults;
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
-use crate::run::{
-    Behind, Concurrency, Container, FrontEnd, FunctionHost, Gate, Iam, Life, Region, Urls,
-};
+use crate::run::{FunctionHost, Life, MAX_TAGGED, Region, Sites};
 use crate::senders::Senders;
 use crate::timeline::Timeline;
 
@@ -86,7 +84,7 @@ impl Emulator {
         let google_listener = Arc::new(google_listener);
         let door = at(config.vpc_port, Origin::Vpc);
         let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
-        let parts = Parts {
+        let sites = Sites {
             config: &config,
             ca: &ca,
             issuer: &issuer,
@@ -96,7 +94,7 @@ impl Emulator {
         let mut regions = Vec::new();
         for service in &config.services {
             for region in &service.regions {
-                regions.push(parts.region(service, region)?);
+                regions.push(sites.region(service, region)?);
             }
         }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
@@ -109,7 +107,7 @@ impl Emulator {
             }
         }
         let mut function_hosts = Vec::new();
-        for (host, listener) in parts.function_hosts(&regions)? {
+        for (host, listener) in sites.function_hosts(&regions)? {
             places.insert(host, Arc::clone(&listener) as Arc<dyn Place>);
             function_hosts.push(listener);
         }
@@ -297,107 +295,14 @@ impl Emulator {
     }
 }
 
-/// Hosts of functions that more than one answers to.
-type SharedHosts = Vec<(String, Arc<Listener<FunctionHost>>)>;
-
-/// What the regions are made of.
-struct Parts<'a> {
-    config: &'a Config,
-    ca: &'a Ca,
-    issuer: &'a Arc<Issuer>,
-    timeline: &'a Arc<Timeline>,
-    google: SocketAddr,
-}
-
-impl Parts<'_> {
-    fn region(&self, service: &Service, region: &ServiceRegion) -> Result<Region, StartError> {
-        let (settings, region) = (region, region.name.as_str());
-        for name in [&service.name, region] {
-            check_name(name)?;
-        }
-        service.tags.iter().try_for_each(|tag| check_tag(tag, service))?;
-        let project = (&*self.config.project_id, self.config.project_number);
-        let urls = Urls::new(service, project, region);
-        let faults = Arc::<RegionFaults>::default();
-        let propagation = self.config.iam_propagation;
-        let iam = Iam::new(Arc::clone(self.issuer), propagation, (service, settings), &urls);
-        let bindings = iam.bindings();
-        let what = format!("{} in {region}", service.name);
-        let backend = settings.backend.as_ref().unwrap_or(&service.backend);
-        let (behind, life) = Behind::start(backend, service, region, self.google)
-            .map_err(|error| StartError::Program(what.clone(), error))?;
-        let front = FrontEnd {
-            faults: Arc::clone(&faults),
-            gate: Gate {
-                urls: urls.clone(),
-                ingress: settings.ingress.unwrap_or(service.ingress),
-                iam,
-                concurrency: Concurrency::new(service.concurrency),
-            },
-            issuer: Arc::clone(self.issuer),
-            timeline: Arc::clone(self.timeline),
-            container: Container {
-                service: service.name.clone(),
-                region: region.to_owned(),
-                behind,
-            },
-        };
-        let addr = SocketAddr::new(self.config.host, settings.port);
-        let door = Door { addr, origin: Origin::Internet };
-        let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
-        let (service, region) = (service.name.clone(), region.to_owned());
-        Ok(Region { service, region, urls, bindings, faults, listener, life })
-    }
-
-    /// Something at each host that several functions share, to tell them apart.
-    fn function_hosts(&self, regions: &[Region]) -> Result<SharedHosts, StartError> {
-        let mut shared: BTreeMap<&str, Vec<&Region>> = BTreeMap::new();
-        for region in regions {
-            shared.entry(region.urls.function_host()).or_default().push(region);
-        }
-        let start = |(host, regions): (&str, Vec<&Region>)| {
-            let place = |it: &&Region| (it.service.clone(), Arc::clone(&it.listener) as _);
-            let functions = FunctionHost::new(regions.iter().map(place));
-            let addr = SocketAddr::new(self.config.host, 0);
-            let door = Door { addr, origin: Origin::Internet };
-            let listener = listen(self.ca, door, &[host.to_owned()], host, Arc::new(functions))?;
-            Ok((host.to_owned(), Arc::new(listener)))
-        };
-        shared.into_iter().filter(|(_, regions)| regions.len() > 1).map(start).collect()
-    }
-}
-
-/// The most letters of a traffic tag and the service's name together, so that
-/// they fit a label of a host name with what stands around them (Cloud Run,
-/// "Rollbacks, gradual rollouts, and traffic migration").
-const MAX_TAGGED: usize = 46;
-
-fn check_tag(tag: &str, service: &Service) -> Result<(), StartError> {
-    let fits = tag.len().saturating_add(service.name.len()) <= MAX_TAGGED;
-    match check_name(tag) {
-        Ok(()) if fits => Ok(()),
-        _ => Err(StartError::Tag(tag.to_owned())),
-    }
-}
-
-/// Both become labels of host names (RFC 1123, section 2.1).
-fn check_name(name: &str) -> Result<(), StartError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = (1..=49).contains(&name.len()) && name.bytes().all(plain);
-    match is_label {
-        true => Ok(()),
-        false => Err(StartError::Name(name.to_owned())),
-    }
-}
-
 /// Where a listener is, and what is behind its port.
 #[derive(Clone, Copy)]
-struct Door {
-    addr: SocketAddr,
-    origin: Origin,
+pub(crate) struct Door {
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
 }
 
-fn listen<H: crate::listener::Handler>(
+pub(crate) fn listen<H: crate::listener::Handler>(
     ca: &Ca,
     door: Door,
     names: &[String],

@@ -14,6 +14,7 @@ mod limits;
 mod members;
 mod page;
 mod program;
+mod sites;
 mod url;
 
 use std::io;
@@ -22,16 +23,13 @@ use std::sync::Arc;
 
 use remint_idtoken::UnixTime;
 
-pub(crate) use backend::Behind;
-pub(crate) use bindings::Bindings;
-pub(crate) use container::Container;
-pub(crate) use front::FrontEnd;
 pub(crate) use function_host::FunctionHost;
-pub(crate) use gate::Gate;
-pub(crate) use iam::Iam;
-pub(crate) use limits::Concurrency;
 pub(crate) use program::Life;
-pub(crate) use url::Urls;
+pub(crate) use sites::{MAX_TAGGED, Sites};
+
+use bindings::Bindings;
+use front::FrontEnd;
+use url::Urls;
 
 use crate::config::Kind;
 use crate::faults::{RegionFault, RegionFaults};
@@ -42,8 +40,8 @@ pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
     pub(crate) urls: Urls,
-    pub(crate) bindings: Arc<Bindings>,
-    pub(crate) faults: Arc<RegionFaults>,
+    bindings: Arc<Bindings>,
+    faults: Arc<RegionFaults>,
     pub(crate) listener: Arc<Listener<FrontEnd>>,
     /// That of its program, if it has one.
     pub(crate) life: Option<Life>,
