@@ -63,7 +63,9 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
         let (service, name) = (region.service(), region.region());
         writeln!(out, "{service} in {name} listens on {}:", region.addr())?;
         writeln!(out, "  audience   {}", region.url())?;
-        writeln!(out, "  or         {}", region.hash_url())?;
+        if region.hash_url() != region.url() {
+            writeln!(out, "  or         {}", region.hash_url())?;
+        }
     }
     if let Some(region) = emulator.regions().first() {
         let (url, addr) = (region.url(), region.addr());

@@ -47,9 +47,8 @@ pub(crate) enum Unreachable {
 /// All names.
 #[derive(Default)]
 pub(crate) struct Network {
-    /// The emulator's own, which are known when its listeners run. They belong
-    /// to the emulator: held from here, where they themselves look names up,
-    /// they would never end.
+    /// The emulator's own, which are known when its listeners run. It owns
+    /// them: those that look names up here must not keep it alive.
     places: OnceLock<HashMap<String, Weak<dyn Place>>>,
     mapped: HashMap<String, SocketAddr>,
 }

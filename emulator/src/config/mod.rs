@@ -53,7 +53,9 @@ pub struct Config {
     /// The senders' service agents that have their usual role in the project: a
     /// sender mints only if its agent may act for the account that it pushes as.
     pub agents: Vec<Agent>,
-    /// How long it takes until a change of who may invoke a service counts.
+    /// How long it takes until a change of who may invoke a service counts
+    /// everywhere: Google says two minutes, sometimes seven or more. Until then
+    /// some calls meet with the old state and some with the new.
     pub iam_propagation: Duration,
     /// The workload identity providers of the project.
     pub providers: Vec<Provider>,

@@ -220,7 +220,7 @@ impl Place {
 
     fn known(&self, call: &Call, known: Known) -> Known {
         let host = call.host.as_deref().unwrap_or_default();
-        let is_function = self.kind == Kind::Function || self.urls.function_at(host).is_some();
+        let is_function = self.kind == Kind::Function || self.urls.function_host() == host;
         let audiences = match is_function {
             true => vec![self.urls.function.clone()],
             false => self.urls.audiences().chain(self.custom_audiences.iter().cloned()).collect(),

@@ -75,8 +75,8 @@ pub enum Verdict {
         /// Why, mostly as [`remint_idtoken::Reason::code`] has it.
         code: &'static str,
     },
-    /// It did not either: the region had been told to fail, or a sender got no
-    /// answer.
+    /// It did not either: the region had been told to fail, its container could
+    /// not be reached, or a sender got no answer.
     Failed,
     /// A sender or a load balancer got this answer.
     Answered(u16),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use remint_emulator::{RegionFault, Verdict};
 use tokio::net::TcpStream;
 
-use crate::support::{World, connect, get};
+use crate::support::{World, connect, eventually, get};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -61,6 +61,17 @@ async fn after_a_shutdown_all_ports_are_closed() {
     world.emulator.shutdown().await;
     for addr in addrs {
         assert!(is_refused(addr).await);
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_that_is_dropped_closes_its_ports() {
+    let world = World::start().await;
+    let emulator = &world.emulator;
+    let addrs = [emulator.google_addr(), emulator.vpc_addr(), world.us().addr()];
+    drop(world);
+    for addr in addrs {
+        eventually(|| is_refused(addr), |refused| *refused).await;
     }
 }
 

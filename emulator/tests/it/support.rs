@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use remint_emulator::timeline::Call as Seen;
 use remint_emulator::{Config, Emulator, ManualClock, Region, TokenRequest};
 use remint_idtoken::UnixTime;
 use serde_json::Value;
@@ -54,6 +55,34 @@ impl World {
         let request = TokenRequest::new(GATEWAY, audience);
         self.emulator.issuer().mint(&request)
     }
+}
+
+/// The host of a URL.
+pub(crate) fn host(url: &str) -> &str {
+    url.split('/').nth(2).unwrap()
+}
+
+/// The newest call that a front end has seen.
+pub(crate) fn last_call(world: &World) -> Seen {
+    world.emulator.timeline().calls().pop().unwrap()
+}
+
+/// Tries again until `is_right` holds of what comes back.
+pub(crate) async fn eventually<T, F: Future<Output = T>>(
+    mut attempt: impl FnMut() -> F,
+    is_right: impl Fn(&T) -> bool,
+) -> T {
+    let trying = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            pause.tick().await;
+            let found = attempt().await;
+            if is_right(&found) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, trying).await.expect("it becomes right in time")
 }
 
 /// A request under construction.
