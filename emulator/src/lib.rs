@@ -26,6 +26,9 @@ mod config;
 mod emulator;
 mod endpoint;
 mod faults;
+mod file {
+    pub(crate) mod faults;
+}
 mod forward;
 mod google;
 mod grpc;
@@ -53,9 +56,12 @@ pub use config::{
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
+pub use faults::{
+    Fault, FaultError, FaultSetting, Faults, OVERSIZE, RegionFault, RegionSetting, Server,
+    TokenFault,
+};
 pub use forward::Protocol;
-pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
+pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, Rotation, TokenRequest};
 pub use origin::Origin;
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;

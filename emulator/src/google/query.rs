@@ -8,9 +8,14 @@ pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
     })
 }
 
+/// Decodes `%XX` in a part of a path, where a plus is a plus.
+pub(super) fn path_decoded(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
 /// Decodes `%XX` and `+`, as servers of forms do. What is not an escape stays
 /// as it is.
-pub(super) fn decode(text: &str) -> String {
+fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -49,6 +54,11 @@ mod tests {
         assert_eq!(value(query, "x").as_deref(), Some(""));
         assert_eq!(value(query, "y"), None);
         assert_eq!(value(None, "x"), None);
+    }
+
+    #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        assert_eq!(path_decoded("a+b%40c%2B"), "a+b@c+");
     }
 
     #[test]

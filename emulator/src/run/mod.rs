@@ -23,6 +23,7 @@ use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
+#[derive(Clone)]
 pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,

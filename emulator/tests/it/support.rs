@@ -93,7 +93,7 @@ impl Call {
         mut self,
         connection: &mut SendRequest<Full<Bytes>>,
     ) -> hyper::Result<Reply> {
-        let host = "host.example".parse().unwrap();
+        let host = "localhost".parse().unwrap();
         self.0.headers_mut().entry("host").or_insert(host);
         let exchange = async {
             let (parts, body) = connection.send_request(self.0).await?.into_parts();

@@ -96,7 +96,9 @@ async fn what_is_wrong_with_a_call_of_iam_credentials_is_told() {
         ("nobody@x:generateIdToken", &*good, json!({ "audience": "a" }), 404),
         (&*format!("{PUSHER}:generateAccessToken"), &*good, json!({}), 400),
         (&*format!("{PUSHER}:generateAccessToken"), &*good, scope, 200),
-        (&*format!("{PUSHER}:signBlob"), &*good, json!({}), 404),
+        (&*format!("{PUSHER}:signBlob"), &*good, json!({}), 400),
+        (&*format!("{PUSHER}:signJwt"), &*good, json!({ "payload": "[]" }), 400),
+        (&*format!("{PUSHER}:generateAll"), &*good, json!({}), 404),
     ] {
         let reply = generate(&world, what, token, &body).await;
         assert_eq!(reply.status.as_u16(), status, "{what} {body}: {}", reply.text);
