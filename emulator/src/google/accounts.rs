@@ -83,7 +83,7 @@ impl Accounts {
     /// All public keys of an account: the user's and Google's.
     pub(super) fn public_keys(&self, email: &str) -> (Vec<Value>, Map<String, Value>) {
         let managed = self.managed(email);
-        let mut jwks = managed.jwks()["keys"].as_array().cloned().unwrap_or_default();
+        let mut jwks = managed.published_jwks();
         let mut pems = managed.pem_map().as_object().cloned().unwrap_or_default();
         for key in lock(&self.keys).iter().filter(|key| key.email == email) {
             jwks.push(key.jwk());

@@ -57,7 +57,7 @@ impl Asked {
         }
     }
 
-    fn call(&self, at: UnixTime, verdict: Verdict, outcome: Outcome) -> Call {
+    fn call(&self, at: UnixTime, verdict: Verdict, outcome: &Outcome) -> Call {
         Call {
             at,
             part: self.part,
@@ -78,7 +78,7 @@ impl Asked {
 
 impl Google {
     /// Writes down what came of a request.
-    pub(super) fn record(&self, asked: &Asked, status: StatusCode, outcome: Outcome) {
+    pub(super) fn record(&self, asked: &Asked, status: StatusCode, outcome: &Outcome) {
         let verdict = match outcome.refused {
             None => Verdict::Accepted,
             Some(code) => Verdict::Refused { status: status.as_u16(), code },
@@ -100,7 +100,7 @@ impl Google {
         if let (Some(asked), false) = (asked, fault.asks()) {
             let note = Some(format!("the server had been told to fail: {fault:?}"));
             let outcome = Outcome { note, ..Outcome::default() };
-            self.timeline.add(asked.call(self.issuer.now(), Verdict::Failed, outcome));
+            self.timeline.add(asked.call(self.issuer.now(), Verdict::Failed, &outcome));
         }
         fault.answer(honest).await
     }

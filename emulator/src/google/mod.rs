@@ -150,7 +150,7 @@ impl Google {
             (None, oauth::TOKEN_PATH) => oauth.token(&own_url(&head.headers), &form),
             _ => oauth.exchange(&form).await,
         };
-        self.record(asked, answer.status(), outcome);
+        self.record(asked, answer.status(), &outcome);
         answer
     }
 
@@ -163,7 +163,7 @@ impl Google {
             }
             let (answer, outcome) = self.metadata.answer(&request).await;
             if let (Some(asked), Some(outcome)) = (&asked, outcome) {
-                self.record(asked, answer.status(), outcome);
+                self.record(asked, answer.status(), &outcome);
             }
             answer
         };

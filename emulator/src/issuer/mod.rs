@@ -191,8 +191,11 @@ impl Issuer {
     /// IAP's `/iap/verify/public_key-jwk`.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        let keys = self.published(|key| key.jwk.clone());
-        json!({ "keys": keys })
+        json!({ "keys": self.published_jwks() })
+    }
+
+    pub(crate) fn published_jwks(&self) -> Vec<Value> {
+        self.published(|key| key.jwk.clone())
     }
 
     /// The published keys by id: RSA keys in self-signed X.509 certificates,

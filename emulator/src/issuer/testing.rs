@@ -136,9 +136,9 @@ fn is_form(from: &Reader<'_>) -> bool {
     let Kind::Map(members) = &from.node().kind else {
         return false;
     };
-    members.iter().any(|it| match (it.name.as_str(), &it.value.kind) {
-        ("claims" | "header", Kind::Map(_)) | ("flaw", Kind::Text(_)) => true,
-        _ => false,
+    members.iter().any(|it| {
+        let (name, kind) = (it.name.as_str(), &it.value.kind);
+        matches!((name, kind), ("claims" | "header", Kind::Map(_)) | ("flaw", Kind::Text(_)))
     })
 }
 

@@ -12,13 +12,17 @@
 mod backend;
 mod binary;
 mod container;
+mod control;
 mod faults;
 mod front_end;
 mod google;
 mod iap;
 mod metadata;
+mod minting;
 mod push;
 mod region;
+mod rotation;
+mod signing;
 mod support;
 mod tls;
 mod tokens;

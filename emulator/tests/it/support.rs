@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::service::service_fn;
@@ -71,6 +71,11 @@ pub(crate) fn get(path: &str) -> Call {
     Call(Request::get(path).body(Full::default()).unwrap())
 }
 
+pub(crate) fn call(method: Method, path: &str, body: impl Into<Bytes>) -> Call {
+    let request = Request::builder().method(method).uri(path);
+    Call(request.body(Full::new(body.into())).unwrap())
+}
+
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
     Call(Request::post(path).body(Full::new(body.into())).unwrap())
 }
@@ -93,7 +98,9 @@ impl Call {
         mut self,
         connection: &mut SendRequest<Full<Bytes>>,
     ) -> hyper::Result<Reply> {
-        let host = "localhost".parse().unwrap();
+        // The emulator's own endpoints are not to be reached by any name.
+        let is_own = self.0.uri().path().starts_with("/emulator/");
+        let host = if is_own { "localhost" } else { "host.example" }.parse().unwrap();
         self.0.headers_mut().entry("host").or_insert(host);
         let exchange = async {
             let (parts, body) = connection.send_request(self.0).await?.into_parts();
