@@ -53,16 +53,20 @@ async fn key_documents_tell_until_when_they_may_be_kept() {
 #[tokio::test]
 async fn google_s_clock_can_be_wrong_and_right_again() {
     let world = World::start().await;
-    let token = async || {
-        let path = "/computeMetadata/v1/instance/service-accounts/default/identity?audience=a";
-        let call = get(path).header("metadata-flavor", "Google");
+    let token = async |audience: i64| {
+        let path = format!(
+            "/computeMetadata/v1/instance/service-accounts/default/identity?audience={audience}"
+        );
+        let call = get(&path).header("metadata-flavor", "Google");
         let text = call.send(world.emulator.google_addr()).await.text;
         UnverifiedToken::parse(text.as_bytes()).unwrap().claims().issued_at.unwrap().0
     };
     for (offset, issued) in [(600, NOW.0 + 600), (-600, NOW.0 - 600), (0, NOW.0)] {
         world.emulator.faults().set_clock_offset(offset);
-        assert_eq!(token().await, issued);
+        assert_eq!(token(offset).await, issued);
     }
+    world.emulator.faults().set_clock_offset(-60);
+    assert_eq!(token(0).await, NOW.0 - 60, "none that is of the future is handed out");
     // A front end has Google's time too.
     world.emulator.faults().set_clock_offset(4000);
     let token = world.token(world.us().url());
