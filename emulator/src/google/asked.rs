@@ -11,7 +11,7 @@ use crate::origin::Origin;
 use crate::redact::shown;
 use crate::timeline::{Call, Part, Verdict};
 
-/// A request for a token.
+/// A request for a token. Its query and body are not kept: tokens are in them.
 pub(super) struct Asked {
     part: Part,
     /// What was asked for, such as `identity` or `generateIdToken`.

@@ -244,7 +244,8 @@ fn access_token(iam: &Iam<'_>, account: &str, body: &Value) -> Result<(Answer, O
     Ok((json(StatusCode::OK, &answer), Outcome { note, ..Outcome::default() }))
 }
 
-/// A span such as `3600s`, at most an hour long.
+/// A span such as `3600s`, at most an hour long. The bounds are documented, the
+/// words of the refusal are not.
 fn lifetime_of(lifetime: &Value) -> Result<Duration> {
     let seconds = lifetime.as_str().and_then(|text| text.strip_suffix('s'));
     let seconds = seconds.and_then(|seconds| seconds.parse::<u64>().ok());

@@ -4,6 +4,8 @@
 //! (<https://cloud.google.com/compute/docs/metadata/querying-metadata>): a
 //! directory ends with a slash and is listed line by line; with `recursive=true`
 //! it is JSON with names in camel case, with `alt=text` lines of path and value.
+//! No source says what `alt=json` makes of a directory without `recursive=true`:
+//! here it is the list of its names.
 
 use serde_json::{Map, Value};
 

@@ -4,8 +4,6 @@
 mod info;
 mod sts;
 
-use std::time::Duration;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -148,8 +146,7 @@ impl Oauth<'_> {
             scope => scope,
         };
         let mut answer = self.access(format!("user:{}", user.email), scopes_of(&scope))?;
-        let members = answer.as_object_mut().into_iter();
-        for members in members {
+        if let Some(members) = answer.as_object_mut() {
             let access = members.get("access_token").and_then(Value::as_str).unwrap_or_default();
             if scopes_of(&scope).iter().any(|scope| scope == "openid") {
                 outcome.audience = Some(client.clone());
@@ -183,7 +180,6 @@ impl Oauth<'_> {
         let Some(token) = self.accounts.access_token(member, scopes, lifetime, now) else {
             return refused("internal_failure", "no randomness");
         };
-        let lifetime: Duration = lifetime;
         Ok(json!({
             "access_token": token, "expires_in": lifetime.as_secs(), "token_type": "Bearer",
         }))
