@@ -115,7 +115,7 @@ impl Emulator {
                 places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
             }
         }
-        network.open(places);
+        network.open(&places);
         google.regions.open(regions.clone());
         google.regions.add(&google.faults, &config.faults, issuer.now()).await?;
         let senders = Arc::new(Senders {

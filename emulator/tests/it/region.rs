@@ -123,3 +123,19 @@ async fn at_its_own_host_a_function_wants_its_whole_url_and_serves_what_is_below
     let reply = get("/").bearer(&world.token(us.function_url())).send(addr).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the service is no function");
 }
+
+#[tokio::test]
+async fn all_ports_are_closed_when_the_emulator_is_dropped() {
+    let world = World::start().await;
+    let addrs = [world.emulator.google_addr(), world.emulator.vpc_addr(), world.us().addr()];
+    drop(world);
+    let closed = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        for addr in addrs {
+            while !is_refused(addr).await {
+                looks.tick().await;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, closed).await.expect("closed in time");
+}
