@@ -8,12 +8,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use remint_idtoken::Algorithm;
+use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use crate::balancer::{Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
 use crate::config::{Agent, Config, Grant};
-use crate::faults::Faults;
-use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
+use crate::faults::{FaultError, FaultSetting, Faults};
+use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH, Shared};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
@@ -22,7 +24,7 @@ use crate::page::Overview;
 use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
-use crate::run::{FunctionHost, Life, MAX_TAGGED, Region, Sites};
+use crate::run::{FunctionHost, MAX_TAGGED, Region, Sites};
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -39,6 +41,8 @@ pub struct Emulator {
     function_hosts: Vec<Arc<Listener<FunctionHost>>>,
     pusher: Pusher,
     ca_pem: String,
+    /// Ends with the emulator.
+    _rotation: JoinSet<()>,
 }
 
 /// Why the emulator does not start.
@@ -71,6 +75,9 @@ pub enum StartError {
     /// The program behind a service can't be started.
     #[error("can't start the program of {0}")]
     Program(String, #[source] io::Error),
+    /// A fault that is to be in force from the start can't be.
+    #[error("a fault can't be put in force")]
+    Fault(#[from] FaultError),
 }
 
 impl StartError {
@@ -79,21 +86,38 @@ impl StartError {
     }
 }
 
+/// How often it is looked whether keys are due to change.
+const ROTATION_LOOKS: Duration = Duration::from_millis(250);
+
 impl Emulator {
     /// Starts it, on free ports of the loopback address unless `config` says
     /// otherwise.
     ///
+    /// Some keys are still being made then; [`Emulator::ready`] waits for them.
+    ///
     /// # Errors
     /// [`StartError`] for the first part that can't be started.
-    #[expect(clippy::unused_async, reason = "listeners need a runtime to be started in")]
-    pub async fn start(config: Config) -> Result<Self, StartError> {
-        let issuer = Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?;
-        let issuer = Arc::new(issuer.with_lifetime(config.token_lifetime));
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
+        let faults = Arc::<Faults>::default();
+        let machine = Arc::clone(&config.clock);
+        config.clock = faults.clock(Arc::clone(&machine));
+        let issuer = Issuer::in_background(Algorithm::Rs256, Arc::clone(&config.clock))
+            .with_lifetime(config.token_lifetime)
+            .with_rotation(config.key_rotation);
+        let issuer = Arc::new(issuer);
         let timeline = Arc::new(Timeline::default());
         let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
-        let iap = Arc::new(Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?);
-        let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline))?;
-        let google = Arc::new(google);
+        let iap = Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?;
+        let iap = Arc::new(iap.with_rotation(config.key_rotation));
+        let rotation = keep_rotating(&config, [&issuer, &iap]);
+        let shared = Shared {
+            issuer: Arc::clone(&issuer),
+            iap,
+            timeline: Arc::clone(&timeline),
+            faults,
+            machine,
+        };
+        let google = Arc::new(Google::new(&config, shared));
         let network = Arc::clone(&google.network);
         let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
         let door = at(config.google_port, Origin::Internet);
@@ -144,7 +168,9 @@ impl Emulator {
             places.insert(host, Arc::clone(&listener) as Arc<dyn Place>);
             function_hosts.push(listener);
         }
-        network.open(places);
+        network.open(&places);
+        google.regions.open(regions.clone());
+        google.regions.add(&google.faults, &config.faults, issuer.now()).await?;
         google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
         google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
         let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
@@ -159,7 +185,18 @@ impl Emulator {
             balancers,
             function_hosts,
             ca_pem: ca.pem().to_owned(),
+            _rotation: rotation,
         })
+    }
+
+    /// Waits for the keys, which take longer than all the rest. Nobody has to:
+    /// whoever wants a token waits for its key.
+    ///
+    /// # Errors
+    /// [`StartError::Key`] if one could not be made.
+    pub async fn ready(&self) -> Result<(), StartError> {
+        self.issuer.ready().await?;
+        Ok(self.google.accounts.ready().await?)
     }
 
     /// Where Google's keys and the metadata server are, plain and with TLS.
@@ -233,6 +270,21 @@ impl Emulator {
         &self.google.faults
     }
 
+    /// Puts these faults in force, those of regions included, and ends all
+    /// others.
+    ///
+    /// # Errors
+    /// [`FaultError`] if there is no such region; then nothing changes.
+    pub async fn set_faults(&self, faults: &[FaultSetting]) -> Result<(), FaultError> {
+        let now = self.issuer.now();
+        self.google.regions.replace(&self.google.faults, faults, now).await
+    }
+
+    /// All faults in force, those of regions included.
+    pub async fn faults_in_force(&self) -> Vec<FaultSetting> {
+        self.google.regions.in_force(&self.google.faults).await
+    }
+
     /// Grants a role on a service account.
     pub fn grant(&self, grant: Grant) {
         self.google.accounts.grant(grant);
@@ -246,7 +298,7 @@ impl Emulator {
 
     /// Takes it away again.
     pub fn revoke(&self, grant: &Grant) {
-        self.google.accounts.revoke(grant);
+        let _ = self.google.accounts.revoke(grant);
     }
 
     /// Makes a key of a service account, which the token endpoint believes from
@@ -354,7 +406,7 @@ impl Emulator {
         self.google.pubsub.stop();
         for region in &self.regions {
             region.stop().await;
-            region.life.iter().for_each(Life::stop);
+            region.life.iter().for_each(|life| life.stop());
         }
         for life in self.regions.iter().filter_map(|region| region.life.as_ref()) {
             life.end().await;
@@ -372,6 +424,24 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.google.pubsub.stop();
     }
+}
+
+/// Has issuers keep to their schedule, if there is one.
+fn keep_rotating(config: &Config, issuers: [&Arc<Issuer>; 2]) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for issuer in issuers.into_iter().filter(|_| config.key_rotation.is_some()) {
+        let issuer = Arc::clone(issuer);
+        tasks.spawn(async move {
+            let mut looks = interval(ROTATION_LOOKS);
+            loop {
+                looks.tick().await;
+                let issuer = Arc::clone(&issuer);
+                // A key that can't be made now may be at the next look.
+                let _ = tokio::task::spawn_blocking(move || issuer.keep_to_schedule()).await;
+            }
+        });
+    }
+    tasks
 }
 
 /// Where a listener is, and what is behind its port.

@@ -7,34 +7,47 @@
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
+
+/// A request that is refused: 421 for a foreign name, 403 for a foreign page.
+pub(crate) struct Foreign {
+    pub(crate) status: StatusCode,
+    pub(crate) why: &'static str,
+}
+
+const FOREIGN_NAME: Foreign = Foreign {
+    status: StatusCode::MISDIRECTED_REQUEST,
+    why: "this emulator is not called so: use an address, localhost, or a name of its control_hosts\n",
+};
+const FOREIGN_PAGE: Foreign =
+    Foreign { status: StatusCode::FORBIDDEN, why: "another site's page may not call this\n" };
 
 /// Refuses what a browser sends for somebody else's page. Programs without a
-/// browser pass: they name this machine and send no `Origin`.
+/// browser pass: they name this machine, by `known` names too, and send no
+/// `Origin`.
 ///
 /// # Errors
-/// Why it is refused, for a 403.
-pub(crate) fn admit<B>(request: &Request<B>) -> Result<(), &'static str> {
+/// What is answered instead.
+pub(crate) fn admit<B>(request: &Request<B>, known: &[String]) -> Result<(), Foreign> {
     let headers = request.headers();
     let named = || text(headers, HOST.as_str());
     let authority = request.uri().authority().map(Authority::as_str).or_else(named);
     let Some(authority) = authority.and_then(|it| it.parse::<Authority>().ok()) else {
-        return Err("the host that was called can't be read\n");
+        return Err(FOREIGN_NAME);
     };
-    if !is_ours(authority.host()) {
-        return Err("the host that was called is no name of this machine\n");
+    let is_known = known.iter().any(|it| it.eq_ignore_ascii_case(authority.host()));
+    if !is_known && !is_ours(authority.host()) {
+        return Err(FOREIGN_NAME);
     }
     if headers.contains_key(ORIGIN) && !is_same(text(headers, ORIGIN.as_str()), &authority) {
-        return Err("another site's page may not call this\n");
+        return Err(FOREIGN_PAGE);
     }
     // Requests without `Origin` that another site's page causes, such as for an
     // image (W3C, "Fetch Metadata Request Headers"). Following a link is fine.
     let is_foreign = |site| !matches!(site, "same-origin" | "none");
     let is_link = text(headers, "sec-fetch-mode") == Some("navigate");
     match text(headers, "sec-fetch-site") {
-        Some(site) if is_foreign(site) && !is_link => {
-            Err("another site's page may not call this\n")
-        }
+        Some(site) if is_foreign(site) && !is_link => Err(FOREIGN_PAGE),
         _ => Ok(()),
     }
 }
@@ -74,7 +87,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        admit(&request.body(()).unwrap()).is_ok()
+        admit(&request.body(()).unwrap(), &["emulator.test".to_owned()]).is_ok()
     }
 
     #[test]
@@ -90,6 +103,7 @@ mod tests {
             "metadata.google.internal",
             "host.docker.internal:8800",
             "www.googleapis.com",
+            "Emulator.test:80",
         ] {
             assert!(admits(&[("host", host)]), "{host}");
             assert!(admits(&[("host", host), ("origin", &format!("http://{host}"))]), "{host}");
@@ -131,7 +145,7 @@ mod tests {
     #[test]
     fn the_target_of_http_2_counts_as_the_host() {
         let request = |uri: &str| Request::get(uri).body(()).unwrap();
-        assert!(admit(&request("http://127.0.0.1:8800/emulator/timeline")).is_ok());
-        assert!(admit(&request("http://evil.example/emulator/timeline")).is_err());
+        assert!(admit(&request("http://127.0.0.1:8800/emulator/timeline"), &[]).is_ok());
+        assert!(admit(&request("http://evil.example/emulator/timeline"), &[]).is_err());
     }
 }

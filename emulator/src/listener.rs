@@ -108,6 +108,10 @@ impl<H: Handler> Listener<H> {
         }
     }
 
+    pub(crate) async fn is_stopped(&self) -> bool {
+        matches!(&*self.state.lock().await, State::Stopped(_))
+    }
+
     /// Listens again, on the same port.
     pub(crate) async fn restart(&self) -> io::Result<()> {
         let mut state = self.state.lock().await;

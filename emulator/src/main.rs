@@ -33,6 +33,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
     let mut terminated = signal(SignalKind::terminate())?;
     tell(&emulator, &default_account)?;
+    emulator.ready().await?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}

@@ -60,8 +60,8 @@ impl Network {
     }
 
     /// Says once what the emulator's own names stand for.
-    pub(crate) fn open(&self, places: HashMap<String, Arc<dyn Place>>) {
-        let places = places.into_iter().map(|(name, place)| (name, Arc::downgrade(&place)));
+    pub(crate) fn open(&self, places: &HashMap<String, Arc<dyn Place>>) {
+        let places = places.iter().map(|(name, place)| (name.clone(), Arc::downgrade(place)));
         let _ = self.places.set(places.collect());
     }
 

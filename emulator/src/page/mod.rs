@@ -45,6 +45,7 @@ const FOLLOWERS: usize = 32;
 /// The page and what it is made of.
 pub(crate) struct Page {
     timeline: Arc<Timeline>,
+    hosts: Vec<String>,
     /// What runs, which is known when all listeners do.
     overview: OnceLock<Overview>,
     followers: Arc<Semaphore>,
@@ -62,9 +63,10 @@ struct Shown<'a> {
 }
 
 impl Page {
-    pub(crate) fn new(timeline: Arc<Timeline>) -> Self {
+    /// `hosts` are the names by which it is called beside this machine's own.
+    pub(crate) fn new(timeline: Arc<Timeline>, hosts: Vec<String>) -> Self {
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Self { timeline, overview: OnceLock::new(), followers }
+        Self { timeline, hosts, overview: OnceLock::new(), followers }
     }
 
     /// Says once what runs.
@@ -76,8 +78,8 @@ impl Page {
     /// for something else.
     pub(crate) async fn answer<B>(self: &Arc<Self>, request: &Request<B>) -> Option<Answer> {
         let wanted = Wanted::of(request)?;
-        if let Err(why) = guard::admit(request) {
-            return Some(hardened(text(StatusCode::FORBIDDEN, why)));
+        if let Err(foreign) = guard::admit(request, &self.hosts) {
+            return Some(hardened(text(foreign.status, foreign.why)));
         }
         let query = request.uri().query();
         Some(hardened(match wanted {

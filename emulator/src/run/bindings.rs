@@ -77,6 +77,10 @@ impl Bindings {
         self.believed_from.store(at.0, Ordering::SeqCst);
     }
 
+    pub(crate) fn believed_from(&self) -> UnixTime {
+        UnixTime(self.believed_from.load(Ordering::SeqCst))
+    }
+
     pub(super) fn believes(&self, claims: &Claims) -> bool {
         let from = self.believed_from.load(Ordering::SeqCst);
         claims.issued_at.is_some_and(|at| at.0 >= from)

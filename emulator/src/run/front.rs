@@ -52,6 +52,8 @@ impl Handler for FrontEnd {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (parts, body) = request.into_parts();
         let fault = self.faults.now();
+        // Without a key the check finds none of Google's, and refuses.
+        let _ = self.issuer.ready().await;
         let mut call = self.call(&parts);
         let outcome = self.outcome(&parts, &mut call).await;
         (call.verdict, call.note) = verdict(&outcome, fault, call.note);

@@ -36,6 +36,7 @@ use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
+#[derive(Clone)]
 pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
@@ -44,7 +45,7 @@ pub struct Region {
     pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Arc<Listener<FrontEnd>>,
     /// That of its program, if it has one.
-    pub(crate) life: Option<Life>,
+    pub(crate) life: Option<Arc<Life>>,
 }
 
 impl Region {

@@ -75,6 +75,7 @@ impl Sites<'_> {
         let door = Door { addr, origin: Origin::Internet };
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
+        let life = life.map(Arc::new);
         Ok(Region { service, region, urls, bindings, faults, listener, life })
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::service::service_fn;
@@ -98,6 +98,11 @@ pub(crate) struct Reply {
 
 pub(crate) fn get(path: &str) -> Call {
     Call(Request::get(path).body(Full::default()).unwrap())
+}
+
+pub(crate) fn call(method: Method, path: &str, body: impl Into<Bytes>) -> Call {
+    let request = Request::builder().method(method).uri(path);
+    Call(request.body(Full::new(body.into())).unwrap())
 }
 
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
