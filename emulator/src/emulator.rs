@@ -20,6 +20,8 @@ use crate::origin::Origin;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
 use crate::senders::Senders;
+use crate::target::ApiError;
+use crate::tasks::Tasks;
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -47,6 +49,9 @@ pub enum StartError {
     /// A port can't be listened on.
     #[error("can't listen for {0}")]
     Listen(String, #[source] io::Error),
+    /// A queue, a task or a job that its API would refuse.
+    #[error("can't create {0}")]
+    Resource(String, #[source] ApiError),
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
@@ -92,6 +97,10 @@ impl Emulator {
             }
         }
         network.open(places);
+        for queue in config.tasks {
+            let name = format!("the queue {}", queue.name);
+            google.tasks.create(queue).map_err(|error| StartError::Resource(name, error))?;
+        }
         let senders = Arc::new(Senders {
             issuer: Arc::clone(&issuer),
             accounts: Arc::clone(&google.accounts),
@@ -255,6 +264,12 @@ impl Emulator {
         messages: impl IntoIterator<Item = Message>,
     ) -> PushReport {
         self.pusher.push(subscription, messages).await
+    }
+
+    /// Cloud Tasks: its queues.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.google.tasks
     }
 
     /// Stops everything. All ports are closed when this returns.

@@ -21,7 +21,6 @@ pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers a call with what `method` makes of its message.
-#[expect(dead_code, reason = "the senders' APIs come next")]
 pub(crate) async fn unary<M, R, F>(
     request: Request<Incoming>,
     method: impl FnOnce(M) -> F + Send + 'static,

@@ -42,9 +42,12 @@ mod senders;
 mod socket;
 mod sync;
 mod takeover;
+mod target;
+pub mod tasks;
 pub mod timeline;
 mod websocket;
 
+pub use attempt::Attempt;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
@@ -59,4 +62,6 @@ pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest
 pub use origin::Origin;
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;
+pub use target::{ApiError, Backoff, HttpTarget, OidcToken};
+pub use tasks::{QueueConfig, TaskConfig, Tasks};
 pub use timeline::{Part, Timeline, Verdict};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::LIFETIME;
+use crate::tasks::QueueConfig;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
 pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
@@ -55,6 +56,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The people who have signed in with gcloud.
     pub users: Vec<User>,
+    /// The queues of Cloud Tasks, to begin with.
+    pub tasks: Vec<QueueConfig>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -133,6 +136,7 @@ impl Config {
             iam_propagation: Duration::ZERO,
             providers: Vec::new(),
             users: Vec::new(),
+            tasks: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -27,10 +27,13 @@ use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::senders::Senders;
+use crate::tasks::{self, Tasks};
 use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
 use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
+pub(crate) use query::value as query_value;
 use oauth::Oauth;
 
 /// Google's JWK set.
@@ -52,6 +55,7 @@ pub(crate) struct Google {
     pub(crate) faults: Arc<Faults>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) network: Arc<Network>,
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) hits: Hits,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
@@ -60,13 +64,15 @@ pub(crate) struct Google {
 
 impl Google {
     /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 6] = [
+    pub(crate) const NAMES: [&'static str; 8] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
         "iamcredentials.googleapis.com",
         "oauth2.googleapis.com",
         "sts.googleapis.com",
+        "cloudtasks.googleapis.com",
+        "cloudscheduler.googleapis.com",
     ];
 
     pub(crate) fn new(
@@ -79,14 +85,22 @@ impl Google {
         let accounts = Arc::new(Accounts::new(config)?);
         let metadata =
             Metadata::new(config, Arc::clone(&issuer), Arc::clone(&accounts), Arc::clone(&faults));
+        let network = Arc::new(Network::new(&config.hosts));
+        let senders = Arc::new(Senders {
+            issuer: Arc::clone(&issuer),
+            accounts: Arc::clone(&accounts),
+            network: Arc::clone(&network),
+            timeline: Arc::clone(&timeline),
+        });
         Ok(Self {
+            tasks: Arc::new(Tasks::new(Arc::clone(&senders), &config.project_id)),
             metadata,
             accounts,
             issuer,
             iap,
             timeline,
             faults,
-            network: Arc::new(Network::new(&config.hosts)),
+            network,
             hits: Hits::default(),
             keys_max_age: config.keys_max_age.into(),
         })
@@ -142,6 +156,15 @@ impl Google {
         Ok(answer.unwrap_or_else(|| text(StatusCode::BAD_GATEWAY, "the region does not answer\n")))
     }
 
+    /// The APIs that are spoken to by gRPC.
+    async fn grpc(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        match path {
+            _ if path.starts_with(tasks::SERVICE) => tasks::grpc_answer(&self.tasks, request).await,
+            _ => grpc::unimplemented(path),
+        }
+    }
+
     async fn google_keys(&self, form: impl FnOnce(&Issuer) -> Value) -> Answer {
         self.keys(form(&self.issuer), self.faults.of_keys()).await
     }
@@ -184,7 +207,7 @@ impl Handler for Google {
             Err(request) => request,
         };
         if grpc::is_grpc(&request) {
-            return grpc::unimplemented(request.uri().path());
+            return self.grpc(request).await;
         }
         let path = request.uri().path();
         self.hits.count(path);
@@ -197,6 +220,7 @@ impl Handler for Google {
             (&Method::POST, own::MINT_ASSERTION_PATH) => {
                 own::mint_assertion(&self.iap, request.into_body()).await
             }
+            (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
             (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,

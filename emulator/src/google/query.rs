@@ -1,7 +1,7 @@
 //! Reading a query.
 
 /// The first value of that name, decoded.
-pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     query?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key) == name).then(|| decode(value))
