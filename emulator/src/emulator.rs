@@ -19,6 +19,7 @@ use crate::network::Place;
 use crate::origin::Origin;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
+use crate::scheduler::Scheduler;
 use crate::senders::Senders;
 use crate::target::ApiError;
 use crate::tasks::Tasks;
@@ -100,6 +101,10 @@ impl Emulator {
         for queue in config.tasks {
             let name = format!("the queue {}", queue.name);
             google.tasks.create(queue).map_err(|error| StartError::Resource(name, error))?;
+        }
+        for job in &config.scheduler {
+            let name = format!("the job {}", job.name);
+            google.scheduler.create(job).map_err(|error| StartError::Resource(name, error))?;
         }
         let senders = Arc::new(Senders {
             issuer: Arc::clone(&issuer),
@@ -272,6 +277,12 @@ impl Emulator {
         &self.google.tasks
     }
 
+    /// Cloud Scheduler: its jobs.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.google.scheduler
+    }
+
     /// Stops everything. All ports are closed when this returns.
     pub async fn shutdown(self) {
         for region in &self.regions {
@@ -279,6 +290,14 @@ impl Emulator {
         }
         self.vpc_listener.stop().await;
         self.google_listener.stop().await;
+    }
+}
+
+impl Drop for Emulator {
+    /// Nothing is sent any more.
+    fn drop(&mut self) {
+        self.google.tasks.stop();
+        self.google.scheduler.stop();
     }
 }
 

@@ -38,6 +38,7 @@ mod outgoing;
 pub mod pubsub;
 mod redact;
 mod run;
+pub mod scheduler;
 mod senders;
 mod socket;
 mod sync;
@@ -62,6 +63,7 @@ pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest
 pub use origin::Origin;
 pub use pubsub::{Message, PushReport, PushSubscription};
 pub use run::Region;
+pub use scheduler::{JobConfig, Scheduler};
 pub use target::{ApiError, Backoff, HttpTarget, OidcToken};
 pub use tasks::{QueueConfig, TaskConfig, Tasks};
 pub use timeline::{Part, Timeline, Verdict};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::issuer::LIFETIME;
+use crate::scheduler::JobConfig;
 use crate::tasks::QueueConfig;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
@@ -58,6 +59,8 @@ pub struct Config {
     pub users: Vec<User>,
     /// The queues of Cloud Tasks, to begin with.
     pub tasks: Vec<QueueConfig>,
+    /// The jobs of Cloud Scheduler, to begin with.
+    pub scheduler: Vec<JobConfig>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -137,6 +140,7 @@ impl Config {
             providers: Vec::new(),
             users: Vec::new(),
             tasks: Vec::new(),
+            scheduler: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

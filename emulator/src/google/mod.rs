@@ -27,6 +27,7 @@ use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::scheduler::{self, Scheduler};
 use crate::senders::Senders;
 use crate::tasks::{self, Tasks};
 use crate::timeline::Timeline;
@@ -56,6 +57,7 @@ pub(crate) struct Google {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) network: Arc<Network>,
     pub(crate) tasks: Arc<Tasks>,
+    pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) hits: Hits,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
@@ -94,6 +96,7 @@ impl Google {
         });
         Ok(Self {
             tasks: Arc::new(Tasks::new(Arc::clone(&senders), &config.project_id)),
+            scheduler: Arc::new(Scheduler::new(senders, &config.project_id)),
             metadata,
             accounts,
             issuer,
@@ -161,6 +164,9 @@ impl Google {
         let path = request.uri().path();
         match path {
             _ if path.starts_with(tasks::SERVICE) => tasks::grpc_answer(&self.tasks, request).await,
+            _ if path.starts_with(scheduler::SERVICE) => {
+                scheduler::grpc_answer(&self.scheduler, request).await
+            }
             _ => grpc::unimplemented(path),
         }
     }
@@ -221,6 +227,9 @@ impl Handler for Google {
                 own::mint_assertion(&self.iap, request.into_body()).await
             }
             (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
+            (_, path) if scheduler::serves(path) => {
+                scheduler::rest_answer(&self.scheduler, request).await
+            }
             (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,

@@ -114,6 +114,11 @@ impl Tasks {
         queue.finished(id).await
     }
 
+    /// Ends all queues.
+    pub(crate) fn stop(&self) {
+        lock(&self.loops).abort_all();
+    }
+
     fn create_queue(&self, parent: &str, queue: &wire::Queue) -> Result<wire::Queue, ApiError> {
         let [project, location] = parts(parent, ["projects", "locations"])?;
         let [in_project, in_location, _] = queue_ids(&queue.name)?;
@@ -127,7 +132,9 @@ impl Tasks {
         }
         let targets = Arc::clone(&self.targets);
         let created = Arc::new(Queue::new(queue.name.clone(), limits, retry, http, targets));
-        lock(&self.loops).spawn(Arc::clone(&created).run());
+        let mut loops = lock(&self.loops);
+        while loops.try_join_next().is_some() {}
+        loops.spawn(Arc::clone(&created).run());
         queues.insert(queue.name.clone(), Arc::clone(&created));
         Ok(shown(&created))
     }

@@ -81,6 +81,11 @@ impl Call {
         self
     }
 
+    pub(crate) fn method(mut self, method: &str) -> Self {
+        *self.0.method_mut() = method.parse().unwrap();
+        self
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
