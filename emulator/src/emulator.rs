@@ -98,7 +98,7 @@ impl Emulator {
             }
         }
         network.open(places);
-        for queue in config.tasks {
+        for queue in &config.tasks {
             let name = format!("the queue {}", queue.name);
             google.tasks.create(queue).map_err(|error| StartError::Resource(name, error))?;
         }

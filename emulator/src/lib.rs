@@ -26,6 +26,8 @@ mod config;
 mod emulator;
 mod endpoint;
 mod faults;
+#[cfg(test)]
+mod file;
 mod forward;
 mod google;
 mod grpc;

@@ -34,8 +34,8 @@ use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
 use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
-pub(crate) use query::value as query_value;
 use oauth::Oauth;
+pub(crate) use query::value as query_value;
 
 /// Google's JWK set.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";

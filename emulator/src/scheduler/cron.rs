@@ -53,7 +53,8 @@ impl Schedule {
     /// Scheduler API, `HttpTarget.headers`).
     pub(super) fn shown(&self, moment: UnixTime) -> Option<String> {
         let at = self.timestamp(moment)?.to_zoned(self.zone.clone());
-        let form = if at.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+        let form =
+            if at.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
         Some(at.strftime(form).to_string())
     }
 
@@ -83,9 +84,10 @@ mod tests {
         let day = |times: [&str; 3]| times.map(|time| format!("2026-09-{time}:00Z"));
         assert_eq!(next("*/15 * * * *", ""), day(["21T14:15", "21T14:30", "21T14:45"]));
         assert_eq!(next("0 9 * * MON-WED", "utc"), day(["22T09:00", "23T09:00", "28T09:00"]));
-        assert_eq!(next("30 14 22,24 9 *", ""), [
-            "2026-09-22T14:30:00Z", "2026-09-24T14:30:00Z", "2027-09-22T14:30:00Z"
-        ]);
+        assert_eq!(
+            next("30 14 22,24 9 *", ""),
+            ["2026-09-22T14:30:00Z", "2026-09-24T14:30:00Z", "2027-09-22T14:30:00Z"]
+        );
         // Either day counts if both are restricted.
         assert_eq!(next("0 0 23 * 2", ""), day(["22T00:00", "23T00:00", "29T00:00"]));
     }
@@ -94,7 +96,7 @@ mod tests {
     fn a_time_zone_s_summer_time_counts() {
         // On 25 October at three o'clock it is two o'clock again.
         let schedule = Schedule::new("0 9 * * *", "Europe/Berlin").unwrap();
-        let day_before = UnixTime(1_792_828_800);
+        let day_before = UnixTime(1_792_792_800);
         let first = schedule.next_after(day_before).unwrap();
         assert_eq!(schedule.shown(first).unwrap(), "2026-10-24T09:00:00+02:00");
         let second = schedule.next_after(first).unwrap();

@@ -22,7 +22,7 @@ use crate::attempt::Attempt;
 use crate::config::Agent;
 use crate::senders::Senders;
 use crate::sync::lock;
-use crate::target::{ApiError, Page, Targets, is_id, parts, random_id, updated, wire as shared};
+use crate::target::{ApiError, Page, Targets, chosen_id, parts, random_id, updated};
 pub(crate) use grpc::{SERVICE, answer as grpc_answer};
 use job::Job;
 pub(crate) use rest::{answer as rest_answer, serves};
@@ -56,18 +56,7 @@ impl Scheduler {
     /// As the API's `CreateJob`.
     pub fn create(&self, config: &JobConfig) -> Result<String, ApiError> {
         let parent = format!("projects/{}/locations/{}", self.project_id, config.location);
-        let mut target = shared::Target::from(&config.target);
-        target.uri = config.target.endpoint.to_string();
-        let job = wire::Job {
-            name: format!("{parent}/jobs/{}", config.name),
-            schedule: config.schedule.clone(),
-            time_zone: config.time_zone.clone(),
-            retry_config: Some(config.retry.into()),
-            attempt_deadline: shared::of_span(config.attempt_deadline),
-            http_target: Some(target),
-            ..wire::Job::default()
-        };
-        Ok(self.create_job(&parent, &job)?.name)
+        Ok(self.create_job(&parent, &config.as_wire(&parent))?.name)
     }
 
     /// Runs a job now, given by its resource name, and waits for the end of
@@ -102,9 +91,8 @@ impl Scheduler {
             name => name.to_owned(),
         };
         let id = name.strip_prefix(parent).and_then(|it| it.strip_prefix("/jobs/"));
-        if !id.is_some_and(|id| is_id(id, "_", 500)) {
-            return Err(ApiError::invalid(format!("{name:?} is no name of a job of {parent}")));
-        }
+        let other = || ApiError::invalid(format!("{name:?} is no name of a job of {parent}"));
+        chosen_id(id.ok_or_else(other)?)?;
         let settings = job.settings()?;
         let mut jobs = lock(&self.jobs);
         if jobs.contains_key(&name) {

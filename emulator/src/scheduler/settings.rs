@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::target::{Backoff, HttpTarget};
+use super::wire;
+use crate::target::{ApiError, Backoff, HttpTarget, chosen_id, wire as shared};
 
 /// How long an attempt may take, by default (Cloud Scheduler API,
 /// `Job.attempt_deadline`).
@@ -45,6 +46,31 @@ impl JobConfig {
             target,
             attempt_deadline: DEADLINE,
             retry: JobRetry::default(),
+        }
+    }
+}
+
+impl JobConfig {
+    /// Whether Cloud Scheduler would take it.
+    ///
+    /// # Errors
+    /// As the API's `CreateJob`.
+    pub fn check(&self) -> Result<(), ApiError> {
+        chosen_id(&self.name)?;
+        self.as_wire("").settings().map(drop)
+    }
+
+    pub(super) fn as_wire(&self, parent: &str) -> wire::Job {
+        let mut target = shared::Target::from(&self.target);
+        target.uri = self.target.endpoint.to_string();
+        wire::Job {
+            name: format!("{parent}/jobs/{}", self.name),
+            schedule: self.schedule.clone(),
+            time_zone: self.time_zone.clone(),
+            retry_config: Some(self.retry.into()),
+            attempt_deadline: shared::of_span(self.attempt_deadline),
+            http_target: Some(target),
+            ..wire::Job::default()
         }
     }
 }

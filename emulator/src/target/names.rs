@@ -34,6 +34,19 @@ pub(crate) fn is_id(id: &str, also: &str, longest: usize) -> bool {
     (1..=longest).contains(&id.len()) && id.chars().all(allowed)
 }
 
+/// The id of a task or a job that its user chose.
+///
+/// # Errors
+/// If it can't be one.
+pub(crate) fn chosen_id(id: &str) -> Result<&str, ApiError> {
+    match is_id(id, "_", 500) {
+        true => Ok(id),
+        false => Err(ApiError::invalid(format!(
+            "{id:?} is no id: use letters, digits, hyphens and underscores, at most 500"
+        ))),
+    }
+}
+
 /// An id of Google's choice: twenty digits, as Cloud Tasks' are.
 ///
 /// # Errors

@@ -67,7 +67,8 @@ impl Page {
             "" => 0,
             token => token.parse().map_err(|_| ApiError::invalid("no such page token"))?,
         };
-        let size = usize::try_from(self.size).map_err(|_| ApiError::invalid("no such page size"))?;
+        let size =
+            usize::try_from(self.size).map_err(|_| ApiError::invalid("no such page size"))?;
         let size = if size == 0 { largest } else { size.min(largest) };
         let end: usize = size.saturating_add(from);
         let next = if end < all.len() { end.to_string() } else { String::new() };

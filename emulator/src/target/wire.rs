@@ -77,8 +77,13 @@ impl Target {
         }
         let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
         let oidc = self.oidc_token.as_ref().map(Oidc::resolved).transpose()?;
-        let target =
-            HttpTarget { endpoint, method, headers: headers.collect(), body: self.body.clone(), oidc };
+        let target = HttpTarget {
+            endpoint,
+            method,
+            headers: headers.collect(),
+            body: self.body.clone(),
+            oidc,
+        };
         super::sendable(&target)?;
         Ok(target)
     }
@@ -182,8 +187,10 @@ pub(crate) mod text {
         from: D,
     ) -> Result<Option<T>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(|error| D::Error::custom(format!("{text:?}: {error}"))))
-            .transpose()
+        text.map(|text| {
+            text.parse().map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
+        })
+        .transpose()
     }
 }
 

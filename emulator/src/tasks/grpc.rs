@@ -26,54 +26,70 @@ pub(crate) async fn answer(tasks: &Arc<Tasks>, request: Request<Incoming>) -> An
     let tasks = Arc::clone(tasks);
     match path.strip_prefix(SERVICE).unwrap_or_default() {
         "ListQueues" => call(tasks, request, list_queues).await,
-        "GetQueue" => call(tasks, request, |it, m: proto::GetQueueRequest| {
-            it.get_queue(&m.name).map(proto::Queue::from)
-        })
-        .await,
-        "CreateQueue" => call(tasks, request, |it, m: proto::CreateQueueRequest| {
-            it.create_queue(&m.parent, &queue_of(m.queue)?).map(proto::Queue::from)
-        })
-        .await,
-        "UpdateQueue" => call(tasks, request, |it, m: proto::UpdateQueueRequest| {
-            let mask = m.update_mask.unwrap_or_default().paths;
-            it.update_queue(&queue_of(m.queue)?, &mask).map(proto::Queue::from)
-        })
-        .await,
-        "DeleteQueue" => call(tasks, request, |it, m: proto::DeleteQueueRequest| {
-            it.delete_queue(&m.name)
-        })
-        .await,
-        "PurgeQueue" => call(tasks, request, |it, m: proto::PurgeQueueRequest| {
-            it.purge_queue(&m.name).map(proto::Queue::from)
-        })
-        .await,
-        "PauseQueue" => call(tasks, request, |it, m: proto::PauseQueueRequest| {
-            it.pause_queue(&m.name, true).map(proto::Queue::from)
-        })
-        .await,
-        "ResumeQueue" => call(tasks, request, |it, m: proto::ResumeQueueRequest| {
-            it.pause_queue(&m.name, false).map(proto::Queue::from)
-        })
-        .await,
+        "GetQueue" => {
+            call(tasks, request, |it, m: proto::GetQueueRequest| {
+                it.get_queue(&m.name).map(proto::Queue::from)
+            })
+            .await
+        }
+        "CreateQueue" => {
+            call(tasks, request, |it, m: proto::CreateQueueRequest| {
+                it.create_queue(&m.parent, &queue_of(m.queue)?).map(proto::Queue::from)
+            })
+            .await
+        }
+        "UpdateQueue" => {
+            call(tasks, request, |it, m: proto::UpdateQueueRequest| {
+                let mask = m.update_mask.unwrap_or_default().paths;
+                it.update_queue(&queue_of(m.queue)?, &mask).map(proto::Queue::from)
+            })
+            .await
+        }
+        "DeleteQueue" => {
+            call(tasks, request, |it, m: proto::DeleteQueueRequest| it.delete_queue(&m.name)).await
+        }
+        "PurgeQueue" => {
+            call(tasks, request, |it, m: proto::PurgeQueueRequest| {
+                it.purge_queue(&m.name).map(proto::Queue::from)
+            })
+            .await
+        }
+        "PauseQueue" => {
+            call(tasks, request, |it, m: proto::PauseQueueRequest| {
+                it.pause_queue(&m.name, true).map(proto::Queue::from)
+            })
+            .await
+        }
+        "ResumeQueue" => {
+            call(tasks, request, |it, m: proto::ResumeQueueRequest| {
+                it.pause_queue(&m.name, false).map(proto::Queue::from)
+            })
+            .await
+        }
         "ListTasks" => call(tasks, request, list_tasks).await,
-        "GetTask" => call(tasks, request, |it, m: proto::GetTaskRequest| {
-            it.get_task(&m.name, m.response_view() == View::Full).map(proto::Task::from)
-        })
-        .await,
-        "CreateTask" => call(tasks, request, |it, m: proto::CreateTaskRequest| {
-            let is_full = m.response_view() == View::Full;
-            let task = m.task.ok_or_else(|| ApiError::invalid("task is required"))?;
-            it.create_task(&m.parent, &task.into(), is_full).map(proto::Task::from)
-        })
-        .await,
-        "DeleteTask" => call(tasks, request, |it, m: proto::DeleteTaskRequest| {
-            it.delete_task(&m.name)
-        })
-        .await,
-        "RunTask" => call(tasks, request, |it, m: proto::RunTaskRequest| {
-            it.run_task(&m.name, m.response_view() == View::Full).map(proto::Task::from)
-        })
-        .await,
+        "GetTask" => {
+            call(tasks, request, |it, m: proto::GetTaskRequest| {
+                it.get_task(&m.name, m.response_view() == View::Full).map(proto::Task::from)
+            })
+            .await
+        }
+        "CreateTask" => {
+            call(tasks, request, |it, m: proto::CreateTaskRequest| {
+                let is_full = m.response_view() == View::Full;
+                let task = m.task.ok_or_else(|| ApiError::invalid("task is required"))?;
+                it.create_task(&m.parent, &task.into(), is_full).map(proto::Task::from)
+            })
+            .await
+        }
+        "DeleteTask" => {
+            call(tasks, request, |it, m: proto::DeleteTaskRequest| it.delete_task(&m.name)).await
+        }
+        "RunTask" => {
+            call(tasks, request, |it, m: proto::RunTaskRequest| {
+                it.run_task(&m.name, m.response_view() == View::Full).map(proto::Task::from)
+            })
+            .await
+        }
         _ => unimplemented(&path),
     }
 }
@@ -87,7 +103,8 @@ where
     M: Message + Default + 'static,
     R: Message + Default + 'static,
 {
-    unary(request, move |message| async move { method(&tasks, message).map_err(Status::from) }).await
+    unary(request, move |message| async move { method(&tasks, message).map_err(Status::from) })
+        .await
 }
 
 fn list_queues(
@@ -194,10 +211,16 @@ fn target_of(request: proto::HttpRequest) -> Target {
         ..Target::default()
     };
     match request.authorization_header {
-        Some(AuthorizationHeader::OidcToken(proto::OidcToken { service_account_email, audience })) => {
+        Some(AuthorizationHeader::OidcToken(proto::OidcToken {
+            service_account_email,
+            audience,
+        })) => {
             target.oidc_token = Some(Oidc { service_account_email, audience });
         }
-        Some(AuthorizationHeader::OauthToken(proto::OAuthToken { service_account_email, scope })) => {
+        Some(AuthorizationHeader::OauthToken(proto::OAuthToken {
+            service_account_email,
+            scope,
+        })) => {
             target.oauth_token = Some(Oauth { service_account_email, scope });
         }
         None => {}

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use crate::config::Agent;
 use crate::senders::Senders;
 use crate::sync::lock;
-use crate::target::{ApiError, Page, Targets, is_id, parts, random_id, updated, wire as shared};
+use crate::target::{ApiError, Page, Targets, chosen_id, is_id, parts, random_id, updated};
 pub(crate) use grpc::{SERVICE, answer as grpc_answer};
 pub use overrides::HttpOverrides;
 pub use pacing::RateLimits;
@@ -62,22 +62,14 @@ impl Tasks {
     ///
     /// # Errors
     /// As the API's `CreateQueue` and `CreateTask`.
-    pub fn create(&self, config: QueueConfig) -> Result<String, ApiError> {
-        let QueueConfig { name, location, rate_limits, retry, http, tasks } = config;
-        let parent = format!("projects/{}/locations/{location}", self.project_id);
-        let name = format!("{parent}/queues/{name}");
-        let queue = wire::Queue {
-            name: name.clone(),
-            rate_limits: Some(rate_limits.into()),
-            retry_config: Some(retry.into()),
-            http_target: wire::HttpTarget::of(&http),
-            ..wire::Queue::default()
-        };
+    pub fn create(&self, config: &QueueConfig) -> Result<String, ApiError> {
+        let parent = format!("projects/{}/locations/{}", self.project_id, config.location);
+        let queue = config.as_wire(&parent);
         self.create_queue(&parent, &queue)?;
-        for task in tasks {
-            self.add(&name, task)?;
+        for task in &config.tasks {
+            self.add(&queue.name, task)?;
         }
-        Ok(name)
+        Ok(queue.name)
     }
 
     /// Puts a task in a queue, which is given by its resource name. The task's
@@ -85,18 +77,8 @@ impl Tasks {
     ///
     /// # Errors
     /// As the API's `CreateTask`.
-    pub fn add(&self, queue: &str, task: TaskConfig) -> Result<String, ApiError> {
-        let mut request = shared::Target::from(&task.target);
-        request.url = task.target.endpoint.to_string();
-        let name = task.id.map(|id| format!("{queue}/tasks/{id}"));
-        let task = wire::Task {
-            name: name.unwrap_or_default(),
-            http_request: Some(request),
-            schedule_time: task.schedule_time.map(shared::of_time),
-            dispatch_deadline: shared::of_span(task.dispatch_deadline),
-            ..wire::Task::default()
-        };
-        Ok(self.create_task(queue, &task, false)?.name)
+    pub fn add(&self, queue: &str, task: &TaskConfig) -> Result<String, ApiError> {
+        Ok(self.create_task(queue, &task.as_wire(queue), false)?.name)
     }
 
     /// Runs a task at once, as `RunTask` does.
@@ -123,7 +105,9 @@ impl Tasks {
         let [project, location] = parts(parent, ["projects", "locations"])?;
         let [in_project, in_location, _] = queue_ids(&queue.name)?;
         if (project, location) != (in_project, in_location) {
-            return Err(ApiError::invalid(format!("the queue's name does not begin with {parent}/")));
+            return Err(ApiError::invalid(format!(
+                "the queue's name does not begin with {parent}/"
+            )));
         }
         let (limits, retry, http) = queue.settings()?;
         let mut queues = lock(&self.queues);
@@ -143,7 +127,12 @@ impl Tasks {
         Ok(shown(&*self.queue(name)?))
     }
 
-    fn list_queues(&self, parent: &str, filter: &str, page: &Page) -> Result<wire::Queues, ApiError> {
+    fn list_queues(
+        &self,
+        parent: &str,
+        filter: &str,
+        page: &Page,
+    ) -> Result<wire::Queues, ApiError> {
         parts(parent, ["projects", "locations"])?;
         if !filter.is_empty() {
             return Err(ApiError::invalid("filters are not emulated"));
@@ -205,12 +194,7 @@ impl Tasks {
         let queue = self.queue(parent)?;
         let id = match task.name.as_str() {
             "" => random_id()?,
-            name => {
-                let id = name.strip_prefix(parent).and_then(|it| it.strip_prefix("/tasks/"));
-                let id = id.filter(|id| is_id(id, "_", 500));
-                let wrong = || ApiError::invalid(format!("{name:?} is no name of a task of {parent}"));
-                id.ok_or_else(wrong)?.to_owned()
-            }
+            name => id_in(parent, name)?.to_owned(),
         };
         queue.add(id.clone(), task.settings()?, task.schedule_time)?;
         look(&queue, &id, is_full)
@@ -221,11 +205,18 @@ impl Tasks {
         look(&queue, id, is_full)
     }
 
-    fn list_tasks(&self, parent: &str, is_full: bool, page: &Page) -> Result<wire::Tasks, ApiError> {
+    fn list_tasks(
+        &self,
+        parent: &str,
+        is_full: bool,
+        page: &Page,
+    ) -> Result<wire::Tasks, ApiError> {
         let queue = self.queue(parent)?;
         let mut all = queue.with(|state, _| {
             let tasks = state.tasks.iter();
-            tasks.map(|(number, task)| (*number, task.shown(&queue.name, is_full))).collect::<Vec<_>>()
+            tasks
+                .map(|(number, task)| (*number, task.shown(&queue.name, is_full)))
+                .collect::<Vec<_>>()
         });
         all.sort_unstable_by_key(|(number, _)| *number);
         let all = all.into_iter().map(|(_, task)| task).collect();
@@ -256,6 +247,12 @@ impl Tasks {
         let queue = name.strip_suffix(id).and_then(|it| it.strip_suffix("/tasks/"));
         Ok((self.queue(queue.unwrap_or_default())?, id))
     }
+}
+
+fn id_in<'n>(queue: &str, name: &'n str) -> Result<&'n str, ApiError> {
+    let id = name.strip_prefix(queue).and_then(|it| it.strip_prefix("/tasks/"));
+    let other = || ApiError::invalid(format!("{name:?} is no name of a task of {queue}"));
+    chosen_id(id.ok_or_else(other)?)
 }
 
 fn queue_ids(name: &str) -> Result<[&str; 3], ApiError> {

@@ -35,7 +35,9 @@ impl HttpOverrides {
         let mut changed = target.clone();
         if let Some(endpoint) = self.address(target) {
             changed.endpoint = endpoint.parse().map_err(|_| {
-                ApiError::invalid(format!("the queue's httpTarget makes {endpoint:?} of a task's URL"))
+                ApiError::invalid(format!(
+                    "the queue's httpTarget makes {endpoint:?} of a task's URL"
+                ))
             })?;
         }
         if let Some(method) = &self.method {
@@ -44,9 +46,8 @@ impl HttpOverrides {
                 changed.body.clear();
             }
         }
-        let is_overridden = |name: &str| {
-            self.headers.iter().any(|(over, _)| over.eq_ignore_ascii_case(name))
-        };
+        let is_overridden =
+            |name: &str| self.headers.iter().any(|(over, _)| over.eq_ignore_ascii_case(name));
         changed.headers.retain(|(name, _)| !is_overridden(name));
         changed.headers.extend(self.headers.iter().cloned());
         if self.oidc.is_some() {

@@ -116,7 +116,12 @@ impl Queue {
     }
 
     /// Puts a task in.
-    pub(super) fn add(&self, id: String, config: TaskConfig, at: Option<Timestamp>) -> Result<u64, ApiError> {
+    pub(super) fn add(
+        &self,
+        id: String,
+        config: TaskConfig,
+        at: Option<Timestamp>,
+    ) -> Result<u64, ApiError> {
         let now = self.targets.now();
         self.with(|state, since| {
             if state.numbers.contains_key(&id) || state.is_taken(&id, now) {

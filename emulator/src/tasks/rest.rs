@@ -133,7 +133,9 @@ mod tests {
         ] {
             assert!(serves(path), "{path}");
         }
-        for path in ["/v2/projects/p/locations/l/services", "/v1/projects/p/locations/l/queues", "/"] {
+        for path in
+            ["/v2/projects/p/locations/l/services", "/v1/projects/p/locations/l/queues", "/"]
+        {
             assert!(!serves(path), "{path}");
         }
     }

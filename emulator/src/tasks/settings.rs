@@ -6,7 +6,8 @@ use remint_idtoken::UnixTime;
 
 use super::overrides::HttpOverrides;
 use super::pacing::RateLimits;
-use crate::target::{Backoff, HttpTarget};
+use super::wire;
+use crate::target::{ApiError, Backoff, HttpTarget, chosen_id, wire as shared};
 
 /// How long a task's request may take, by default
 /// (Cloud Tasks API, `Task.dispatch_deadline`).
@@ -40,6 +41,28 @@ impl QueueConfig {
             retry: RetryConfig::default(),
             http: HttpOverrides::default(),
             tasks: Vec::new(),
+        }
+    }
+}
+
+impl QueueConfig {
+    /// Whether Cloud Tasks would take it. Its tasks have checks of their own.
+    ///
+    /// # Errors
+    /// As the API's `CreateQueue`.
+    pub fn check(&self) -> Result<(), ApiError> {
+        let queue = self.as_wire(&format!("projects/p/locations/{}", self.location));
+        super::queue_ids(&queue.name)?;
+        queue.settings().map(drop)
+    }
+
+    pub(super) fn as_wire(&self, parent: &str) -> wire::Queue {
+        wire::Queue {
+            name: format!("{parent}/queues/{}", self.name),
+            rate_limits: Some(self.rate_limits.into()),
+            retry_config: Some(self.retry.into()),
+            http_target: wire::HttpTarget::of(&self.http),
+            ..wire::Queue::default()
         }
     }
 }
@@ -103,6 +126,30 @@ impl TaskConfig {
     #[must_use]
     pub fn new(target: HttpTarget) -> Self {
         Self { id: None, target, schedule_time: None, dispatch_deadline: DEADLINE }
+    }
+
+    /// Whether Cloud Tasks would take it.
+    ///
+    /// # Errors
+    /// As the API's `CreateTask`.
+    pub fn check(&self) -> Result<(), ApiError> {
+        if let Some(id) = &self.id {
+            chosen_id(id)?;
+        }
+        self.as_wire("").settings().map(drop)
+    }
+
+    pub(super) fn as_wire(&self, queue: &str) -> wire::Task {
+        let name = self.id.as_ref().map(|id| format!("{queue}/tasks/{id}"));
+        let mut request = shared::Target::from(&self.target);
+        request.url = self.target.endpoint.to_string();
+        wire::Task {
+            name: name.unwrap_or_default(),
+            http_request: Some(request),
+            schedule_time: self.schedule_time.map(shared::of_time),
+            dispatch_deadline: shared::of_span(self.dispatch_deadline),
+            ..wire::Task::default()
+        }
     }
 }
 

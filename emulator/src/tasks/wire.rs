@@ -199,7 +199,9 @@ impl RateLimits {
             rate => rate,
         };
         if !(rate > 0.0 && rate <= 500.0) {
-            return Err(ApiError::invalid("maxDispatchesPerSecond must be above 0 and at most 500"));
+            return Err(ApiError::invalid(
+                "maxDispatchesPerSecond must be above 0 and at most 500",
+            ));
         }
         let concurrent = match u32::try_from(self.max_concurrent_dispatches) {
             Ok(0) => default.max_concurrent_dispatches,
@@ -222,7 +224,8 @@ impl RetryConfig {
         };
         let any = (Duration::ZERO, Duration::from_secs(u32::MAX.into()));
         let (age, usual) = (Duration::ZERO, default.backoff);
-        let max_retry_duration = shared::span(self.max_retry_duration, age, any, "maxRetryDuration")?;
+        let max_retry_duration =
+            shared::span(self.max_retry_duration, age, any, "maxRetryDuration")?;
         let min = shared::span(self.min_backoff, usual.min, any, "minBackoff")?;
         let max = shared::span(self.max_backoff, usual.max, any, "maxBackoff")?;
         if min > max {
@@ -289,7 +292,10 @@ impl HttpTarget {
                 host: text(&http.host),
                 port: http.port.map(|port| port.to_string().into()),
                 path_override: http.path.clone().map(|path| PathOverride { path }),
-                query_override: http.query.clone().map(|query_params| QueryOverride { query_params }),
+                query_override: http
+                    .query
+                    .clone()
+                    .map(|query_params| QueryOverride { query_params }),
                 uri_override_enforce_mode: String::new(),
             }),
             http_method: http.method.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -407,7 +413,8 @@ mod tests {
     #[test]
     fn a_deadline_is_within_15_seconds_and_30_minutes() {
         let task = |deadline: &str| {
-            let json = json!({ "httpRequest": { "url": "https://a/" }, "dispatchDeadline": deadline });
+            let json =
+                json!({ "httpRequest": { "url": "https://a/" }, "dispatchDeadline": deadline });
             serde_json::from_value::<Task>(json).unwrap().settings()
         };
         assert!(task("14.9s").is_err() && task("1801s").is_err());

@@ -22,6 +22,11 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) async fn start(statuses: &'static [u16]) -> Self {
+        Self::telling(statuses, None).await
+    }
+
+    /// The same with a `Retry-After` in its answers.
+    pub(crate) async fn telling(statuses: &'static [u16], retry_after: Option<u8>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<_>>>::default();
@@ -37,7 +42,10 @@ impl Recorder {
                         let mut seen = seen.lock().unwrap();
                         let status = statuses.get(seen.len()).copied().unwrap_or(200);
                         seen.push((head, body));
-                        let answer = Response::builder().status(status);
+                        let mut answer = Response::builder().status(status);
+                        if let Some(seconds) = retry_after {
+                            answer = answer.header("retry-after", seconds);
+                        }
                         Ok::<_, Infallible>(answer.body(Full::<Bytes>::default()).unwrap())
                     }
                 });

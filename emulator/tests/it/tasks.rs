@@ -47,7 +47,7 @@ fn accepted(world: &World, path: &str) -> TaskConfig {
 
 /// Runs a task to its end: how it ended, and its statuses.
 async fn run(world: &World, queue: &str, task: TaskConfig) -> (TaskOutcome, Vec<Option<u16>>) {
-    let name = world.emulator.tasks().add(queue, task).unwrap();
+    let name = world.emulator.tasks().add(queue, &task).unwrap();
     let finished = timeout(DEADLINE, world.emulator.tasks().finished(&name)).await;
     let report = finished.expect("an end in time").unwrap();
     (report.outcome, report.attempts.iter().map(|it| it.status()).collect())
@@ -77,13 +77,13 @@ async fn a_task_of_the_configuration_reaches_its_service() {
 #[tokio::test]
 async fn the_default_audience_is_the_full_uri_and_another_can_be_set() {
     let world = World::start().await;
-    let name = world.emulator.tasks().create(queue("orders")).unwrap();
+    let name = world.emulator.tasks().create(&queue("orders")).unwrap();
     let url = format!("{}/work?a=b", world.us().url());
     let mut task = TaskConfig::new(target(&url).with_token_of(PUSHER));
     let report = run(&world, &name, accepted(&world, "/work?a=b")).await;
     assert_eq!(report, (TaskOutcome::Succeeded, vec![Some(200)]));
     task.id = Some("default".into());
-    world.emulator.tasks().add(&name, task).unwrap();
+    world.emulator.tasks().add(&name, &task).unwrap();
     world.emulator.tasks().run(&format!("{name}/tasks/default")).unwrap();
     timeout(DEADLINE, async {
         while world.emulator.timeline().refused("us-central1") == 0 {
@@ -101,7 +101,7 @@ async fn the_default_audience_is_the_full_uri_and_another_can_be_set() {
 async fn a_failure_is_retried_and_the_headers_tell_its_history() {
     let world = World::start().await;
     let recorder = Recorder::start(&[404, 503, 301]).await;
-    let name = world.emulator.tasks().create(queue("orders")).unwrap();
+    let name = world.emulator.tasks().create(&queue("orders")).unwrap();
     let task = TaskConfig {
         id: Some("t1".into()),
         ..TaskConfig::new(HttpTarget {
@@ -146,12 +146,23 @@ async fn a_failure_is_retried_and_the_headers_tell_its_history() {
 }
 
 #[tokio::test]
+async fn a_task_is_not_attempted_again_before_its_target_wants_it() {
+    let world = World::start().await;
+    let recorder = Recorder::telling(&[503], Some(1)).await;
+    let name = world.emulator.tasks().create(&queue("orders")).unwrap();
+    let started = Instant::now();
+    let report = run(&world, &name, TaskConfig::new(target(&recorder.url("/")))).await;
+    assert_eq!(report.1, [503, 200].map(Some));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
 async fn a_task_is_given_up_after_the_last_attempt() {
     let world = World::start().await;
     let recorder = Recorder::start(&[500, 500, 500]).await;
     let mut config = queue("orders");
     config.retry.max_attempts = Some(3);
-    let name = world.emulator.tasks().create(config).unwrap();
+    let name = world.emulator.tasks().create(&config).unwrap();
     let report = run(&world, &name, TaskConfig::new(target(&recorder.url("/")))).await;
     assert_eq!(report, (TaskOutcome::GivenUp, vec![Some(500); 3]));
 }
@@ -162,11 +173,12 @@ async fn without_its_agent_s_permission_nothing_is_sent_and_the_timeline_says_so
     let recorder = Recorder::start(&[]).await;
     let mut config = queue("orders");
     config.retry.max_attempts = Some(2);
-    let name = world.emulator.tasks().create(config).unwrap();
+    let name = world.emulator.tasks().create(&config).unwrap();
     let task = TaskConfig::new(target(&recorder.url("/")).with_token_of(PUSHER));
     assert_eq!(run(&world, &name, task).await, (TaskOutcome::GivenUp, vec![None; 2]));
     assert!(recorder.seen().is_empty());
-    let told = world.emulator.timeline().select(|call| call.part == Part::Sender(Agent::CloudTasks));
+    let told =
+        world.emulator.timeline().select(|call| call.part == Part::Sender(Agent::CloudTasks));
     assert_eq!(told.len(), 2);
     assert_eq!(told[0].verdict, Verdict::NotSent);
     let note = told[0].note.as_deref().unwrap();
@@ -176,11 +188,11 @@ async fn without_its_agent_s_permission_nothing_is_sent_and_the_timeline_says_so
 #[tokio::test(start_paused = true)]
 async fn a_task_runs_at_its_time() {
     let world = World::start().await;
-    let name = world.emulator.tasks().create(queue("orders")).unwrap();
+    let name = world.emulator.tasks().create(&queue("orders")).unwrap();
     let schedule_time = Some(NOW.plus(Duration::from_secs(3600)));
     let task = TaskConfig { schedule_time, ..accepted(&world, "/") };
     let started = Instant::now();
-    let name = world.emulator.tasks().add(&name, task).unwrap();
+    let name = world.emulator.tasks().add(&name, &task).unwrap();
     let report = world.emulator.tasks().finished(&name).await.unwrap();
     assert_eq!(report.outcome, TaskOutcome::Succeeded);
     assert_eq!(started.elapsed().as_secs(), 3600);
@@ -195,10 +207,10 @@ async fn rate_and_concurrency_are_the_queue_s() {
     {
         let rate_limits =
             RateLimits { max_dispatches_per_second: rate, max_concurrent_dispatches: concurrent };
-        let queue = tasks.create(QueueConfig { rate_limits, ..queue(name) }).unwrap();
+        let queue = tasks.create(&QueueConfig { rate_limits, ..queue(name) }).unwrap();
         let started = Instant::now();
         let names: Vec<_> =
-            (0..count).map(|_| tasks.add(&queue, accepted(&world, path)).unwrap()).collect();
+            (0..count).map(|_| tasks.add(&queue, &accepted(&world, path)).unwrap()).collect();
         for name in &names {
             assert_eq!(tasks.finished(name).await.unwrap().outcome, TaskOutcome::Succeeded);
         }
@@ -212,11 +224,11 @@ async fn an_attempt_ends_at_its_deadline_and_backs_off() {
     let mut config = QueueConfig::new("orders", "us-central1");
     config.retry.max_attempts = Some(3);
     config.retry.backoff.min = Duration::from_secs(10);
-    let name = world.emulator.tasks().create(config).unwrap();
+    let name = world.emulator.tasks().create(&config).unwrap();
     let dispatch_deadline = Duration::from_secs(15);
     let task = TaskConfig { dispatch_deadline, ..accepted(&world, "/delay/60000") };
     let started = Instant::now();
-    let name = world.emulator.tasks().add(&name, task).unwrap();
+    let name = world.emulator.tasks().add(&name, &task).unwrap();
     let report = world.emulator.tasks().finished(&name).await.unwrap();
     assert_eq!(report.outcome, TaskOutcome::GivenUp);
     assert!(report.attempts[0].to_string().contains("deadline of 15 s"));
@@ -227,13 +239,13 @@ async fn an_attempt_ends_at_its_deadline_and_backs_off() {
 async fn a_name_can_be_used_again_an_hour_after_its_task_is_gone() {
     let world = World::start().await;
     let recorder = Recorder::start(&[]).await;
-    let name = world.emulator.tasks().create(queue("orders")).unwrap();
+    let name = world.emulator.tasks().create(&queue("orders")).unwrap();
     let task =
         TaskConfig { id: Some("once".into()), ..TaskConfig::new(target(&recorder.url("/"))) };
     run(&world, &name, task.clone()).await;
     for (later, is_taken) in [(0, true), (3599, true), (3600, false)] {
         world.clock.set(NOW.plus(Duration::from_secs(later)));
-        let added = world.emulator.tasks().add(&name, task.clone());
+        let added = world.emulator.tasks().add(&name, &task);
         assert_eq!(added.err().map(|it| it.code()), is_taken.then_some(Code::AlreadyExists));
     }
 }
@@ -262,11 +274,8 @@ async fn google_s_clients_create_tasks_by_grpc() {
     };
     let message_type = Some(MessageType::HttpRequest(request));
     let task = proto::Task { message_type, ..Default::default() };
-    let request = proto::CreateTaskRequest {
-        parent: name.clone(),
-        task: Some(task),
-        ..Default::default()
-    };
+    let request =
+        proto::CreateTaskRequest { parent: name.clone(), task: Some(task), ..Default::default() };
     let created = client.create_task(request).await.unwrap().into_inner();
     assert!(created.name.starts_with(&format!("{name}/tasks/")));
     let Some(MessageType::HttpRequest(shown)) = &created.message_type else { panic!() };
@@ -348,7 +357,8 @@ async fn gcloud_and_curl_manage_queues_and_tasks_by_rest() {
     assert_eq!(created["scheduleTime"], "2030-01-01T00:00:00.500Z");
     assert_eq!(created["dispatchDeadline"], "20.500s");
     assert_eq!(created["httpRequest"]["body"], Value::Null);
-    let (_, full) = rest(&world, "GET", &format!("{one}/tasks/t1?responseView=FULL"), Value::Null).await;
+    let (_, full) =
+        rest(&world, "GET", &format!("{one}/tasks/t1?responseView=FULL"), Value::Null).await;
     assert_eq!(full["httpRequest"]["body"], "aGk=");
     let (status, _) = rest(&world, "DELETE", &format!("{one}/tasks/t1"), json!({})).await;
     assert_eq!(status, 200);
@@ -367,7 +377,7 @@ async fn gcloud_and_curl_manage_queues_and_tasks_by_rest() {
 #[tokio::test]
 async fn what_the_api_refuses_is_refused_with_its_code() {
     let world = World::start().await;
-    world.emulator.tasks().create(queue("orders")).unwrap();
+    world.emulator.tasks().create(&queue("orders")).unwrap();
     let queues = format!("/v2/{LOCATION}/queues");
     let tasks = format!("{queues}/orders/tasks");
     let http = json!({ "url": "https://a.example/" });
@@ -402,7 +412,8 @@ async fn a_queue_s_own_target_wins_over_its_tasks() {
         "httpMethod": "PUT",
         "headerOverrides": [{ "header": { "key": "X-Mine", "value": "queue" } }],
     } });
-    let (status, created) = rest(&world, "POST", &format!("/v2/{LOCATION}/queues"), queue.clone()).await;
+    let (status, created) =
+        rest(&world, "POST", &format!("/v2/{LOCATION}/queues"), queue.clone()).await;
     assert_eq!((status, &created["httpTarget"]), (200, &queue["httpTarget"]));
     run(&world, &name, TaskConfig::new(target("https://a.example/one?q"))).await;
     let (head, _) = recorder.seen().pop().unwrap();

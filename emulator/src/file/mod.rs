@@ -1,0 +1,5 @@
+//! The emulator's file: readers of its sections.
+
+mod scheduler;
+mod target;
+mod tasks;
