@@ -160,7 +160,7 @@ impl From<wire::Job> for proto::Job {
             time_zone: job.time_zone,
             user_update_time: job.user_update_time,
             state: state.into(),
-            status: job.status.map(|it| it.into_proto()),
+            status: job.status.map(crate::target::Status::into_proto),
             schedule_time: job.schedule_time,
             last_attempt_time: job.last_attempt_time,
             retry_config: job.retry_config.map(|it| proto::RetryConfig {
@@ -172,7 +172,6 @@ impl From<wire::Job> for proto::Job {
             }),
             attempt_deadline: job.attempt_deadline,
             target: job.http_target.map(|it| ProtoTarget::HttpTarget(shown(it))),
-            ..Self::default()
         }
     }
 }

@@ -267,6 +267,6 @@ fn attempt(attempt: wire::Attempt) -> proto::Attempt {
         schedule_time: attempt.schedule_time,
         dispatch_time: attempt.dispatch_time,
         response_time: attempt.response_time,
-        response_status: attempt.response_status.map(|it| it.into_proto()),
+        response_status: attempt.response_status.map(crate::target::Status::into_proto),
     }
 }

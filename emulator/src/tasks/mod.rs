@@ -14,7 +14,9 @@ mod overrides;
 mod pacing;
 mod queue;
 mod rest;
+mod retry_after;
 mod settings;
+mod state;
 mod task;
 mod wire;
 
@@ -192,11 +194,12 @@ impl Tasks {
         is_full: bool,
     ) -> Result<wire::Task, ApiError> {
         let queue = self.queue(parent)?;
-        let id = match task.name.as_str() {
-            "" => random_id()?,
-            name => id_in(parent, name)?.to_owned(),
-        };
-        queue.add(id.clone(), task.settings()?, task.schedule_time)?;
+        let mut config = task.settings()?;
+        if !task.name.is_empty() {
+            config.id = Some(id_in(parent, &task.name)?.to_owned());
+        }
+        let id = config.id.clone().map_or_else(random_id, Ok)?;
+        queue.add(id.clone(), config, task.schedule_time)?;
         look(&queue, &id, is_full)
     }
 

@@ -94,7 +94,7 @@ impl HttpOverrides {
 mod tests {
     use super::*;
 
-    fn address(overrides: HttpOverrides, url: &str) -> String {
+    fn address(overrides: &HttpOverrides, url: &str) -> String {
         let target = HttpTarget::new(url.parse().unwrap());
         overrides.apply(&target).unwrap().endpoint.to_string()
     }
@@ -102,18 +102,18 @@ mod tests {
     #[test]
     fn each_part_of_the_address_is_replaced_on_its_own() {
         let none = HttpOverrides::default;
-        assert_eq!(address(none(), "https://A"), "https://A");
+        assert_eq!(address(&none(), "https://A"), "https://A");
         let host = HttpOverrides { host: Some("b".into()), ..none() };
-        assert_eq!(address(host, "https://a:81/p?q"), "https://b:81/p?q");
+        assert_eq!(address(&host, "https://a:81/p?q"), "https://b:81/p?q");
         let port = HttpOverrides { port: Some(0), ..none() };
-        assert_eq!(address(port, "https://a:81/p?q"), "https://a/p?q");
+        assert_eq!(address(&port, "https://a:81/p?q"), "https://a/p?q");
         let rest = HttpOverrides {
             scheme: Some("http".into()),
             path: Some("/x".into()),
             query: Some("y=z".into()),
             ..none()
         };
-        assert_eq!(address(rest, "https://a/p?q"), "http://a/x?y=z");
+        assert_eq!(address(&rest, "https://a/p?q"), "http://a/x?y=z");
     }
 
     #[test]

@@ -1,32 +1,23 @@
 //! One queue: its tasks, and the loop that dispatches them.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
 use prost_types::Timestamp;
-use remint_idtoken::UnixTime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::overrides::HttpOverrides;
-use super::pacing::{Next, Pacing, RateLimits};
+use super::pacing::{Next, RateLimits};
+use super::retry_after::retry_after;
 use super::settings::{RetryConfig, TaskConfig};
+use super::state::State;
 use super::task::{Task, TaskOutcome, TaskReport};
 use crate::attempt::Attempt;
 use crate::sync::lock;
 use crate::target::{ApiError, HttpTarget, Targets, status_of, wire};
-
-/// "Another task with the same name can't be created for ~1 hour after the
-/// original task was deleted or executed" (Cloud Tasks API, `CreateTask`).
-const NAME_IS_TAKEN_FOR: Duration = Duration::from_secs(3600);
-/// How many tasks that are gone are remembered.
-const REMEMBERED: usize = 10_000;
-/// The longest `Retry-After` that is waited for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 pub(super) struct Queue {
     /// The resource name.
@@ -38,25 +29,6 @@ pub(super) struct Queue {
     gone: Notify,
     born: Instant,
     targets: Arc<Targets>,
-}
-
-pub(super) struct State {
-    pub(super) retry: RetryConfig,
-    pub(super) http: HttpOverrides,
-    pub(super) pacing: Pacing,
-    pub(super) purge_time: Option<Timestamp>,
-    pub(super) tasks: HashMap<u64, Task>,
-    numbers: HashMap<String, u64>,
-    gone: VecDeque<Gone>,
-    next: u64,
-    is_deleted: bool,
-}
-
-/// A task that is no longer in the queue.
-struct Gone {
-    id: String,
-    at: UnixTime,
-    report: TaskReport,
 }
 
 /// One request that is to be made.
@@ -82,17 +54,7 @@ impl Queue {
         http: HttpOverrides,
         targets: Arc<Targets>,
     ) -> Self {
-        let state = State {
-            retry,
-            http,
-            pacing: Pacing::new(limits),
-            purge_time: None,
-            tasks: HashMap::new(),
-            numbers: HashMap::new(),
-            gone: VecDeque::new(),
-            next: 0,
-            is_deleted: false,
-        };
+        let state = State::new(limits, retry, http);
         Self {
             name,
             state: Mutex::new(state),
@@ -123,8 +85,10 @@ impl Queue {
         at: Option<Timestamp>,
     ) -> Result<u64, ApiError> {
         let now = self.targets.now();
+        // Ids of Google's choice are new.
+        let is_named = config.id.is_some();
         self.with(|state, since| {
-            if state.numbers.contains_key(&id) || state.is_taken(&id, now) {
+            if state.numbers.contains_key(&id) || is_named && state.is_taken(&id, now) {
                 return Err(ApiError::exists(
                     "The task cannot be created because a task with this name existed too recently. For more information about task de-duplication see https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks/create#body.request_body.FIELDS.task.",
                 ));
@@ -301,80 +265,10 @@ impl Queue {
     }
 }
 
-impl State {
-    /// Whether a task of that id was there a short time ago.
-    fn is_taken(&self, id: &str, now: UnixTime) -> bool {
-        let is_new = |it: &&Gone| now.since(it.at) < NAME_IS_TAKEN_FOR;
-        self.gone.iter().filter(is_new).any(|it| it.id == id)
-    }
-
-    fn schedule(&mut self, number: u64, due: Duration) {
-        if let Some(task) = self.tasks.get_mut(&number) {
-            task.due = Some(due);
-            self.pacing.add(due, number);
-        }
-    }
-
-    fn unschedule(&mut self, number: u64) {
-        let due = self.tasks.get_mut(&number).and_then(|task| task.due.take());
-        if let Some(due) = due {
-            self.pacing.remove(due, number);
-        }
-    }
-
-    fn remove(&mut self, number: u64, outcome: TaskOutcome, now: UnixTime) {
-        self.unschedule(number);
-        let Some(task) = self.tasks.remove(&number) else {
-            return;
-        };
-        self.numbers.remove(&task.id);
-        if self.gone.len() >= REMEMBERED {
-            self.gone.pop_front();
-        }
-        let report = TaskReport { attempts: task.attempts, outcome };
-        self.gone.push_back(Gone { id: task.id, at: now, report });
-    }
-}
-
-/// What an answer says about when to call again: seconds or a date (RFC 9110,
-/// section 10.2.3). Cloud Tasks "considers" it without saying how; here the
-/// task's next attempt does not come earlier, up to an hour.
-fn retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = httpdate::parse_http_date(value).ok()?;
-            let at = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-            at.saturating_sub(Duration::from_secs(now.0))
-        }
-    };
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     let of = |it: Timestamp| {
         let seconds = Duration::from_secs(u64::try_from(it.seconds).unwrap_or_default());
         seconds.saturating_add(Duration::from_nanos(u64::try_from(it.nanos).unwrap_or_default()))
     };
     of(to).saturating_sub(of(from))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let wait = |value: &'static str| {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            retry_after(&headers, UnixTime(1_790_000_000)).map(|it| it.as_secs())
-        };
-        assert_eq!(wait("7"), Some(7));
-        assert_eq!(wait("999999"), Some(3600));
-        assert_eq!(wait("Mon, 21 Sep 2026 14:13:30 GMT"), Some(10));
-        assert_eq!(wait("Mon, 21 Sep 2026 14:13:10 GMT"), Some(0));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(retry_after(&HeaderMap::new(), UnixTime(0)), None);
-    }
 }

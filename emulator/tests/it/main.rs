@@ -23,5 +23,6 @@ mod region;
 mod scheduler;
 mod support;
 mod tasks;
+mod tasks_api;
 mod tls;
 mod tokens;

@@ -26,7 +26,7 @@ impl Recorder {
     }
 
     /// The same with a `Retry-After` in its answers.
-    pub(crate) async fn telling(statuses: &'static [u16], retry_after: Option<u8>) -> Self {
+    pub(crate) async fn telling(statuses: &'static [u16], retry_after: Option<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<_>>>::default();
