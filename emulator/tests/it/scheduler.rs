@@ -58,7 +58,10 @@ async fn a_job_runs_at_each_of_its_times() {
         JobConfig::new("tick", "us-central1", "*/5 * * * *", accepted(us(&emulator), "/tick"));
     let name = emulator.scheduler().create(&job).unwrap();
     let attempts = emulator.scheduler().attempted(&name, 3).await.unwrap();
-    assert_eq!(attempts.iter().map(|it| it.status()).collect::<Vec<_>>(), [Some(200); 3]);
+    assert_eq!(
+        attempts.iter().map(remint_emulator::Attempt::status).collect::<Vec<_>>(),
+        [Some(200); 3]
+    );
     let calls = emulator.timeline().calls();
     // It is 14:13:20 to begin with.
     let at: Vec<_> = calls.iter().map(|call| call.at.since(NOW).as_secs()).collect();

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     let name = world.emulator.tasks().add(queue, &task).unwrap();
     let finished = timeout(DEADLINE, world.emulator.tasks().finished(&name)).await;
     let report = finished.expect("an end in time").unwrap();
-    (report.outcome, report.attempts.iter().map(|it| it.status()).collect())
+    (report.outcome, report.attempts.iter().map(remint_emulator::Attempt::status).collect())
 }
 
 #[tokio::test]
