@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use remint_idtoken::Algorithm;
 
+use crate::balancer::{Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
 use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
 use crate::faults::{Faults, RegionFaults};
@@ -17,11 +18,11 @@ use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
-use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
+use crate::pubsub::{
+    Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
+};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
 use crate::scheduler::Scheduler;
-use crate::senders::Senders;
-use crate::target::ApiError;
 use crate::tasks::Tasks;
 use crate::timeline::Timeline;
 
@@ -34,6 +35,8 @@ pub struct Emulator {
     google_listener: Arc<Listener<Google>>,
     vpc_listener: Listener<Google>,
     regions: Vec<Region>,
+    /// By host.
+    balancers: Vec<(String, Arc<Listener<Balancer>>)>,
     pusher: Pusher,
     ca_pem: String,
 }
@@ -50,12 +53,22 @@ pub enum StartError {
     /// A port can't be listened on.
     #[error("can't listen for {0}")]
     Listen(String, #[source] io::Error),
-    /// A queue, a task or a job that its API would refuse.
-    #[error("can't create {0}")]
-    Resource(String, #[source] ApiError),
+    /// A load balancer can't be set up.
+    #[error("no load balancer {0}")]
+    LoadBalancer(String, #[source] BalancerError),
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
+    /// A topic, subscription or trigger that can't be made: which part's, and
+    /// what its API would say.
+    #[error("{0}: {1}")]
+    Resource(&'static str, String),
+}
+
+impl StartError {
+    fn of(part: &'static str, status: &tonic::Status) -> Self {
+        Self::Resource(part, status.message().to_owned())
+    }
 }
 
 impl Emulator {
@@ -88,6 +101,15 @@ impl Emulator {
                 regions.push(parts.region(service, region)?);
             }
         }
+        let mut balancers = Vec::new();
+        for settings in &config.load_balancers {
+            let host = settings.host.to_ascii_lowercase();
+            let handler = Balancer::new(settings, &config, &regions, &google)
+                .map_err(|error| StartError::LoadBalancer(host.clone(), error))?;
+            let door = at(settings.port, Origin::Internet);
+            let listener = listen(&ca, door, &[&host], &host, Arc::new(handler))?;
+            balancers.push((host, Arc::new(listener)));
+        }
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
             places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
@@ -97,29 +119,28 @@ impl Emulator {
                 places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
             }
         }
+        for (host, listener) in &balancers {
+            places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
+        }
         network.open(places);
         for queue in &config.tasks {
-            let name = format!("the queue {}", queue.name);
-            google.tasks.create(queue).map_err(|error| StartError::Resource(name, error))?;
+            google.tasks.create(queue).map_err(|it| StartError::of("tasks", &it.into()))?;
         }
         for job in &config.scheduler {
-            let name = format!("the job {}", job.name);
-            google.scheduler.create(job).map_err(|error| StartError::Resource(name, error))?;
+            google.scheduler.create(job).map_err(|it| StartError::of("scheduler", &it.into()))?;
         }
-        let senders = Arc::new(Senders {
-            issuer: Arc::clone(&issuer),
-            accounts: Arc::clone(&google.accounts),
-            network,
-            timeline: Arc::clone(&timeline),
-        });
+        google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
+        google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
+        let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
         Ok(Self {
-            pusher: Pusher::new(Arc::clone(&senders), config.project_id),
+            pusher: Pusher::new(senders, config.project_id, ids),
             vpc_listener,
             issuer,
             timeline,
             google,
             google_listener,
             regions,
+            balancers,
             ca_pem: ca.pem().to_owned(),
         })
     }
@@ -168,6 +189,19 @@ impl Emulator {
     pub fn region(&self, service: &str, region: &str) -> Option<&Region> {
         let is_it = |it: &&Region| it.service == service && it.region == region;
         self.regions.iter().find(is_it)
+    }
+
+    /// The hosts of the load balancers and where they listen, for plain HTTP and
+    /// for TLS.
+    pub fn load_balancers(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.balancers.iter().map(|(host, listener)| (host.as_str(), listener.addr()))
+    }
+
+    /// Where the load balancer of that host listens.
+    #[must_use]
+    pub fn load_balancer(&self, host: &str) -> Option<SocketAddr> {
+        let mut all = self.load_balancers();
+        all.find_map(|(own, addr)| own.eq_ignore_ascii_case(host).then_some(addr))
     }
 
     /// The calls that the regions have seen.
@@ -283,8 +317,36 @@ impl Emulator {
         &self.google.scheduler
     }
 
+    /// Publishes a message to a topic, by either form of its name, and says the
+    /// message's id. It is delivered in the background.
+    ///
+    /// # Errors
+    /// [`PublishError`] if there is no such topic.
+    pub fn publish(
+        &self,
+        topic: &str,
+        message: impl Into<Message>,
+    ) -> Result<String, PublishError> {
+        let pubsub = &self.google.pubsub;
+        let topic = pubsub.full(Collection::Topics, topic);
+        let ids = pubsub.publish_to(&topic, vec![message.into()]);
+        let ids = ids.map_err(|status| PublishError(status.message().to_owned()))?;
+        Ok(ids.into_iter().next().unwrap_or_default())
+    }
+
+    /// What became of a subscription's messages. None if there is none of that
+    /// name, in either form.
+    #[must_use]
+    pub fn subscription(&self, name: &str) -> Option<Deliveries> {
+        self.google.pubsub.deliveries(name)
+    }
+
     /// Stops everything. All ports are closed when this returns.
     pub async fn shutdown(self) {
+        for (_, balancer) in &self.balancers {
+            balancer.stop().await;
+        }
+        self.google.pubsub.stop();
         for region in &self.regions {
             region.stop().await;
         }
@@ -294,10 +356,11 @@ impl Emulator {
 }
 
 impl Drop for Emulator {
-    /// Nothing is sent any more.
+    /// The listeners' connections may outlive it; what senders send does not.
     fn drop(&mut self) {
         self.google.tasks.stop();
         self.google.scheduler.stop();
+        self.google.pubsub.stop();
     }
 }
 

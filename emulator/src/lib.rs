@@ -20,23 +20,35 @@
 
 mod answers;
 mod attempt;
+mod balancer;
 mod ca;
 mod clock;
 mod config;
 mod emulator;
 mod endpoint;
+mod eventarc;
 mod faults;
 #[cfg(test)]
-mod file;
+mod file {
+    pub(crate) mod eventarc;
+    mod load_balancers;
+    pub(crate) mod pubsub;
+    mod scheduler;
+    mod target;
+    mod tasks;
+}
 mod forward;
 mod google;
 mod grpc;
 mod hits;
+mod html;
+mod iap;
 pub mod issuer;
 mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod peer;
 pub mod pubsub;
 mod redact;
 mod run;
@@ -48,14 +60,17 @@ mod takeover;
 mod target;
 pub mod tasks;
 pub mod timeline;
+mod verifier;
 mod websocket;
 
 pub use attempt::Attempt;
+pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
-    Picking, Provider, Service, ServiceRegion, User,
+    Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap, IapIdentity, Ingress,
+    Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion, Subscription, Trigger,
+    User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};
@@ -63,7 +78,7 @@ pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
 pub use forward::Protocol;
 pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
 pub use origin::Origin;
-pub use pubsub::{Message, PushReport, PushSubscription};
+pub use pubsub::{Message, PublishError, PushReport, PushSubscription};
 pub use run::Region;
 pub use scheduler::{JobConfig, Scheduler};
 pub use target::{ApiError, Backoff, HttpTarget, OidcToken};

@@ -53,6 +53,8 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
         out,
         "  tokens     http://{google}/token, http://{google}/v1/token (STS), IAM Credentials"
     )?;
+    writeln!(out, "  Pub/Sub    export PUBSUB_EMULATOR_HOST={google}")?;
+    writeln!(out, "  events     POST http://{google}/emulator/eventarc/publish")?;
     writeln!(out, "  mint       POST http://{google}/emulator/mint")?;
     writeln!(out, "  assertion  POST http://{google}/emulator/iap/mint")?;
     writeln!(out, "  timeline   http://{google}/emulator/timeline")?;

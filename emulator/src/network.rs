@@ -95,6 +95,11 @@ pub(crate) async fn tcp(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Whether a host is this machine by its own word.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    local(host).is_some()
+}
+
 fn local(host: &str) -> Option<IpAddr> {
     match host {
         "localhost" => Some(IpAddr::from([127, 0, 0, 1])),

@@ -78,7 +78,7 @@ pub enum Verdict {
     /// It did not either: the region had been told to fail, or a sender got no
     /// answer.
     Failed,
-    /// A sender got this answer.
+    /// A sender or a load balancer got this answer.
     Answered(u16),
     /// A sender sent nothing.
     NotSent,

@@ -19,8 +19,8 @@ impl Refusal {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let advice = match (self.reason, self.sender()) {
-            (Reason::AudienceMismatch, Some(Sender::PubSub)) => PUSH_ADVICE,
-            (reason, _) => advice(reason),
+            (reason, Some(Sender::PubSub)) if reason.is_about_audience() => PUSH_ADVICE,
+            (reason, _) => reason.entry().advice,
         };
         Remedy { advice, command: command(self) }
     }
@@ -30,51 +30,9 @@ const PUSH_ADVICE: &str = "set the sender's audience to an accepted one, or add 
     to the rule (the command replaces the whole push configuration: repeat --push-no-wrapper if \
     the subscription has it)";
 
-fn advice(reason: Reason) -> &'static str {
-    match reason {
-        Reason::TargetUnsafe => {
-            "send the path in its normal form: no dot segments, double or encoded slashes"
-        }
-        Reason::NoRule => "add a rule for this host, path and method to the policy",
-        Reason::TokenMissing => "configure the sender to authenticate with an OIDC ID token",
-        Reason::TokenTwice => "send one token; something on the way adds a second one",
-        Reason::Malformed => "send an ID token (three parts with dots); an access token is not one",
-        Reason::SignatureRemoved => {
-            "turn the invoker check off on the Cloud Run service that runs this, or send the \
-             caller's token in a header that Cloud Run does not check"
-        }
-        Reason::AlgorithmNotAllowed => "use tokens that Google signed; this one is not",
-        Reason::IssuerUnknown => {
-            "add the issuer to the policy if its tokens are to be accepted, and to the rule"
-        }
-        Reason::KeyUnknown => {
-            "check that the key set's URL is the issuer's; if it is, the token is forged or \
-             its key is older than the key set"
-        }
-        Reason::SignatureBad => "the token is forged or was changed on its way: do not accept it",
-        Reason::Expired => "fetch a new token for each hour; check the sender's clock",
-        Reason::NotYetValid => "check the clocks of sender and receiver",
-        Reason::LifetimeTooLong => "use tokens of one hour, as Google issues them",
-        Reason::AudienceMismatch => {
-            "set the sender's audience to an accepted one, or add the received one to the rule"
-        }
-        Reason::EmailUnverified => "call with an account whose address the issuer has verified",
-        Reason::CallerNotAllowed => {
-            "call as an account that the rule lists, or add this caller to the rule"
-        }
-        Reason::ClaimMismatch => "call with an account whose tokens have that claim",
-        Reason::KeysUnavailable => "check that the key set's URL can be reached from here",
-        Reason::KeysExpired => {
-            "render the plugin configuration again (remint plugin-config) and install it: keys in \
-             a configuration have to be renewed"
-        }
-        Reason::CheckUnavailable => "run a proxy with the host function verify_signature",
-    }
-}
-
 fn command(refusal: &Refusal) -> Option<String> {
     match refusal.reason {
-        Reason::AudienceMismatch => {
+        reason if reason.is_about_audience() => {
             let audience = refusal.expectation()?.values().first()?;
             Some(sender_command(refusal, Some(audience), refusal.caller_name()))
         }

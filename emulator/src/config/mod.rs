@@ -2,6 +2,8 @@
 
 mod agent;
 mod balancer;
+mod eventarc;
+mod pubsub;
 mod service;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,6 +16,8 @@ use crate::scheduler::JobConfig;
 use crate::tasks::QueueConfig;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
+pub use eventarc::{Destination, Trigger};
+pub use pubsub::{DeadLetter, Pubsub, Subscription, Wrapping};
 pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
 
 /// A project with its services and accounts.
@@ -61,6 +65,10 @@ pub struct Config {
     pub tasks: Vec<QueueConfig>,
     /// The jobs of Cloud Scheduler, to begin with.
     pub scheduler: Vec<JobConfig>,
+    /// The topics and subscriptions of Pub/Sub.
+    pub pubsub: Pubsub,
+    /// The triggers of Eventarc.
+    pub eventarc: Vec<Trigger>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -141,6 +149,8 @@ impl Config {
             users: Vec::new(),
             tasks: Vec::new(),
             scheduler: Vec::new(),
+            pubsub: Pubsub::default(),
+            eventarc: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

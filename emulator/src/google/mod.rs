@@ -6,7 +6,7 @@ mod iam_credentials;
 mod metadata;
 mod oauth;
 mod own;
-mod query;
+pub(crate) mod query;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::answers::{Answer, json, text};
 use crate::config::Config;
+use crate::eventarc::{self, Eventarc};
 use crate::faults::{Fault, Faults};
 use crate::forward::{Protocol, forward};
 use crate::grpc;
@@ -27,6 +28,7 @@ use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::pubsub::{self, Broker};
 use crate::scheduler::{self, Scheduler};
 use crate::senders::Senders;
 use crate::tasks::{self, Tasks};
@@ -59,6 +61,9 @@ pub(crate) struct Google {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) hits: Hits,
+    pub(crate) senders: Arc<Senders>,
+    pub(crate) pubsub: Arc<Broker>,
+    pub(crate) eventarc: Eventarc,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
     metadata: Metadata,
@@ -66,7 +71,7 @@ pub(crate) struct Google {
 
 impl Google {
     /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 8] = [
+    pub(crate) const NAMES: [&'static str; 11] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
@@ -75,6 +80,9 @@ impl Google {
         "sts.googleapis.com",
         "cloudtasks.googleapis.com",
         "cloudscheduler.googleapis.com",
+        "pubsub.googleapis.com",
+        "eventarc.googleapis.com",
+        "eventarcpublishing.googleapis.com",
     ];
 
     pub(crate) fn new(
@@ -94,10 +102,14 @@ impl Google {
             network: Arc::clone(&network),
             timeline: Arc::clone(&timeline),
         });
+        let pubsub = Broker::new(Arc::clone(&senders), config);
         Ok(Self {
             tasks: Arc::new(Tasks::new(Arc::clone(&senders), &config.project_id)),
-            scheduler: Arc::new(Scheduler::new(senders, &config.project_id)),
+            scheduler: Arc::new(Scheduler::new(Arc::clone(&senders), &config.project_id)),
             metadata,
+            eventarc: Eventarc::new(Arc::clone(&pubsub), config),
+            pubsub,
+            senders,
             accounts,
             issuer,
             iap,
@@ -163,6 +175,9 @@ impl Google {
     async fn grpc(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
         match path {
+            _ if path.starts_with(pubsub::grpc::PREFIX) => {
+                pubsub::grpc::answer(&self.pubsub, request).await
+            }
             _ if path.starts_with(tasks::SERVICE) => tasks::grpc_answer(&self.tasks, request).await,
             _ if path.starts_with(scheduler::SERVICE) => {
                 scheduler::grpc_answer(&self.scheduler, request).await
@@ -234,6 +249,12 @@ impl Handler for Google {
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
+            (_, path) if pubsub::rest::serves(path) => {
+                pubsub::rest::answer(&self.pubsub, request).await
+            }
+            (_, path) if eventarc::rest::serves(path) => {
+                eventarc::rest::answer(&self.eventarc, request).await
+            }
             (_, path) if Metadata::serves(path) => match self.faults.of_metadata() {
                 Some(fault) => metadata::flavored(fault.answer("").await),
                 None => self.metadata.answer(&request),

@@ -30,6 +30,11 @@ pub(super) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Decodes `%XX` alone, as in paths.
+pub(crate) fn decode_path(path: &str) -> String {
+    decode(&path.replace('+', "%2B"))
+}
+
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, after) = text.split_at_checked(2)?;
     let both = digits.iter().all(u8::is_ascii_hexdigit);
@@ -58,5 +63,6 @@ mod tests {
         {
             assert_eq!(decode(text), decoded);
         }
+        assert_eq!(decode_path("a+b%2Bc"), "a+b+c");
     }
 }

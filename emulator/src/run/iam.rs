@@ -6,16 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use remint_idtoken::keys::{KeySet, parse_jwks};
-use remint_idtoken::policy::{Issuer as GoogleIssuer, TokenPlace};
-use remint_idtoken::{
-    Authority, AwsLc, Claims, Reason, Timing, TokenError, UnixTime, UnverifiedToken,
-};
+use remint_idtoken::policy::TokenPlace;
+use remint_idtoken::{Claims, Reason, UnixTime, UnverifiedToken};
 
 use crate::config::{Service, ServiceRegion};
 use crate::issuer::Issuer;
 use crate::run::Urls;
 use crate::sync::lock;
+use crate::verifier::{Claimed, Verifier, read};
 
 const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
 
@@ -24,12 +22,11 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// Checks tokens for one service in one region.
 pub(crate) struct Iam {
-    issuer: Arc<Issuer>,
+    verifier: Verifier,
     audiences: HashSet<String>,
     /// The one audience of a function.
     function: String,
     bindings: Arc<Bindings>,
-    authority: Mutex<Keyed>,
 }
 
 /// What can be changed of the check while it runs.
@@ -61,12 +58,6 @@ impl Bindings {
     }
 }
 
-/// An authority and the generation of the issuer's keys that it has.
-struct Keyed {
-    authority: Arc<Authority<AwsLc>>,
-    generation: Option<u64>,
-}
-
 /// What the check found.
 pub(super) struct Checked {
     /// The token's audience and caller as claimed, if it could be read.
@@ -85,12 +76,6 @@ pub(super) struct Admitted {
     pub(super) caller: String,
 }
 
-/// What a token claims, for the timeline.
-pub(super) struct Claimed {
-    pub(super) audience: String,
-    pub(super) caller: Option<String>,
-}
-
 impl Iam {
     pub(crate) fn new(
         issuer: Arc<Issuer>,
@@ -102,16 +87,11 @@ impl Iam {
         let invokers = region.invokers.as_ref().unwrap_or(&service.invokers);
         let custom = region.custom_audiences.as_ref().unwrap_or(&service.custom_audiences);
         bindings.set_invokers(invokers.iter().map(String::as_str));
-        let google = [GoogleIssuer::google()];
         Self {
-            issuer,
+            verifier: Verifier::new(issuer),
             audiences: urls.audiences().chain(custom.iter().cloned()).collect(),
             function: urls.function.clone(),
             bindings: Arc::new(bindings),
-            authority: Mutex::new(Keyed {
-                authority: Arc::new(Authority::of(&google, Timing::default(), AwsLc)),
-                generation: None,
-            }),
         }
     }
 
@@ -128,9 +108,7 @@ impl Iam {
             false => AUTHORIZATION,
         };
         let place = TokenPlace::bearer(header.as_str());
-        let token = place
-            .token(headers)
-            .and_then(|bytes| UnverifiedToken::parse(bytes).map_err(|error| reason_of(&error)));
+        let token = place.token(headers).and_then(read);
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
         let outcome = token
             .and_then(|token| self.admit(token, is_function))
@@ -144,8 +122,7 @@ impl Iam {
         token: UnverifiedToken<'_>,
         is_function: bool,
     ) -> Result<(String, String), Reason> {
-        let authentic = self.authority().authenticate(token, self.issuer.now());
-        let authentic = authentic.map_err(|refusal| refusal.reason)?;
+        let authentic = self.verifier.authenticate(token)?;
         let claims = authentic.claims();
         if !self.bindings.believes(claims) {
             return Err(Reason::KeyUnknown);
@@ -162,24 +139,6 @@ impl Iam {
             false => Err(Reason::CallerNotAllowed),
         }
     }
-
-    /// The authority with the keys that the issuer publishes now. Google's
-    /// front ends know a new key before it is used; so do these.
-    fn authority(&self) -> Arc<Authority<AwsLc>> {
-        let mut keyed = lock(&self.authority);
-        let generation = Some(self.issuer.generation());
-        if keyed.generation != generation {
-            let keys = parse_jwks(self.issuer.jwks().to_string().as_bytes())
-                .ok()
-                .and_then(|keys| KeySet::load(&AwsLc, &keys).ok())
-                .map(|(keys, _)| keys);
-            let mut authority = Authority::clone(&keyed.authority);
-            authority.set_keys("google", keys.map(Arc::new));
-            keyed.authority = Arc::new(authority);
-            keyed.generation = generation;
-        }
-        Arc::clone(&keyed.authority)
-    }
 }
 
 /// 403 for no token or a caller who may not, 401 for a token that is not
@@ -195,18 +154,4 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
 pub(super) fn without_signature(value: &HeaderValue) -> Option<HeaderValue> {
     let (signed, _) = value.to_str().ok()?.rsplit_once('.')?;
     HeaderValue::from_str(&format!("{signed}.{SIGNATURE_REMOVED}")).ok()
-}
-
-fn reason_of(error: &TokenError) -> Reason {
-    match error {
-        TokenError::SignatureRemoved => Reason::SignatureRemoved,
-        _ => Reason::Malformed,
-    }
-}
-
-impl Claimed {
-    fn of(claims: &Claims) -> Self {
-        let caller = claims.claimed_email().or(claims.subject.as_deref());
-        Self { audience: claims.audiences.join(", "), caller: caller.map(str::to_owned) }
-    }
 }

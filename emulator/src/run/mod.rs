@@ -17,6 +17,7 @@ use remint_idtoken::UnixTime;
 pub(crate) use container::Container;
 pub(crate) use front::FrontEnd;
 pub(crate) use iam::{Bindings, Iam};
+pub(crate) use page::NO_PERMISSION;
 pub(crate) use url::Urls;
 
 use crate::faults::{RegionFault, RegionFaults};

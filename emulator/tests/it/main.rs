@@ -10,17 +10,22 @@
 )]
 
 mod backend;
+mod balancer;
 mod binary;
 mod container;
+mod eventarc;
 mod faults;
 mod front_end;
 mod google;
 mod iap;
+mod iap_proxy;
 mod metadata;
+mod pubsub_api;
 mod push;
 mod recorder;
 mod region;
 mod scheduler;
+mod sink;
 mod support;
 mod tasks;
 mod tasks_api;
