@@ -25,6 +25,8 @@ use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
 use crate::run::{FunctionHost, MAX_TAGGED, Region, Sites};
+use crate::scheduler::Scheduler;
+use crate::tasks::Tasks;
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -171,6 +173,12 @@ impl Emulator {
         network.open(&places);
         google.regions.open(regions.clone());
         google.regions.add(&google.faults, &config.faults, issuer.now()).await?;
+        for queue in &config.tasks {
+            google.tasks.create(queue).map_err(|it| StartError::of("tasks", &it.into()))?;
+        }
+        for job in &config.scheduler {
+            google.scheduler.create(job).map_err(|it| StartError::of("scheduler", &it.into()))?;
+        }
         google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
         google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
         let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
@@ -374,6 +382,18 @@ impl Emulator {
         self.pusher.push(subscription, messages).await
     }
 
+    /// Cloud Tasks: its queues.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.google.tasks
+    }
+
+    /// Cloud Scheduler: its jobs.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.google.scheduler
+    }
+
     /// Publishes a message to a topic, by either form of its name, and says the
     /// message's id. It is delivered in the background.
     ///
@@ -420,8 +440,10 @@ impl Emulator {
 }
 
 impl Drop for Emulator {
-    /// The listeners' connections may outlive it; Pub/Sub's pushes do not.
+    /// The listeners' connections may outlive it; what senders send does not.
     fn drop(&mut self) {
+        self.google.tasks.stop();
+        self.google.scheduler.stop();
         self.google.pubsub.stop();
     }
 }

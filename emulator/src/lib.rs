@@ -36,6 +36,9 @@ mod file {
     mod load_balancers;
     #[cfg(test)]
     pub(crate) mod pubsub;
+    mod scheduler;
+    mod target;
+    mod tasks;
 }
 mod forward;
 mod google;
@@ -54,14 +57,18 @@ mod peer;
 pub mod pubsub;
 mod redact;
 mod run;
+pub mod scheduler;
 mod senders;
 mod socket;
 mod sync;
 mod takeover;
+mod target;
+pub mod tasks;
 pub mod timeline;
 mod verifier;
 mod websocket;
 
+pub use attempt::Attempt;
 pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -81,4 +88,7 @@ pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, Rotation, To
 pub use origin::Origin;
 pub use pubsub::{Message, PublishError, PushReport, PushSubscription};
 pub use run::Region;
+pub use scheduler::{JobConfig, Scheduler};
+pub use target::{ApiError, Backoff, HttpTarget, OidcToken};
+pub use tasks::{QueueConfig, TaskConfig, Tasks};
 pub use timeline::{Part, Timeline, Verdict};

@@ -13,6 +13,8 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::faults::FaultSetting;
 use crate::issuer::{LIFETIME, Rotation};
+use crate::scheduler::JobConfig;
+use crate::tasks::QueueConfig;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
 pub use eventarc::{Destination, Trigger};
@@ -62,6 +64,10 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The people who have signed in with gcloud.
     pub users: Vec<User>,
+    /// The queues of Cloud Tasks, to begin with.
+    pub tasks: Vec<QueueConfig>,
+    /// The jobs of Cloud Scheduler, to begin with.
+    pub scheduler: Vec<JobConfig>,
     /// The topics and subscriptions of Pub/Sub.
     pub pubsub: Pubsub,
     /// The triggers of Eventarc.
@@ -151,6 +157,8 @@ impl Config {
             iam_propagation: Duration::ZERO,
             providers: Vec::new(),
             users: Vec::new(),
+            tasks: Vec::new(),
+            scheduler: Vec::new(),
             pubsub: Pubsub::default(),
             eventarc: Vec::new(),
             faults: Vec::new(),

@@ -34,13 +34,16 @@ use crate::network::Network;
 use crate::origin::Origin;
 use crate::page::Page;
 use crate::pubsub::{self, Broker};
+use crate::scheduler::{self, Scheduler};
 use crate::senders::Senders;
+use crate::tasks::{self, Tasks};
 use crate::timeline::{Part, Timeline};
 pub(crate) use accounts::Accounts;
 use asked::Asked;
 use iam_credentials::{Iam, Method as IamMethod};
 use metadata::Metadata;
 use oauth::Oauth;
+pub(crate) use query::value as query_value;
 
 /// Google's JWK set.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
@@ -67,6 +70,8 @@ pub(crate) struct Google {
     pub(crate) regions: Regions,
     pub(crate) network: Arc<Network>,
     pub(crate) page: Arc<Page>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) hits: Hits,
     pub(crate) senders: Arc<Senders>,
     pub(crate) pubsub: Arc<Broker>,
@@ -90,13 +95,15 @@ pub(crate) struct Shared {
 
 impl Google {
     /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 9] = [
+    pub(crate) const NAMES: [&'static str; 11] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
         "iamcredentials.googleapis.com",
         "oauth2.googleapis.com",
         "sts.googleapis.com",
+        "cloudtasks.googleapis.com",
+        "cloudscheduler.googleapis.com",
         "pubsub.googleapis.com",
         "eventarc.googleapis.com",
         "eventarcpublishing.googleapis.com",
@@ -116,6 +123,8 @@ impl Google {
         });
         let pubsub = Broker::new(Arc::clone(&senders), config);
         Self {
+            tasks: Arc::new(Tasks::new(Arc::clone(&senders), &config.project_id)),
+            scheduler: Arc::new(Scheduler::new(Arc::clone(&senders), &config.project_id)),
             metadata,
             eventarc: Eventarc::new(Arc::clone(&pubsub), config),
             pubsub,
@@ -229,6 +238,21 @@ impl Google {
         Ok(answer.unwrap_or_else(|| text(StatusCode::BAD_GATEWAY, "the region does not answer\n")))
     }
 
+    /// The APIs that are spoken to by gRPC.
+    async fn grpc(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        match path {
+            _ if path.starts_with(pubsub::grpc::PREFIX) => {
+                pubsub::grpc::answer(&self.pubsub, request).await
+            }
+            _ if path.starts_with(tasks::SERVICE) => tasks::grpc_answer(&self.tasks, request).await,
+            _ if path.starts_with(scheduler::SERVICE) => {
+                scheduler::grpc_answer(&self.scheduler, request).await
+            }
+            _ => grpc::unimplemented(path),
+        }
+    }
+
     /// A key document. Google's own clock says until when it may be kept.
     async fn keys(
         &self,
@@ -305,12 +329,7 @@ impl Handler for Google {
             Err(request) => request,
         };
         if grpc::is_grpc(&request) {
-            return match request.uri().path() {
-                path if path.starts_with(pubsub::grpc::PREFIX) => {
-                    pubsub::grpc::answer(&self.pubsub, request).await
-                }
-                path => grpc::unimplemented(path),
-            };
+            return self.grpc(request).await;
         }
         let path = request.uri().path();
         self.hits.count(path);
@@ -335,6 +354,10 @@ impl Handler for Google {
                 self.account_keys(path).await
             }
             (_, path) if path.starts_with(own::ROOT) => self.own(request).await,
+            (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
+            (_, path) if scheduler::serves(path) => {
+                scheduler::rest_answer(&self.scheduler, request).await
+            }
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::GET | &Method::POST, path) if oauth::INFO_PATHS.contains(&path) => {
                 self.token_info(request).await
