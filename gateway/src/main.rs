@@ -13,8 +13,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use one_service::FlagMistakes;
 use remint_gateway::config::ConfigError;
+use remint_idtoken::config::FlagMistakes;
 use usage::Usage;
 
 /// What `remint --help` says.
