@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use remint_idtoken::Algorithm;
 
 use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
+use crate::config::{Agent, Config, Grant, Service, ServiceRegion, is_name};
 use crate::faults::{Faults, RegionFaults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
@@ -50,6 +51,9 @@ pub enum StartError {
     /// A name that can't be part of a host name.
     #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
     Name(String),
+    /// A file that was asked for can't be written.
+    #[error("can't write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
 }
 
 impl Emulator {
@@ -98,7 +102,7 @@ impl Emulator {
             network,
             timeline: Arc::clone(&timeline),
         });
-        Ok(Self {
+        let emulator = Self {
             pusher: Pusher::new(Arc::clone(&senders), config.project_id),
             vpc_listener,
             issuer,
@@ -107,7 +111,9 @@ impl Emulator {
             google_listener,
             regions,
             ca_pem: ca.pem().to_owned(),
-        })
+        };
+        emulator.write_files(config.ca_file.as_deref(), &config.account_keys)?;
+        Ok(emulator)
     }
 
     /// Where Google's keys and the metadata server are, plain and with TLS.
@@ -279,7 +285,9 @@ impl Parts<'_> {
     fn region(&self, service: &Service, region: &ServiceRegion) -> Result<Region, StartError> {
         let (settings, region) = (region, region.name.as_str());
         for name in [&service.name, region] {
-            check_name(name)?;
+            if !is_name(name) {
+                return Err(StartError::Name(name.to_owned()));
+            }
         }
         let project = (&*self.config.project_id, self.config.project_number);
         let urls = Urls::new(&service.name, project, region);
@@ -304,16 +312,6 @@ impl Parts<'_> {
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
         let (service, region) = (service.name.clone(), region.to_owned());
         Ok(Region { service, region, urls, bindings, faults, listener })
-    }
-}
-
-/// Both become labels of host names (RFC 1123, section 2.1).
-fn check_name(name: &str) -> Result<(), StartError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = (1..=49).contains(&name.len()) && name.bytes().all(plain);
-    match is_label {
-        true => Ok(()),
-        false => Err(StartError::Name(name.to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Emulator::start`] runs all of it from a [`Config`]; the binary does the
-//! same from its command line. Time comes from a [`Clock`], tokens from an
+//! same from a [`file`] or its command line. Time comes from a [`Clock`], tokens from an
 //! [`Issuer`], and whatever a front end decides is in the [`Timeline`].
 //!
 //! It believes nobody less than Google does, but it protects nothing: anyone
@@ -26,6 +26,7 @@ mod config;
 mod emulator;
 mod endpoint;
 mod faults;
+pub mod file;
 mod forward;
 mod google;
 mod grpc;
@@ -34,6 +35,7 @@ pub mod issuer;
 mod listener;
 mod network;
 mod origin;
+mod output;
 mod outgoing;
 pub mod pubsub;
 mod redact;
@@ -48,7 +50,7 @@ mod websocket;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
+    AccountKeyFile, Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
     Picking, Provider, Service, ServiceRegion, User,
 };
 pub use emulator::{Emulator, StartError};

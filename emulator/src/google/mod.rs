@@ -29,6 +29,7 @@ use crate::network::Network;
 use crate::origin::Origin;
 use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
+pub(crate) use oauth::TOKEN_PATH;
 use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
 use oauth::Oauth;

@@ -11,7 +11,7 @@ use crate::config::Provider;
 use crate::faults::Faults;
 use crate::issuer::{Assertion, Issuer, TokenRequest};
 
-pub(super) const TOKEN_PATH: &str = "/token";
+pub(crate) const TOKEN_PATH: &str = "/token";
 pub(super) const STS_PATH: &str = "/v1/token";
 pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 

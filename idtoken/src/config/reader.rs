@@ -91,6 +91,12 @@ impl<'n> Reader<'n> {
         self.node
     }
 
+    /// The path from the root, such as `services[0].name`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Whether the value is a mapping.
     #[must_use]
     pub fn is_mapping(&self) -> bool {
