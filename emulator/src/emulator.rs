@@ -331,5 +331,5 @@ fn listen<H: crate::listener::Handler>(
 ) -> Result<Listener<H>, StartError> {
     let tls = ca.server(names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(door.addr, tls, door.origin, handler)
-        .map_err(|error| StartError::Listen(what.to_owned(), error))
+        .map_err(|error| StartError::Listen(format!("{what} on {}", door.addr), error))
 }

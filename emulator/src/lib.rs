@@ -35,8 +35,8 @@ pub mod issuer;
 mod listener;
 mod network;
 mod origin;
-mod output;
 mod outgoing;
+mod output;
 pub mod pubsub;
 mod redact;
 mod run;
@@ -50,8 +50,8 @@ mod websocket;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    AccountKeyFile, Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
-    Picking, Provider, Service, ServiceRegion, User,
+    AccountKeyFile, Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind,
+    LoadBalancer, Picking, Provider, Service, ServiceRegion, User,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};

@@ -40,7 +40,8 @@ fn read_member(from: &Reader<'_>) -> Option<String> {
         let rest = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
         rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
     };
-    let what = "member: expected serviceAccount:EMAIL, user:EMAIL, principal://… or principalSet://…";
+    let what =
+        "member: expected serviceAccount:EMAIL, user:EMAIL, principal://… or principalSet://…";
     text_if(from, is_member, what)
 }
 

@@ -2,8 +2,8 @@
 
 use remint_idtoken::config::{Object, Reader};
 
-use super::values::{email, list, number, path, text_if};
 use super::put;
+use super::values::{email, list, number, path, text_if};
 use crate::config::{AccountKeyFile, Config};
 
 /// Reads the project, its accounts, and which of them get keys.

@@ -53,7 +53,8 @@ pub(super) fn email(from: &Reader<'_>) -> Option<String> {
 
 fn is_email(text: &str) -> bool {
     let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"@:,".contains(&byte))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"@:,".contains(&byte))
     };
     text.split_once('@').is_some_and(|(name, domain)| is_part(name) && is_part(domain))
 }
@@ -141,7 +142,9 @@ pub(super) mod host {
             }
             server(&addr).map(|addr| HostMapping { host: host.to_ascii_lowercase(), addr })
         };
-        entries.into_iter().map(mapping).collect()
+        // All are looked at, whatever is wrong with the first.
+        let mappings: Vec<_> = entries.into_iter().map(mapping).collect();
+        mappings.into_iter().collect()
     }
 
     /// RFC 1123, section 2.1.

@@ -29,10 +29,10 @@ use crate::network::Network;
 use crate::origin::Origin;
 use crate::timeline::Timeline;
 pub(crate) use accounts::Accounts;
-pub(crate) use oauth::TOKEN_PATH;
 use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
 use oauth::Oauth;
+pub(crate) use oauth::TOKEN_PATH;
 
 /// Google's JWK set.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";

@@ -55,7 +55,14 @@ impl Written {
     /// These mistakes in it, as mistakes in the flags.
     #[must_use]
     pub fn mistakes(&self, problems: &[Problem]) -> FlagMistakes {
-        FlagMistakes(problems.iter().map(|problem| self.told(problem)).collect())
+        let mut lines: Vec<String> = Vec::new();
+        for line in problems.iter().map(|problem| self.told(problem)) {
+            // A flag may stand for several parts, each wrong in the same way.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        FlagMistakes(lines)
     }
 
     /// A mistake, with the flag that made it. What has no flag comes from the
