@@ -36,7 +36,7 @@ pub(super) struct Flags {
     backend: Option<String>,
 
     /// A program that is started with $PORT set, to get the accepted requests
-    #[arg(last = true, value_name = "COMMAND", conflicts_with = "backend")]
+    #[arg(last = true, value_name = "PROGRAM", conflicts_with = "backend")]
     command: Vec<String>,
 
     /// What your server or program speaks: http1, or h2c for gRPC

@@ -47,9 +47,10 @@ Examples:
   In another shell, Google's libraries and gcloud find it by themselves:
     eval \"$(remint-emulator env)\"
 
-  A token for a service, and the same one hour too late:
+  A token for a service, and one that is of no use any more:
     remint-emulator mint --audience https://orders-123456789012.us-central1.run.app
-    remint-emulator mint --audience https://orders.example.com --flaw expired
+    remint-emulator mint --audience https://orders-123456789012.us-central1.run.app \\
+      --flaw expired
 
 Everything listens on 127.0.0.1 only: whoever reaches the emulator can have
 tokens minted for anybody.
