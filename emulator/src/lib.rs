@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Emulator::start`] runs all of it from a [`Config`]; the binary does the
-//! same from a [`file`] or its command line. Time comes from a [`Clock`], tokens from an
+//! same from a [`file`](mod@file) or its command line. Time comes from a [`Clock`], tokens from an
 //! [`Issuer`], and whatever a front end decides is in the [`Timeline`].
 //!
 //! It believes nobody less than Google does, but it protects nothing: anyone
