@@ -5,7 +5,7 @@
 //! may invoke them, which is nobody: as on Cloud Run.
 //!
 //! Each section has a reader in a file of its own. To add one takes its `mod`
-//! and a line with [`put`]; what it refers to stands in `references.rs`.
+//! and a line with `put`; what it refers to stands in `references.rs`.
 
 mod backend;
 mod identities;
