@@ -1,34 +1,31 @@
 //! All parts together.
 
-use std::collections::HashMap;
-use std::io;
+mod error;
+mod start;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use remint_idtoken::Algorithm;
 use tokio::task::JoinSet;
-use tokio::time::interval;
 
-use crate::balancer::{Balancer, BalancerError};
-use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant};
+use crate::balancer::Balancer;
+use crate::config::{Agent, Grant};
 use crate::faults::{FaultError, FaultSetting, Faults};
-use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH, Shared};
+use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
-use crate::network::Place;
-use crate::origin::Origin;
-use crate::page::Overview;
 use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
-use crate::run::{FunctionHost, MAX_TAGGED, Region, Sites};
+use crate::run::{FunctionHost, Region};
 use crate::scheduler::Scheduler;
 use crate::tasks::Tasks;
 use crate::timeline::Timeline;
+
+pub use error::StartError;
+pub(crate) use start::{Door, listen};
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
 /// with [`Emulator::shutdown`].
@@ -48,161 +45,7 @@ pub struct Emulator {
     _rotation: JoinSet<()>,
 }
 
-/// Why the emulator does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An issuer has no key.
-    #[error("an issuer has no key")]
-    Key(#[from] KeyError),
-    /// A listener has no certificate.
-    #[error("no certificate for {0}")]
-    Certificate(String, #[source] CaError),
-    /// A port can't be listened on.
-    #[error("can't listen for {0}")]
-    Listen(String, #[source] io::Error),
-    /// A load balancer can't be set up.
-    #[error("no load balancer {0}")]
-    LoadBalancer(String, #[source] BalancerError),
-    /// A name that can't be part of a host name.
-    #[error("{0:?} is no name of a service or region: use a-z, 0-9 and -")]
-    Name(String),
-    /// A topic, subscription or trigger that can't be made: which part's, and
-    /// what its API would say.
-    #[error("{0}: {1}")]
-    Resource(&'static str, String),
-    /// A traffic tag that can't stand before a service's name.
-    #[error(
-        "{0:?} is no traffic tag: use a-z, 0-9 and -, and with the service's name at most {MAX_TAGGED} letters"
-    )]
-    Tag(String),
-    /// The program behind a service can't be started.
-    #[error("can't start the program of {0}")]
-    Program(String, #[source] io::Error),
-    /// A fault that is to be in force from the start can't be.
-    #[error("a fault can't be put in force")]
-    Fault(#[from] FaultError),
-    /// A file that was asked for can't be written.
-    #[error("can't write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-}
-
-impl StartError {
-    fn of(part: &'static str, status: &tonic::Status) -> Self {
-        Self::Resource(part, status.message().to_owned())
-    }
-}
-
-/// How often it is looked whether keys are due to change.
-const ROTATION_LOOKS: Duration = Duration::from_millis(250);
-
 impl Emulator {
-    /// Starts it, on free ports of the loopback address unless `config` says
-    /// otherwise.
-    ///
-    /// Some keys are still being made then; [`Emulator::ready`] waits for them.
-    ///
-    /// # Errors
-    /// [`StartError`] for the first part that can't be started.
-    pub async fn start(mut config: Config) -> Result<Self, StartError> {
-        let faults = Arc::<Faults>::default();
-        let machine = Arc::clone(&config.clock);
-        config.clock = faults.clock(Arc::clone(&machine));
-        let issuer = Issuer::in_background(Algorithm::Rs256, Arc::clone(&config.clock))
-            .with_lifetime(config.token_lifetime)
-            .with_rotation(config.key_rotation);
-        let issuer = Arc::new(issuer);
-        let timeline = Arc::new(Timeline::default());
-        let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
-        let iap = Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?;
-        let iap = Arc::new(iap.with_rotation(config.key_rotation));
-        let rotation = keep_rotating(&config, [&issuer, &iap]);
-        let shared = Shared {
-            issuer: Arc::clone(&issuer),
-            iap,
-            timeline: Arc::clone(&timeline),
-            faults,
-            machine,
-        };
-        let google = Arc::new(Google::new(&config, shared));
-        let network = Arc::clone(&google.network);
-        let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
-        let door = at(config.google_port, Origin::Internet);
-        let names = Google::NAMES.map(str::to_owned);
-        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
-        let google_listener = Arc::new(google_listener);
-        let door = at(config.vpc_port, Origin::Vpc);
-        let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
-        let sites = Sites {
-            config: &config,
-            ca: &ca,
-            issuer: &issuer,
-            timeline: &timeline,
-            google: google_listener.addr(),
-        };
-        let mut regions = Vec::new();
-        for service in &config.services {
-            for region in &service.regions {
-                regions.push(sites.region(service, region)?);
-            }
-        }
-        let mut balancers = Vec::new();
-        for settings in &config.load_balancers {
-            let host = settings.host.to_ascii_lowercase();
-            let handler = Balancer::new(settings, &config, &regions, &google)
-                .map_err(|error| StartError::LoadBalancer(host.clone(), error))?;
-            let door = at(settings.port, Origin::Internet);
-            let listener =
-                listen(&ca, door, std::slice::from_ref(&host), &host, Arc::new(handler))?;
-            balancers.push((host, Arc::new(listener)));
-        }
-        let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
-        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
-        let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
-        for name in names {
-            places.insert(name, Arc::clone(&google_listener) as Arc<dyn Place>);
-        }
-        for region in &regions {
-            for host in region.urls.hosts() {
-                places.insert(host, Arc::clone(&region.listener) as Arc<dyn Place>);
-            }
-        }
-        for (host, listener) in &balancers {
-            places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
-        }
-        let mut function_hosts = Vec::new();
-        for (host, listener) in sites.function_hosts(&regions)? {
-            places.insert(host, Arc::clone(&listener) as Arc<dyn Place>);
-            function_hosts.push(listener);
-        }
-        network.open(&places);
-        google.regions.open(regions.clone());
-        google.regions.add(&google.faults, &config.faults, issuer.now()).await?;
-        for queue in &config.tasks {
-            google.tasks.create(queue).map_err(|it| StartError::of("tasks", &it.into()))?;
-        }
-        for job in &config.scheduler {
-            google.scheduler.create(job).map_err(|it| StartError::of("scheduler", &it.into()))?;
-        }
-        google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
-        google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
-        let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
-        let emulator = Self {
-            pusher: Pusher::new(senders, config.project_id, ids),
-            vpc_listener,
-            issuer,
-            timeline,
-            google,
-            google_listener,
-            regions,
-            balancers,
-            function_hosts,
-            ca_pem: ca.pem().to_owned(),
-            _rotation: rotation,
-        };
-        emulator.write_files(config.ca_file.as_deref(), &config.account_keys)?;
-        Ok(emulator)
-    }
-
     /// Waits for the keys, which take longer than all the rest. Nobody has to:
     /// whoever wants a token waits for its key.
     ///
@@ -452,42 +295,4 @@ impl Drop for Emulator {
         self.google.scheduler.stop();
         self.google.pubsub.stop();
     }
-}
-
-/// Has issuers keep to their schedule, if there is one.
-fn keep_rotating(config: &Config, issuers: [&Arc<Issuer>; 2]) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for issuer in issuers.into_iter().filter(|_| config.key_rotation.is_some()) {
-        let issuer = Arc::clone(issuer);
-        tasks.spawn(async move {
-            let mut looks = interval(ROTATION_LOOKS);
-            loop {
-                looks.tick().await;
-                let issuer = Arc::clone(&issuer);
-                // A key that can't be made now may be at the next look.
-                let _ = tokio::task::spawn_blocking(move || issuer.keep_to_schedule()).await;
-            }
-        });
-    }
-    tasks
-}
-
-/// Where a listener is, and what is behind its port.
-#[derive(Clone, Copy)]
-pub(crate) struct Door {
-    pub(crate) addr: SocketAddr,
-    pub(crate) origin: Origin,
-}
-
-pub(crate) fn listen<H: crate::listener::Handler>(
-    ca: &Ca,
-    door: Door,
-    names: &[String],
-    what: &str,
-    handler: Arc<H>,
-) -> Result<Listener<H>, StartError> {
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let tls = ca.server(&names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
-    Listener::start(door.addr, tls, door.origin, handler)
-        .map_err(|error| StartError::Listen(format!("{what} on {}", door.addr), error))
 }
