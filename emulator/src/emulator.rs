@@ -17,6 +17,7 @@ use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
+use crate::proxy::Proxy;
 use crate::pubsub::{Message, PushReport, PushSubscription, Pusher};
 use crate::run::{Container, FrontEnd, Iam, Region, Urls};
 use crate::senders::Senders;
@@ -28,8 +29,8 @@ pub struct Emulator {
     issuer: Arc<Issuer>,
     timeline: Arc<Timeline>,
     google: Arc<Google>,
-    google_listener: Arc<Listener<Google>>,
-    vpc_listener: Listener<Google>,
+    google_listener: Arc<Listener<Proxy>>,
+    vpc_listener: Listener<Proxy>,
     regions: Vec<Region>,
     pusher: Pusher,
     ca_pem: String,
@@ -71,10 +72,13 @@ impl Emulator {
         let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
         let door = at(config.google_port, Origin::Internet);
         let names = Google::NAMES;
-        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
+        let proxy = Proxy::new(Arc::clone(&google), &config.hosts, &ca)
+            .map_err(|(host, error)| StartError::Certificate(host, error))?;
+        let proxy = Arc::new(proxy);
+        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&proxy))?;
         let google_listener = Arc::new(google_listener);
         let door = at(config.vpc_port, Origin::Vpc);
-        let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
+        let vpc_listener = listen(&ca, door, &names, "the VPC network", proxy)?;
         let parts = Parts { config: &config, ca: &ca, issuer: &issuer, timeline: &timeline };
         let mut regions = Vec::new();
         for service in &config.services {

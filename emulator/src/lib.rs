@@ -35,6 +35,7 @@ mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod proxy;
 pub mod pubsub;
 mod redact;
 mod run;

@@ -59,14 +59,28 @@ pub(crate) struct Google {
 }
 
 impl Google {
-    /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 6] = [
+    /// The names that it answers to, and its certificate is for: all that
+    /// Google's libraries call for tokens and keys, and the APIs of what the
+    /// emulator plays.
+    pub(crate) const NAMES: [&'static str; 17] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
-        "iamcredentials.googleapis.com",
+        // The metadata server's address, where libraries look for it first.
+        "169.254.169.254",
+        "accounts.google.com",
         "oauth2.googleapis.com",
+        "openidconnect.googleapis.com",
         "sts.googleapis.com",
+        "iam.googleapis.com",
+        "iamcredentials.googleapis.com",
+        "cloudresourcemanager.googleapis.com",
+        "run.googleapis.com",
+        "pubsub.googleapis.com",
+        "cloudtasks.googleapis.com",
+        "cloudscheduler.googleapis.com",
+        "eventarc.googleapis.com",
+        "eventarcpublishing.googleapis.com",
     ];
 
     pub(crate) fn new(

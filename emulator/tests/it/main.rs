@@ -17,6 +17,7 @@ mod front_end;
 mod google;
 mod iap;
 mod metadata;
+mod proxy;
 mod push;
 mod region;
 mod support;
