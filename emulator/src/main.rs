@@ -48,7 +48,9 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
     writeln!(out, "Google listens on {google}, for plain HTTP and TLS:")?;
     writeln!(out, "  keys       http://{google}/oauth2/v3/certs")?;
     writeln!(out, "  IAP's keys http://{google}/iap/verify/public_key-jwk")?;
-    writeln!(out, "  metadata   export GCE_METADATA_HOST={google}")?;
+    // Python's library looks for the server at the second before it asks the first.
+    writeln!(out, "  metadata   export GCE_METADATA_HOST={google} GCE_METADATA_IP={google}")?;
+    writeln!(out, "  proxy      export HTTPS_PROXY=http://{google}")?;
     writeln!(
         out,
         "  tokens     http://{google}/token, http://{google}/v1/token (STS), IAM Credentials"

@@ -28,9 +28,11 @@ fn install(folder: &Path, pinned: &Path) -> Result {
         std::fs::copy(pinned.join(name), folder.join(name))
             .map_err(|error| format!("{name} can't be copied: {error}"))?;
     }
-    exec::run(
-        exec::command("npm")
-            .current_dir(folder)
-            .args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]),
-    )
+    exec::run(exec::command("npm").current_dir(folder).args([
+        "ci",
+        "--silent",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+    ]))
 }

@@ -62,9 +62,12 @@ impl Accounts {
         lock(&self.keys).push(key);
     }
 
-    pub(super) fn key(&self, email: &str, id: Option<&str>) -> Option<AccountKey> {
+    /// The keys of an account that may have signed an assertion: the one with
+    /// that id, or all. Node's library names none.
+    pub(super) fn keys(&self, email: &str, id: Option<&str>) -> Vec<AccountKey> {
         let keys = lock(&self.keys);
-        keys.iter().find(|key| key.email == email && id.is_none_or(|id| key.id == id)).cloned()
+        let is_it = |key: &&AccountKey| key.email == email && id.is_none_or(|id| key.id == id);
+        keys.iter().filter(is_it).cloned().collect()
     }
 
     pub(crate) fn delete_keys(&self, email: &str) {

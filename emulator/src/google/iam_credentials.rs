@@ -6,7 +6,6 @@ use remint_idtoken::UnixTime;
 use serde_json::{Value, json};
 
 use super::accounts::{Accounts, Permission};
-use super::oauth::CLOUD_PLATFORM;
 use crate::answers::{Answer, json};
 use crate::faults::Faults;
 use crate::issuer::{Issuer, TokenRequest};
@@ -14,6 +13,11 @@ use crate::issuer::{Issuer, TokenRequest};
 /// Before an account in a path; the dash stands for its project.
 const ROOT: &str = "/v1/projects/-/serviceAccounts/";
 const NAME: &str = "projects/-/serviceAccounts/";
+
+/// The scopes that IAM Credentials itself takes, each enough for what the
+/// emulator plays (IAM, "Method: projects.serviceAccounts.generateIdToken").
+/// Python's library asks for the narrower one.
+const SCOPES: [&str; 2] = [super::oauth::CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
 
 /// What is asked for, of whom.
 pub(super) struct Method<'p> {
@@ -99,7 +103,8 @@ impl<'p> Method<'p> {
 
     fn access_token(&self, accounts: &Accounts, body: &Value, now: UnixTime) -> Answer {
         let scopes = body.get("scope").and_then(Value::as_array);
-        if !scopes.is_some_and(|list| list.iter().any(|it| it == CLOUD_PLATFORM)) {
+        if !scopes.is_some_and(|list| list.iter().any(|it| SCOPES.iter().any(|scope| it == scope)))
+        {
             return invalid("scope is required");
         }
         let member = format!("serviceAccount:{}", self.account);
@@ -114,19 +119,21 @@ impl<'p> Method<'p> {
     }
 }
 
-fn caller(accounts: &Accounts, headers: &HeaderMap, now: UnixTime) -> Option<String> {
+pub(super) fn caller(accounts: &Accounts, headers: &HeaderMap, now: UnixTime) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     accounts.member(value.strip_prefix("Bearer ")?, now)
 }
 
+/// The chain. In the JSON of protobuf null is a field that is not set, and
+/// Python's library sends that.
 fn delegates(body: &Value) -> Option<Vec<&str>> {
-    let Some(delegates) = body.get("delegates") else {
+    let Some(delegates) = body.get("delegates").filter(|it| !it.is_null()) else {
         return Some(Vec::new());
     };
     delegates.as_array()?.iter().map(|item| item.as_str()?.strip_prefix(NAME)).collect()
 }
 
-fn unauthenticated() -> Answer {
+pub(super) fn unauthenticated() -> Answer {
     let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.";
     error(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message, &Value::Null)
 }
@@ -148,7 +155,7 @@ fn denied(permission: Permission) -> Answer {
 }
 
 /// An error as Google's APIs write it (AIP-193).
-fn error(code: StatusCode, status: &str, message: &str, details: &Value) -> Answer {
+pub(super) fn error(code: StatusCode, status: &str, message: &str, details: &Value) -> Answer {
     let mut error = json!({ "code": code.as_u16(), "message": message, "status": status });
     if let (Some(members), false) = (error.as_object_mut(), details.is_null()) {
         members.insert("details".to_owned(), details.clone());

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::header::SERVER;
+use http::header::{LOCATION, SERVER};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use remint_idtoken::UnixTime;
 use serde_json::{Map, Value, json};
@@ -103,6 +103,9 @@ impl Metadata {
             "project/numeric-project-id" => number.to_string(),
             "instance/region" => format!("projects/{number}/regions/{}", self.region),
             "instance/zone" => format!("projects/{number}/zones/{}-1", self.region),
+            "" | "instance/" | "project/" => below(path),
+            // Node's library takes an answer to this for a sign of the server.
+            "instance" | "project" => return moved(path),
             _ => return self.account(path, request.uri().query()),
         };
         answer(StatusCode::OK, TEXT, value)
@@ -225,6 +228,27 @@ impl Metadata {
         details.insert("zone".to_owned(), format!("{}-1", self.region).into());
         json!({ "compute_engine": details })
     }
+}
+
+/// What is in a directory, whose name ends with a slash (Compute Engine, "View
+/// and query VM metadata").
+fn below(directory: &str) -> String {
+    let entries: &[&str] = match directory {
+        "instance/" => &["region", "service-accounts/", "zone"],
+        "project/" => &["numeric-project-id", "project-id"],
+        _ => &["instance/", "project/"],
+    };
+    entries.iter().map(|entry| format!("{entry}\n")).collect()
+}
+
+/// Where a directory is that was asked for without its slash.
+fn moved(directory: &str) -> Answer {
+    let to = format!("{ROOT}{directory}/");
+    let mut answer = answer(StatusCode::MOVED_PERMANENTLY, TEXT, format!("{to}\n"));
+    if let Ok(to) = HeaderValue::try_from(to) {
+        answer.headers_mut().insert(LOCATION, to);
+    }
+    answer
 }
 
 /// Every answer of the metadata server carries these.

@@ -6,6 +6,7 @@ mod iam_credentials;
 mod metadata;
 mod oauth;
 mod own;
+mod projects;
 mod query;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use http::header::{CACHE_CONTROL, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::answers::{Answer, json, text};
 use crate::config::Config;
@@ -32,6 +33,7 @@ pub(crate) use accounts::Accounts;
 use iam_credentials::Method as IamMethod;
 use metadata::Metadata;
 use oauth::Oauth;
+use projects::Project;
 
 /// Google's JWK set.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
@@ -56,6 +58,7 @@ pub(crate) struct Google {
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
     metadata: Metadata,
+    project: Project,
 }
 
 impl Google {
@@ -95,6 +98,7 @@ impl Google {
             Metadata::new(config, Arc::clone(&issuer), Arc::clone(&accounts), Arc::clone(&faults));
         Ok(Self {
             metadata,
+            project: Project::new(config),
             accounts,
             issuer,
             iap,
@@ -185,6 +189,14 @@ fn host_of<B>(request: &Request<B>) -> Option<&str> {
     Some(named.split(':').next().unwrap_or(named))
 }
 
+/// What the emulator does not play. In JSON, as Google's libraries read the
+/// errors of all APIs.
+fn not_found() -> Answer {
+    let message = "no such page on this emulator";
+    let error = json!({ "code": 404, "message": message, "status": "NOT_FOUND" });
+    json(StatusCode::NOT_FOUND, &json!({ "error": error }))
+}
+
 /// The token endpoint as its client has called it: on this machine without TLS.
 fn own_url(headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -215,11 +227,14 @@ impl Handler for Google {
             (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
+            (&Method::GET, path) if Project::serves(path) => {
+                self.project.answer(&self.accounts, &self.issuer, request.headers(), path)
+            }
             (_, path) if Metadata::serves(path) => match self.faults.of_metadata() {
                 Some(fault) => metadata::flavored(fault.answer("").await),
                 None => self.metadata.answer(&request),
             },
-            _ => text(StatusCode::NOT_FOUND, "no such page on this emulator\n"),
+            _ => not_found(),
         }
     }
 }

@@ -51,9 +51,12 @@ impl Oauth<'_> {
         let now = self.issuer.now();
         let parsed = Assertion::parse(assertion).ok_or(SIGNATURE)?;
         let email = parsed.claimed("iss").unwrap_or_default().to_owned();
-        let key = self.accounts.key(&email, parsed.key_id());
-        let key = key.ok_or(("invalid_grant", "Invalid grant: account not found"))?;
-        let claims = parsed.verified_by(&key.spki).ok_or(SIGNATURE)?;
+        let keys = self.accounts.keys(&email, parsed.key_id());
+        if keys.is_empty() {
+            return Err(("invalid_grant", "Invalid grant: account not found"));
+        }
+        let claims = keys.iter().find_map(|key| parsed.verified_by(&key.spki));
+        let claims = claims.ok_or(SIGNATURE)?;
         let seconds = |name| claims.get(name).and_then(Value::as_u64).unwrap_or_default();
         let (issued, expires) = (seconds("iat"), seconds("exp"));
         let is_timely = issued <= now.0.saturating_add(60)

@@ -16,6 +16,7 @@ mod faults;
 mod front_end;
 mod google;
 mod iap;
+mod libraries;
 mod metadata;
 mod proxy;
 mod push;

@@ -38,7 +38,17 @@ async fn from_the_metadata_server() {
     let world = World::start().await;
     let google = world.google().to_string();
     for language in Language::ALL {
-        fetched(&world, language, &[("GCE_METADATA_HOST", &google)]).await;
+        fetched(&world, language, &metadata(&google)).await;
+    }
+    assert!(world.emulator.identity_fetches() >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_metadata_server_at_its_own_name_by_the_proxy_alone() {
+    let world = World::start().await;
+    let proxy = format!("http://{}", world.google());
+    for language in Language::ALL {
+        fetched(&world, language, &[("HTTP_PROXY", &proxy)]).await;
     }
     assert!(world.emulator.identity_fetches() >= 2);
 }
@@ -61,7 +71,7 @@ async fn by_impersonation_from_the_metadata_server_and_from_a_key_file() {
     let world = World::start().await;
     let (google, file) = (world.google().to_string(), world.key_file(TOKEN_URL));
     for language in Language::ALL {
-        impersonated(&world, language, PUSHER, &[("GCE_METADATA_HOST", &google)]).await;
+        impersonated(&world, language, PUSHER, &metadata(&google)).await;
         let set = [("GOOGLE_APPLICATION_CREDENTIALS", path(&file))];
         impersonated(&world, language, PUSHER, &set).await;
     }
@@ -79,6 +89,12 @@ async fn by_impersonation_from_another_issuers_token_at_a_url_and_in_a_file() {
         let set = [("GOOGLE_APPLICATION_CREDENTIALS", path(&file))];
         impersonated(&world, language, PUSHER, &set).await;
     }
+}
+
+/// Where the metadata server is. Python's library looks for it at the second
+/// before it asks the first.
+fn metadata(google: &str) -> [(&str, &str); 2] {
+    ["GCE_METADATA_HOST", "GCE_METADATA_IP"].map(|name| (name, google))
 }
 
 fn path(file: &std::path::Path) -> &str {

@@ -67,11 +67,7 @@ impl World {
         }];
         config.grants = vec![
             grant(format!("serviceAccount:{GATEWAY}"), "serviceAccountTokenCreator", PUSHER),
-            grant(
-                format!("principal:{POOL}/subject/{WORKLOAD}"),
-                "workloadIdentityUser",
-                GATEWAY,
-            ),
+            grant(format!("principal:{POOL}/subject/{WORKLOAD}"), "workloadIdentityUser", GATEWAY),
         ];
         let emulator = Emulator::start(config).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
