@@ -11,5 +11,6 @@
 )]
 
 mod minting;
+mod senders;
 mod verifying;
 mod world;

@@ -36,15 +36,24 @@ const LEADING: [&str; 10] = [
     "no_proxy",
 ];
 
+/// How each is told whom to trust.
+const TRUSTING: [&str; 4] = [
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+];
+
 /// A language that Google has libraries for, with pinned packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Python,
     Node,
+    Rust,
 }
 
 impl Language {
-    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Rust];
 }
 
 pub(crate) struct World {
@@ -185,6 +194,11 @@ impl World {
                 command.env("NODE_PATH", packages("node/node_modules"));
                 command
             }
+            Language::Rust => {
+                let mut command = Command::new(example());
+                command.arg(program);
+                command
+            }
         };
         for name in LEADING {
             command.env_remove(name);
@@ -192,9 +206,7 @@ impl World {
         // Where credentials of gcloud's would be.
         command.env("CLOUDSDK_CONFIG", self.folder.path());
         let ca = self.folder.path().join("ca.pem");
-        for name in
-            ["REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]
-        {
+        for name in TRUSTING {
             command.env(name, &ca);
         }
         command.env("HTTPS_PROXY", format!("http://{}", self.google()));
@@ -202,8 +214,17 @@ impl World {
     }
 }
 
+/// The program with Google's Rust library, which Cargo puts beside the folder of
+/// this test.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples/google_cloud_auth");
+    assert!(program.exists(), "cargo build --package remint-tests --examples");
+    program
+}
+
 /// The claims of a token.
-pub(crate) fn claims(token: &Value) -> Value {
-    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
