@@ -6,9 +6,10 @@ use remint_idtoken::UnixTime;
 use serde_json::{Value, json};
 
 use super::accounts::{Accounts, Permission};
+use super::oauth::is_timely;
 use crate::answers::{Answer, json};
 use crate::faults::Faults;
-use crate::issuer::{Issuer, TokenRequest};
+use crate::issuer::{Assertion, Issuer, TokenRequest};
 
 /// Before an account in a path; the dash stands for its project.
 const ROOT: &str = "/v1/projects/-/serviceAccounts/";
@@ -18,6 +19,9 @@ const NAME: &str = "projects/-/serviceAccounts/";
 /// emulator plays (IAM, "Method: projects.serviceAccounts.generateIdToken").
 /// Python's library asks for the narrower one.
 const SCOPES: [&str; 2] = [super::oauth::CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
+
+/// The API itself, as audience of tokens that accounts sign for it.
+const AUDIENCE: &str = "https://iamcredentials.googleapis.com/";
 
 /// What is asked for, of whom.
 pub(super) struct Method<'p> {
@@ -121,7 +125,23 @@ impl<'p> Method<'p> {
 
 pub(super) fn caller(accounts: &Accounts, headers: &HeaderMap, now: UnixTime) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    accounts.member(value.strip_prefix("Bearer ")?, now)
+    let token = value.strip_prefix("Bearer ")?;
+    accounts.member(token, now).or_else(|| self_signed(accounts, token, now))
+}
+
+/// Who has signed a token instead of exchanging an assertion for one: an account
+/// with a key, for one of the scopes, or for this API as audience (AIP-4111).
+/// Rust's library does so.
+fn self_signed(accounts: &Accounts, token: &str, now: UnixTime) -> Option<String> {
+    let parsed = Assertion::parse(token)?;
+    let email = parsed.claimed("iss")?;
+    let keys = accounts.keys(email, parsed.key_id());
+    let claims = keys.iter().find_map(|key| parsed.verified_by(&key.spki))?;
+    let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    let is_scoped = text("scope").split(' ').any(|scope| SCOPES.contains(&scope));
+    let is_for_us = is_scoped || text("aud") == AUDIENCE;
+    let is_good = text("sub") == email && is_for_us && is_timely(claims, now);
+    is_good.then(|| format!("serviceAccount:{email}"))
 }
 
 /// The chain. In the JSON of protobuf null is a field that is not set, and

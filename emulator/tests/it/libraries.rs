@@ -35,19 +35,25 @@ async fn a_directory_of_the_metadata_server_tells_what_is_in_it_at_its_name_with
 
 /// An assertion as Node's library makes it: its header names no key.
 fn assertion(key: &AccountKey) -> String {
+    signed(
+        key,
+        &json!({
+            "iss": GATEWAY,
+            "aud": "https://oauth2.googleapis.com/token",
+            "iat": NOW.0,
+            "exp": NOW.0 + 3600,
+            "target_audience": "a",
+        }),
+    )
+}
+
+fn signed(key: &AccountKey, claims: &Value) -> String {
     let file: Value = serde_json::from_str(&key.file("http://unused.example")).unwrap();
     let pem = file["private_key"].as_str().unwrap();
     let der = pem.lines().filter(|line| !line.starts_with("--")).collect::<String>();
     let pair = RsaKeyPair::from_pkcs8(&STANDARD.decode(der).unwrap()).unwrap();
-    let claims = json!({
-        "iss": GATEWAY,
-        "aud": "https://oauth2.googleapis.com/token",
-        "iat": NOW.0,
-        "exp": NOW.0 + 3600,
-        "target_audience": "a",
-    });
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    let signed = format!("{}.{}", encode(&json!({"alg": "RS256"})), encode(&claims));
+    let signed = format!("{}.{}", encode(&json!({"alg": "RS256"})), encode(claims));
     let mut signature = vec![0; pair.public_modulus_len()];
     let random = SystemRandom::new();
     pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
@@ -64,6 +70,39 @@ async fn an_assertion_that_names_no_key_may_be_signed_by_any_of_the_accounts() {
         let body = format!("grant_type={grant}&assertion={}", assertion(key));
         let reply = post("/token", body).send(world.emulator.google_addr()).await;
         assert_eq!(reply.status, status, "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_an_account_has_signed_is_as_good_as_an_access_token() {
+    let world = World::start().await;
+    let key = world.emulator.new_account_key(GATEWAY).unwrap();
+    let stranger = AccountKey::generate(GATEWAY).unwrap();
+    // The hour of Rust's library is widened for clocks that go wrong.
+    let good = json!({
+        "iss": GATEWAY, "sub": GATEWAY, "iat": NOW.0 - 10, "exp": NOW.0 + 3610,
+        "scope": "https://www.googleapis.com/auth/cloud-platform",
+    });
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        claims
+    };
+    let mut other_api = with("aud", json!("https://pubsub.googleapis.com/"));
+    other_api["scope"] = json!("https://www.googleapis.com/auth/pubsub");
+    let mut this_api = other_api.clone();
+    this_api["aud"] = json!("https://iamcredentials.googleapis.com/");
+    for (key, claims, status) in [
+        (&key, good.clone(), 200),
+        (&key, this_api, 200),
+        (&key, other_api, 401),
+        (&key, with("sub", json!(PUSHER)), 401),
+        (&key, with("exp", json!(NOW.0)), 401),
+        (&key, with("exp", json!(NOW.0 + 7200)), 401),
+        (&stranger, good.clone(), 401),
+    ] {
+        let call = get("/v1/projects/demo-project").bearer(&signed(key, &claims));
+        assert_eq!(call.send(world.emulator.google_addr()).await.status, status, "{claims}");
     }
 }
 
