@@ -14,6 +14,10 @@ use tonic_prost::ProstCodec;
 
 use crate::answers::{Answer, passed};
 
+/// The longest message that is taken: Pub/Sub takes 10 MB in one request
+/// (Pub/Sub, "Quotas and limits").
+const MAX_MESSAGE: usize = 10_000_000;
+
 /// Whether a request is one of gRPC.
 pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
     let kind = request.headers().get(http::header::CONTENT_TYPE);
@@ -21,7 +25,6 @@ pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers a call with what `method` makes of its message.
-#[expect(dead_code, reason = "the senders' APIs come next")]
 pub(crate) async fn unary<M, R, F>(
     request: Request<Incoming>,
     method: impl FnOnce(M) -> F + Send + 'static,
@@ -31,7 +34,8 @@ where
     R: Message + Default + 'static,
     F: Future<Output = Result<R, Status>> + Send + 'static,
 {
-    let mut grpc = Grpc::new(ProstCodec::<R, M>::default());
+    let grpc = Grpc::new(ProstCodec::<R, M>::default());
+    let mut grpc = grpc.max_decoding_message_size(MAX_MESSAGE);
     grpc.unary(Once(Some(method)), request).await.map(passed)
 }
 

@@ -20,44 +20,76 @@
 
 mod answers;
 mod attempt;
+mod balancer;
 mod ca;
 mod clock;
 mod config;
 mod emulator;
 mod endpoint;
+mod eventarc;
 mod faults;
+mod file {
+    #[cfg(test)]
+    pub(crate) mod eventarc;
+    pub(crate) mod faults;
+    #[cfg(test)]
+    mod load_balancers;
+    #[cfg(test)]
+    pub(crate) mod pubsub;
+    mod scheduler;
+    mod target;
+    mod tasks;
+}
 mod forward;
 mod google;
 mod grpc;
+mod guard;
 mod hits;
+mod html;
+mod iap;
 pub mod issuer;
 mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod page;
+mod peer;
 mod proxy;
 pub mod pubsub;
 mod redact;
 mod run;
+pub mod scheduler;
 mod senders;
 mod socket;
 mod sync;
 mod takeover;
+mod target;
+pub mod tasks;
 pub mod timeline;
+mod verifier;
 mod websocket;
 
+pub use attempt::Attempt;
+pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    Agent, Backend, Config, Grant, HostMapping, Iap, IapIdentity, Ingress, Kind, LoadBalancer,
-    Picking, Provider, Service, ServiceRegion, User,
+    Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap, IapIdentity, Ingress,
+    Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion, Subscription, Trigger,
+    User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
+pub use faults::{
+    Fault, FaultError, FaultSetting, Faults, OVERSIZE, RegionFault, RegionSetting, Server,
+    TokenFault,
+};
 pub use forward::Protocol;
-pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
+pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, Rotation, TokenRequest};
 pub use origin::Origin;
-pub use pubsub::{Message, PushReport, PushSubscription};
+pub use pubsub::{Message, PublishError, PushReport, PushSubscription};
 pub use run::Region;
+pub use scheduler::{JobConfig, Scheduler};
+pub use target::{ApiError, Backoff, HttpTarget, OidcToken};
+pub use tasks::{QueueConfig, TaskConfig, Tasks};
 pub use timeline::{Part, Timeline, Verdict};

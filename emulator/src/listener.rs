@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answers::{Answer, Reset, without_body};
 use crate::network::Place;
 use crate::origin::Origin;
+use crate::peer::Peer;
 use crate::socket::{Scissors, Socket};
 use crate::takeover::Takeover;
 
@@ -90,6 +91,11 @@ impl<H: Handler> Listener<H> {
         self.addr
     }
 
+    /// Whether it listens.
+    pub(crate) async fn is_running(&self) -> bool {
+        matches!(*self.state.lock().await, State::Running { .. })
+    }
+
     /// Closes the listener and its connections, whatever they are doing.
     pub(crate) async fn stop(&self) {
         let mut state = self.state.lock().await;
@@ -100,6 +106,10 @@ impl<H: Handler> Listener<H> {
             while task.join_next().await.is_some() {}
             *state = State::Stopped(reserve(self.addr).ok());
         }
+    }
+
+    pub(crate) async fn is_stopped(&self) -> bool {
+        matches!(&*self.state.lock().await, State::Stopped(_))
     }
 
     /// Listens again, on the same port.
@@ -170,15 +180,17 @@ async fn accept<H: Handler>(
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
             Some((stream, origin)) = within.recv() => {
-                connections.spawn(server.clone().connection(stream, origin, Scissors::default()));
+                let scissors = Scissors::default();
+                connections.spawn(server.clone().connection(stream, origin, scissors, None));
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     // Small answers must not wait for more to send.
                     let _ = stream.set_nodelay(true);
                     let scissors = Scissors::default();
                     let (stream, origin) = (Socket::new(stream, scissors.clone()), server.origin);
-                    connections.spawn(server.clone().connection(stream, origin, scissors));
+                    let ip = Some(from.ip());
+                    connections.spawn(server.clone().connection(stream, origin, scissors, ip));
                 }
                 // Without a free descriptor every further attempt fails too,
                 // until a connection ends.
@@ -196,17 +208,19 @@ impl<H: Handler> Server<H> {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         origin: Origin,
         scissors: Scissors,
+        ip: Option<IpAddr>,
     ) {
         let mut stream = BufReader::new(stream);
         let Ok(Some(first)) = stream.fill_buf().await.map(|read| read.first().copied()) else {
             return;
         };
-        if first == TLS_HANDSHAKE {
+        let peer = Peer { ip, is_tls: first == TLS_HANDSHAKE };
+        if peer.is_tls {
             if let Ok(stream) = self.tls.accept(stream).await {
-                serve(stream, self.handler, origin, scissors).await;
+                serve(stream, self.handler, (origin, peer), scissors).await;
             }
         } else {
-            serve(stream, self.handler, origin, scissors).await;
+            serve(stream, self.handler, (origin, peer), scissors).await;
         }
     }
 }
@@ -214,13 +228,14 @@ impl<H: Handler> Server<H> {
 async fn serve<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     handler: Arc<H>,
-    origin: Origin,
+    (origin, peer): (Origin, Peer),
     scissors: Scissors,
 ) {
     let switched = Arc::new(OnceLock::new());
     let switch = Arc::clone(&switched);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(origin);
+        request.extensions_mut().insert(peer);
         let (handler, scissors) = (Arc::clone(&handler), scissors.clone());
         let switch = Arc::clone(&switch);
         let is_bare = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;

@@ -148,7 +148,7 @@ impl Proxy {
             }
             Some(Refusal::Dead(_)) => Verdict::Failed,
         };
-        self.google.timeline.add(Call {
+        self.google.senders.timeline.add(Call {
             at: self.google.issuer.now(),
             part: Part::Proxy,
             service: shown(&format!("{host}:{port}")),

@@ -11,6 +11,7 @@ use http_body_util::Full;
 use crate::assertion::KEYS_PATH;
 use crate::balance::Member;
 use crate::instance::Instance;
+use crate::metrics::seconds;
 use crate::status::status;
 use crate::upstream::asks_for_tunnel;
 
@@ -111,9 +112,14 @@ fn metrics(instance: &Instance) -> String {
             let is_ejected = member.is_some_and(|it| it.is_ejected(now));
             region.counters.ejected.set(is_ejected.into());
             region.counters.in_flight.set(member.map_or(0, Member::in_flight).into());
+            let token = region.token.token(time);
+            region.counters.token_ends.set(seconds(token.map(|token| token.expires_at())));
         }
     }
     let (metrics, in_flight) = (&gateway.proxy.metrics, &gateway.proxy.in_flight);
+    for (issuer, keys) in gateway.proxy.keyring.status() {
+        metrics.keys_of(issuer, keys.fetched_at);
+    }
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     metrics.connections.set(number(instance.connections.count()));
     metrics.in_flight.set(number(in_flight.under_way()));

@@ -2,9 +2,12 @@
 //! filter's.
 
 mod check_command;
+mod connect_to;
+mod explain_command;
 mod one_service;
 mod output;
 mod plugin_command;
+mod reasons_command;
 mod schema_command;
 mod serve_command;
 mod usage;
@@ -13,6 +16,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use explain_command::Explained;
 use one_service::FlagMistakes;
 use remint_gateway::config::ConfigError;
 use usage::Usage;
@@ -28,7 +32,9 @@ the request on. A retry in another region gets another token.
 
     remint check remint.yaml                what is wrong, and where
     remint check remint.yaml --print-iam    the roles that it needs
-    remint serve --config remint.yaml       run it";
+    remint serve --config remint.yaml       run it
+    remint explain remint.yaml curl FILE    why a request is refused, check by check
+    remint reasons aud_has_path             what a refusal means";
 
 /// What `remint assertion-key --help` says.
 const KEY_HELP: &str = "\
@@ -56,10 +62,14 @@ enum Command {
     #[command(long_about = KEY_HELP)]
     AssertionKey,
     PluginConfig(plugin_command::Arguments),
+    Explain(explain_command::Arguments),
+    Reasons(reasons_command::Arguments),
 }
 
 /// As clap has it for what it finds itself.
 const WRONG_USAGE: u8 = 2;
+/// The request that `remint explain` was asked about.
+const WOULD_BE_REFUSED: u8 = 3;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -68,14 +78,26 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema_command::run(&arguments),
         Command::AssertionKey => assertion_key(),
         Command::PluginConfig(arguments) => plugin_command::run(&arguments),
+        Command::Explain(arguments) => return explained(&arguments),
+        Command::Reasons(arguments) => reasons_command::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&*error);
-            if error.is::<Usage>() { WRONG_USAGE.into() } else { ExitCode::FAILURE }
-        }
+        Err(error) => failed(&*error),
     }
+}
+
+fn explained(arguments: &explain_command::Arguments) -> ExitCode {
+    match explain_command::run(arguments) {
+        Ok(Explained::Admitted) => ExitCode::SUCCESS,
+        Ok(Explained::Refused) => WOULD_BE_REFUSED.into(),
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    complain(error);
+    if error.is::<Usage>() { WRONG_USAGE.into() } else { ExitCode::FAILURE }
 }
 
 #[expect(clippy::print_stderr, reason = "whoever called this waits for it there")]

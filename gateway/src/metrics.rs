@@ -1,6 +1,8 @@
 //! Figures for Prometheus. Counters that requests touch are looked up once:
 //! a look-up locks.
 
+#[cfg(test)]
+mod drift;
 mod handles;
 mod labels;
 
@@ -9,12 +11,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use remint_idtoken::Refusal;
+use remint_idtoken::{Refusal, UnixTime};
 
 pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
 use labels::{
-    EjectionLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels, RegionStatusLabels,
-    ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, WithheldLabels,
+    EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
+    RegionStatusLabels, ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels,
+    WithheldLabels,
 };
 
 use crate::balance::Cause;
@@ -39,6 +42,8 @@ pub(crate) struct Metrics {
     mints: Family<RegionOutcomeLabels, Counter>,
     token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
+    token_ends: Family<RegionLabels, Gauge>,
+    keys_fetched: Family<IssuerLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
     pub(crate) last_reload_successful: Gauge,
     pub(crate) connections: Gauge,
@@ -67,6 +72,8 @@ impl Metrics {
             mints: Family::default(),
             token_looks: Looks::default(),
             ejected: Family::default(),
+            token_ends: Family::default(),
+            keys_fetched: Family::default(),
             reloads: Family::default(),
             last_reload_successful: Gauge::default(),
             connections: Gauge::default(),
@@ -109,6 +116,12 @@ impl Metrics {
         registry.register("front_end_refusals", help, refusals);
         let mints = self.mints.clone();
         registry.register("mints", "Attempts to get a token for a region", mints);
+        let ends = self.token_ends.clone();
+        let help = "When the token for a region ends; 0 while there is none";
+        registry.register("token_expiry_timestamp_seconds", help, ends);
+        let fetched = self.keys_fetched.clone();
+        let help = "When an issuer's keys were fetched last; 0 if never";
+        registry.register("keys_fetch_timestamp_seconds", help, fetched);
         let looks = self.token_looks.clone();
         let hits = "Callers' tokens that were found among the remembered ones";
         registry.register("remembered_tokens", hits, looks.hits);
@@ -158,7 +171,14 @@ impl Metrics {
     pub(crate) fn forget_region(&self, service: &str, region: &str) {
         let labels = RegionLabels { service: service.to_owned(), region: region.to_owned() };
         self.ejected.remove(&labels);
+        self.token_ends.remove(&labels);
         self.region_in_flight.remove(&labels);
+    }
+
+    /// Says when an issuer's keys were fetched last.
+    pub(crate) fn keys_of(&self, issuer: &str, fetched_at: Option<UnixTime>) {
+        let labels = IssuerLabels { issuer: issuer.to_owned() };
+        self.keys_fetched.get_or_create(&labels).set(seconds(fetched_at));
     }
 
     /// No gauge tells of the service any more.
@@ -234,6 +254,7 @@ impl Metrics {
             }),
             broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
+            token_ends: self.token_ends.get_or_create_owned(&own),
             in_flight: self.region_in_flight.get_or_create_owned(&own),
             ejections,
         }
@@ -292,6 +313,11 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// A time as a figure; 0 for none.
+pub(crate) fn seconds(time: Option<UnixTime>) -> i64 {
+    time.map_or(0, |time| i64::try_from(time.0).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

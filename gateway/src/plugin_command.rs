@@ -8,6 +8,7 @@ use remint_gateway::clock::{Clock, SystemClock};
 use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::plugin_config::{Host, Plan, Rendered, ValidFor, replace};
 
+use crate::connect_to::connect_to;
 use crate::output::print;
 
 /// What `remint plugin-config --help` says after its first line.
@@ -56,13 +57,6 @@ pub(crate) struct Arguments {
     /// all.
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     output: Option<PathBuf>,
-}
-
-fn connect_to(text: &str) -> Result<(HostPort, HostPort), String> {
-    let address =
-        |text: &str| HostPort::parse(text, None).ok_or_else(|| format!("{text:?} is no HOST:PORT"));
-    let (from, to) = text.split_once('=').ok_or("expected HOST:PORT=HOST:PORT")?;
-    Ok((address(from)?, address(to)?))
 }
 
 /// Renders as the arguments say.

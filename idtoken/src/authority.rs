@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::claims::Claims;
-use crate::keys::KeySet;
+use crate::keys::{KeySet, ReadyKey};
 use crate::policy::{InlineKeys, Issuer, KeyAge, Policy};
 use crate::refusal::{Expected, Reason, Refusal};
 use crate::signature::{SignatureError, SignatureScheme};
@@ -146,11 +146,7 @@ impl<S: SignatureScheme> Authority<S> {
         token: &UnverifiedToken<'_>,
         now: UnixTime,
     ) -> Result<&IssuerState<S::Key>, Refusal> {
-        let state = self.state_of(&token.claims).ok_or_else(|| {
-            Refusal::from(Reason::IssuerUnknown)
-                .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
-                .received(token.claims.issuer.clone())
-        })?;
+        let state = self.issuer_of(token)?;
         self.check_by(state, token, now)
             .map(|()| state)
             .map_err(|refusal| refusal.issuer(state.issuer.shared_name()))
@@ -162,29 +158,82 @@ impl<S: SignatureScheme> Authority<S> {
         token: &UnverifiedToken<'_>,
         now: UnixTime,
     ) -> Result<(), Refusal> {
-        check_algorithm(state.issuer.algorithms().iter().map(|alg| alg.name()), token)?;
+        state.check_algorithm(token)?;
         check_times(&token.claims, self.timing, now)?;
-        let inline = state.issuer.inline_keys();
-        if let Some(inline) = inline.filter(|inline| inline.age(now) == KeyAge::Expired) {
-            return Err(Refusal::from(Reason::KeysExpired)
-                .expected_text(format!("keys of the issuer {:?} for {now}", state.issuer.name()))
-                .received(format!("keys in the configuration, {inline}")));
-        }
-        let keys = state.keys.as_ref().ok_or_else(|| {
-            Refusal::from(Reason::KeysUnavailable)
-                .expected_text(format!("a key set at {}", state.issuer.keys()))
-        })?;
-        let key = keys.find(token.key_id.as_deref()).ok_or_else(|| {
-            Refusal::from(Reason::KeyUnknown)
-                .expected_text(format!("one of {}", keys.ids().join(", ")))
-                .received(token.key_id.as_deref().unwrap_or("no key id"))
-        })?;
+        self.check_signature(state.key_for(token, now)?, token)
+    }
+
+    fn issuer_of(&self, token: &UnverifiedToken<'_>) -> Result<&IssuerState<S::Key>, Refusal> {
+        self.state_of(&token.claims).ok_or_else(|| {
+            Refusal::from(Reason::IssuerUnknown)
+                .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
+                .received(token.claims.issuer.clone())
+        })
+    }
+
+    /// The key fixes the algorithm; the token's own has only to agree.
+    fn check_signature(
+        &self,
+        key: &ReadyKey<S::Key>,
+        token: &UnverifiedToken<'_>,
+    ) -> Result<(), Refusal> {
         check_algorithm(std::iter::once(key.algorithm.name()), token)?;
         self.scheme.verify(&key.key, token.signed, &token.signature).map_err(|error| match error {
             SignatureError::Invalid => Reason::SignatureBad.into(),
             SignatureError::Unavailable(why) => {
                 Refusal::from(Reason::CheckUnavailable).received(why)
             }
+        })
+    }
+
+    /// Each check on its own, in their order, whatever came of those before.
+    pub(crate) fn steps(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> AuthoritySteps {
+        let state = self.issuer_of(token);
+        let known = state.as_ref().ok();
+        let key = known.map(|state| state.key_for(token, now));
+        AuthoritySteps {
+            algorithm: known.map(|state| state.check_algorithm(token)),
+            times: check_times(&token.claims, self.timing, now),
+            signature: key.clone().map(|key| self.check_signature(key?, token)),
+            key: key.map(|key| key.map(drop)),
+            vouches_for_addresses: known.is_some_and(|state| state.issuer.vouches_for_addresses()),
+            issuer: state.map(|state| state.issuer.shared_name()),
+        }
+    }
+}
+
+/// What came of the checks of a token's origin, each on its own. None where there
+/// is nobody to check by.
+pub(crate) struct AuthoritySteps {
+    pub(crate) issuer: Result<Arc<str>, Refusal>,
+    pub(crate) algorithm: Option<Result<(), Refusal>>,
+    pub(crate) times: Result<(), Refusal>,
+    pub(crate) key: Option<Result<(), Refusal>>,
+    pub(crate) signature: Option<Result<(), Refusal>>,
+    pub(crate) vouches_for_addresses: bool,
+}
+
+impl<K> IssuerState<K> {
+    fn check_algorithm(&self, token: &UnverifiedToken<'_>) -> Result<(), Refusal> {
+        check_algorithm(self.issuer.algorithms().iter().map(|alg| alg.name()), token)
+    }
+
+    /// The key that the token says it was signed with.
+    fn key_for(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> Result<&ReadyKey<K>, Refusal> {
+        let inline = self.issuer.inline_keys();
+        if let Some(inline) = inline.filter(|inline| inline.age(now) == KeyAge::Expired) {
+            return Err(Refusal::from(Reason::KeysExpired)
+                .expected_text(format!("keys of the issuer {:?} for {now}", self.issuer.name()))
+                .received(format!("keys in the configuration, {inline}")));
+        }
+        let keys = self.keys.as_ref().ok_or_else(|| {
+            Refusal::from(Reason::KeysUnavailable)
+                .expected_text(format!("a key set at {}", self.issuer.keys()))
+        })?;
+        keys.find(token.key_id.as_deref()).ok_or_else(|| {
+            Refusal::from(Reason::KeyUnknown)
+                .expected_text(format!("one of {}", keys.ids().join(", ")))
+                .received(token.key_id.as_deref().unwrap_or("no key id"))
         })
     }
 }

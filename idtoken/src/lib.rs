@@ -51,8 +51,8 @@ pub use line_budget::LineBudget;
 #[cfg(feature = "native")]
 pub use native::AwsLc;
 pub use policy::{Admission, Policy, Rule};
-pub use refusal::{Answer, Expected, Reason, Refusal};
-pub use remedy::Remedy;
+pub use refusal::{Answer, Entry, Expected, Reason, Refusal};
+pub use remedy::{Remedy, shell_word};
 pub use request::{Headers, Target, TargetError};
 pub use sender::Sender;
 pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};

@@ -19,8 +19,8 @@ impl Refusal {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let advice = match (self.reason, self.sender()) {
-            (Reason::AudienceMismatch, Some(Sender::PubSub)) => PUSH_ADVICE,
-            (reason, _) => advice(reason),
+            (reason, Some(Sender::PubSub)) if reason.is_about_audience() => PUSH_ADVICE,
+            (reason, _) => reason.entry().advice,
         };
         Remedy { advice, command: command(self) }
     }
@@ -30,51 +30,9 @@ const PUSH_ADVICE: &str = "set the sender's audience to an accepted one, or add 
     to the rule (the command replaces the whole push configuration: repeat --push-no-wrapper if \
     the subscription has it)";
 
-fn advice(reason: Reason) -> &'static str {
-    match reason {
-        Reason::TargetUnsafe => {
-            "send the path in its normal form: no dot segments, double or encoded slashes"
-        }
-        Reason::NoRule => "add a rule for this host, path and method to the policy",
-        Reason::TokenMissing => "configure the sender to authenticate with an OIDC ID token",
-        Reason::TokenTwice => "send one token; something on the way adds a second one",
-        Reason::Malformed => "send an ID token (three parts with dots); an access token is not one",
-        Reason::SignatureRemoved => {
-            "turn the invoker check off on the Cloud Run service that runs this, or send the \
-             caller's token in a header that Cloud Run does not check"
-        }
-        Reason::AlgorithmNotAllowed => "use tokens that Google signed; this one is not",
-        Reason::IssuerUnknown => {
-            "add the issuer to the policy if its tokens are to be accepted, and to the rule"
-        }
-        Reason::KeyUnknown => {
-            "check that the key set's URL is the issuer's; if it is, the token is forged or \
-             its key is older than the key set"
-        }
-        Reason::SignatureBad => "the token is forged or was changed on its way: do not accept it",
-        Reason::Expired => "fetch a new token for each hour; check the sender's clock",
-        Reason::NotYetValid => "check the clocks of sender and receiver",
-        Reason::LifetimeTooLong => "use tokens of one hour, as Google issues them",
-        Reason::AudienceMismatch => {
-            "set the sender's audience to an accepted one, or add the received one to the rule"
-        }
-        Reason::EmailUnverified => "call with an account whose address the issuer has verified",
-        Reason::CallerNotAllowed => {
-            "call as an account that the rule lists, or add this caller to the rule"
-        }
-        Reason::ClaimMismatch => "call with an account whose tokens have that claim",
-        Reason::KeysUnavailable => "check that the key set's URL can be reached from here",
-        Reason::KeysExpired => {
-            "render the plugin configuration again (remint plugin-config) and install it: keys in \
-             a configuration have to be renewed"
-        }
-        Reason::CheckUnavailable => "run a proxy with the host function verify_signature",
-    }
-}
-
 fn command(refusal: &Refusal) -> Option<String> {
     match refusal.reason {
-        Reason::AudienceMismatch => {
+        reason if reason.is_about_audience() => {
             let audience = refusal.expectation()?.values().first()?;
             Some(sender_command(refusal, Some(audience), refusal.caller_name()))
         }
@@ -90,12 +48,12 @@ fn command(refusal: &Refusal) -> Option<String> {
 /// The command that gives a sender an account and an audience. Without a
 /// guess who the sender is, one that fetches such a token by hand.
 fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
-    let endpoint = quoted(refusal.url_for_command().unwrap_or("ENDPOINT"));
+    let endpoint = shell_word(refusal.url_for_command().unwrap_or("ENDPOINT"));
     // Accounts of a sender are listed with the sender's name behind them.
     let account = account.and_then(|account| account.split(' ').next());
     let account = account.filter(|account| account.contains('@'));
-    let account = quoted(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
-    let audience = quoted(audience.unwrap_or("AUDIENCE"));
+    let account = shell_word(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
+    let audience = shell_word(audience.unwrap_or("AUDIENCE"));
     match refusal.sender() {
         Some(Sender::PubSub) => format!(
             "gcloud pubsub subscriptions modify-push-config SUBSCRIPTION \
@@ -124,8 +82,10 @@ fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&st
     }
 }
 
-/// A value as one word of a shell: values from outside reach this place.
-fn quoted(value: &str) -> String {
+/// A value as one word of a POSIX shell, for commands that are shown: quoted if
+/// it has to be, since values from outside reach them.
+#[must_use]
+pub fn shell_word(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
     if !value.is_empty() && value.bytes().all(plain) {
         return value.to_owned();
@@ -223,8 +183,8 @@ mod tests {
 
     #[test]
     fn values_from_outside_are_one_word_of_the_shell() {
-        assert_eq!(quoted("a$(reboot)"), "'a$(reboot)'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("https://a.example/b"), "https://a.example/b");
+        assert_eq!(shell_word("a$(reboot)"), "'a$(reboot)'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("https://a.example/b"), "https://a.example/b");
     }
 }

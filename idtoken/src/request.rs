@@ -73,8 +73,9 @@ impl<'r> Target<'r> {
         Ok(Self { host, path: decoded, method, is_whole })
     }
 
+    #[must_use]
     /// The URL that was called, if host and path are all there is to it.
-    pub(crate) fn whole_url(&self) -> Option<String> {
+    pub fn whole_url(&self) -> Option<String> {
         self.is_whole.then(|| format!("https://{}{}", self.host, self.path))
     }
 

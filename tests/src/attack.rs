@@ -68,7 +68,7 @@ pub fn all(issuer: &Issuer, impostor: &Issuer, now: u64) -> Vec<Attack> {
             401,
             &[sign(with("iss", json!("https://evil.example")))],
         ),
-        attack("wrong audience", "aud_mismatch", 401, &[sign(with("aud", push_url()))]),
+        attack("wrong audience", "aud_has_path", 401, &[sign(with("aud", push_url()))]),
         attack("unknown caller", "caller_not_allowed", 403, &[sign(with("email", stranger()))]),
         attack("no token", "token_missing", 401, &[]),
         attack("two tokens", "token_twice", 401, &[valid, other]),

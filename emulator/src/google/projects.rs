@@ -4,16 +4,19 @@
 //!
 //! Roles on the project are not played: whoever has an access token sees it.
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use remint_idtoken::UnixTime;
+use serde_json::json;
 
 use super::accounts::Accounts;
-use super::iam_credentials::{caller, error, unauthenticated};
+use super::self_signed;
 use crate::answers::{Answer, json};
 use crate::config::Config;
-use crate::issuer::Issuer;
 
 const ROOT: &str = "/v1/projects/";
+/// The API, as audience of tokens that accounts sign for it.
+const AUDIENCE: &str = "https://cloudresourcemanager.googleapis.com/";
 
 /// The emulator's project.
 pub(super) struct Project {
@@ -34,18 +37,22 @@ impl Project {
     pub(super) fn answer(
         &self,
         accounts: &Accounts,
-        issuer: &Issuer,
         headers: &HeaderMap,
         path: &str,
+        now: UnixTime,
     ) -> Answer {
-        if caller(accounts, headers, issuer.now()).is_none() {
-            return unauthenticated();
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let self_signed = || self_signed::access(accounts, token, AUDIENCE, now);
+        if accounts.access(token, now).or_else(self_signed).is_none() {
+            let message = "Request had invalid authentication credentials.";
+            return refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message);
         }
         let name = path.strip_prefix(ROOT).unwrap_or_default();
         if ![&self.id, &self.number].iter().any(|it| *it == name) {
             // It does not tell whether there is another one.
             let message = "The caller does not have permission";
-            return error(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, &Value::Null);
+            return refused(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message);
         }
         let project = json!({
             "projectNumber": self.number,
@@ -55,4 +62,10 @@ impl Project {
         });
         json(StatusCode::OK, &project)
     }
+}
+
+/// An error in JSON, as Google's libraries read those of all APIs (AIP-193).
+pub(super) fn refused(code: StatusCode, status: &str, message: &str) -> Answer {
+    let error = json!({ "code": code.as_u16(), "message": message, "status": status });
+    json(code, &json!({ "error": error }))
 }

@@ -1,16 +1,27 @@
 //! Reading a query.
 
 /// The first value of that name, decoded.
-pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
-    query?.split('&').find_map(|pair| {
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
+    pairs(query).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// All names and values, decoded.
+pub(crate) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key) == name).then(|| decode(value))
+        (decode(key), decode(value))
     })
+}
+
+/// Decodes `%XX` in a part of a path, where a plus is a plus.
+pub(super) fn path_decoded(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
 }
 
 /// Decodes `%XX` and `+`, as servers of forms do. What is not an escape stays
 /// as it is.
-pub(super) fn decode(text: &str) -> String {
+fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -28,6 +39,11 @@ pub(super) fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Decodes `%XX` alone, as in paths.
+pub(crate) fn decode_path(path: &str) -> String {
+    decode(&path.replace('+', "%2B"))
 }
 
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
@@ -52,11 +68,17 @@ mod tests {
     }
 
     #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        assert_eq!(path_decoded("a+b%40c%2B"), "a+b@c+");
+    }
+
+    #[test]
     fn what_is_no_escape_stays_as_it_is() {
         for (text, decoded) in
             [("a+b", "a b"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%+1", "% 1")]
         {
             assert_eq!(decode(text), decoded);
         }
+        assert_eq!(decode_path("a+b%2Bc"), "a+b+c");
     }
 }

@@ -1,42 +1,34 @@
-//! Delivering messages, with as many attempts as it takes.
+//! Delivering messages to an endpoint that is a subscription's for the time
+//! being, and reporting each attempt.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{FROM, USER_AGENT};
-use http::{HeaderValue, Method};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::message::Published;
+use super::message::{Form, Published};
+use super::target::{Ids, Target};
 use super::{Attempt, Delivery, Message, PushReport, PushSubscription};
-use crate::config::Agent;
-use crate::outgoing::Connections;
-use crate::senders::{Credential, Senders, Shot};
-
-/// Google's ids have sixteen digits.
-const FIRST_ID: u64 = 1_000_000_000_000_000;
+use crate::senders::{Credential, Senders};
 
 /// Pushes for one project.
 pub(crate) struct Pusher {
     senders: Arc<Senders>,
     project_id: String,
-    published: AtomicU64,
+    ids: Arc<Ids>,
 }
 
 /// One push: a subscription with what its deliveries share.
 struct Push {
-    senders: Arc<Senders>,
     subscription: PushSubscription,
-    credential: Credential,
-    connections: Connections,
+    target: Target,
     outstanding: Semaphore,
 }
 
 impl Pusher {
-    pub(crate) fn new(senders: Arc<Senders>, project_id: String) -> Self {
-        Self { senders, project_id, published: AtomicU64::new(0) }
+    pub(crate) fn new(senders: Arc<Senders>, project_id: String, ids: Arc<Ids>) -> Self {
+        Self { senders, project_id, ids }
     }
 
     /// Publishes the messages and pushes each until it is delivered or given
@@ -46,20 +38,23 @@ impl Pusher {
         subscription: &PushSubscription,
         messages: impl IntoIterator<Item = Message>,
     ) -> PushReport {
+        let endpoint = || subscription.endpoint.to_string();
+        let credential = Credential {
+            account: subscription.service_account.clone(),
+            audience: subscription.audience.clone().unwrap_or_else(endpoint),
+        };
+        let form = match subscription.wrapped {
+            true => Form::Wrapped,
+            false => Form::Unwrapped { write_metadata: true },
+        };
         let push = Arc::new(Push {
-            connections: Connections::new(
-                Arc::clone(&self.senders.network),
-                &subscription.endpoint,
+            target: Target::new(
+                &self.senders,
+                subscription.endpoint.clone(),
                 subscription.connect_to,
+                Some(credential),
+                form,
             ),
-            credential: Credential {
-                account: subscription.service_account.clone(),
-                audience: subscription
-                    .audience
-                    .clone()
-                    .unwrap_or_else(|| subscription.endpoint.to_string()),
-            },
-            senders: Arc::clone(&self.senders),
             outstanding: Semaphore::new(subscription.max_outstanding.max(1)),
             subscription: subscription.clone(),
         });
@@ -76,15 +71,15 @@ impl Pusher {
     }
 
     fn publish(&self, subscription: &PushSubscription, message: Message) -> Published {
-        let number = self.published.fetch_add(1, Ordering::Relaxed);
         Published {
             message,
-            id: FIRST_ID.saturating_add(number).to_string(),
+            id: self.ids.next(),
             at: self.senders.issuer.now(),
             subscription: format!(
                 "projects/{}/subscriptions/{}",
                 self.project_id, subscription.name
             ),
+            attempt: None,
         }
     }
 }
@@ -109,22 +104,6 @@ impl Push {
     /// A message that waits for its next attempt makes room for others.
     async fn attempt(&self, message: &Published) -> Attempt {
         let _permit = self.outstanding.acquire().await;
-        let subscription = &self.subscription;
-        let (body, mut headers) = message.payload(subscription.wrapped);
-        // What comes with every request, whatever attributes a message has.
-        headers.insert(USER_AGENT, HeaderValue::from_static("CloudPubSub-Google"));
-        headers.insert(FROM, HeaderValue::from_static("noreply@google.com"));
-        let shot = Shot {
-            agent: Agent::PubSub,
-            from: &message.subscription,
-            endpoint: &subscription.endpoint,
-            connections: &self.connections,
-            method: Method::POST,
-            headers,
-            body,
-            credential: Some(&self.credential),
-            deadline: subscription.ack_deadline,
-        };
-        self.senders.send(shot).await.0
+        self.target.push(message, self.subscription.ack_deadline).await
     }
 }

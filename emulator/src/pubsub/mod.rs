@@ -1,18 +1,44 @@
-//! The sender: a Pub/Sub push subscription.
+//! Pub/Sub: topics and their push subscriptions.
 //!
-//! Not modelled: the end of the retention, after which Pub/Sub gives up (a
-//! limit of attempts stands in for it), dead-letter topics, and the slow start
-//! of a push subscription's throughput.
+//! A message that is published to a topic goes to all subscriptions that the
+//! topic has at that moment. Each has a task that pushes its messages until
+//! they are acknowledged, sent to a dead-letter topic, or kept long enough.
+//! [`PushSubscription`] is the short way for tests: messages are pushed at
+//! once, without topic, and what became of each attempt is reported.
+//!
+//! Not modelled: pulling, filters, schemas, snapshots, exactly-once delivery,
+//! the slow start of a push subscription's throughput (a fixed number of
+//! messages is under way at once), that push back-off slows the whole
+//! subscription (here each message waits for itself), and the rights of
+//! callers of the API and of Pub/Sub's service agent on the dead-letter topic.
 
+mod broker;
+mod counters;
 mod delivery;
+pub(crate) mod grpc;
+mod json;
+mod lanes;
+mod mask;
 mod message;
+mod names;
+mod page;
+mod queue;
 mod report;
+pub(crate) mod rest;
+mod settings;
+mod subscriptions;
+mod target;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub(crate) use broker::Broker;
+pub use counters::{Counters, Deliveries};
 pub(crate) use delivery::Pusher;
 pub use message::Message;
+pub(crate) use message::{Form, MESSAGE_PUBLISHED};
+pub(crate) use names::Collection;
 pub use report::{Delivery, PushReport};
 
 pub use crate::attempt::Attempt;
@@ -73,23 +99,11 @@ impl PushSubscription {
 
     /// The wait after that many failures.
     fn backoff(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1);
-        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-        let wait = self.min_backoff.saturating_mul(factor);
-        wait.min(self.max_backoff)
+        target::backoff(failures, self.min_backoff, self.max_backoff)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_doubles_up_to_its_limit() {
-        let endpoint = "https://a/".parse().unwrap();
-        let subscription = PushSubscription::new("s", endpoint, "a@b");
-        let waits =
-            [1, 2, 3, 10, 11, 32, 33, u32::MAX].map(|n| subscription.backoff(n).as_millis());
-        assert_eq!(waits, [100, 200, 400, 51_200, 60_000, 60_000, 60_000, 60_000]);
-    }
-}
+/// Why something was not published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PublishError(pub(crate) String);

@@ -4,25 +4,42 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
 
 use crate::answers::{Answer, answer};
+use crate::html::escape;
 
 const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
      error_description=\"The access token could not be verified\"";
 
+/// How the text of a refusal begins.
+pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to get URL";
+
 /// The refusal of a call to that path with its query. It never says why: that
-/// is in the emulator's timeline, as it would be in Cloud Run's log.
+/// is in the emulator's timeline, as it would be in Cloud Run's log. Only an
+/// unverifiable token is challenged: no source shows a challenge beside 403.
 pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
-    let text = format!(
-        "Your client does not have permission to get URL <code>{}</code> from this server.",
-        escape(url)
-    );
+    let text = format!("{NO_PERMISSION} <code>{}</code> from this server.", escape(url));
     let mut answer = page(status, &title, reason, &text);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(CHALLENGE);
         answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     answer
+}
+
+/// Nothing is here: no such service or tag, or one whose `ingress` does not let
+/// the caller in, who is not told that from each other.
+pub(super) fn not_found() -> Answer {
+    let text = "The requested URL was not found on this server.";
+    page(StatusCode::NOT_FOUND, "404 Page not found", "Page not found", text)
+}
+
+/// The request is larger than Cloud Run takes. It sends this page for all of
+/// Google's limits of that kind.
+pub(super) fn too_large() -> Answer {
+    let name = "Request Entity Too Large";
+    let text = "Your client issued a request that was too large.";
+    page(StatusCode::PAYLOAD_TOO_LARGE, &format!("413 {name}"), name, text)
 }
 
 /// That a call can't be served, which is no word of the container's.
@@ -57,29 +74,9 @@ fn page(status: StatusCode, title: &str, error: &str, text: &str) -> Answer {
     answer(status, "text/html; charset=UTF-8", page)
 }
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_can_not_put_markup_into_the_page() {
-        assert_eq!(escape("/<script>\"'&"), "/&lt;script&gt;&quot;&#39;&amp;");
-    }
 
     #[test]
     fn only_a_401_carries_a_challenge() {

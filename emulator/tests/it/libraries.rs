@@ -12,27 +12,6 @@ use crate::support::{GATEWAY, NOW, PUSHER, World, get, post};
 
 const METADATA: &str = "/computeMetadata/v1/";
 
-#[tokio::test]
-async fn a_directory_of_the_metadata_server_tells_what_is_in_it_at_its_name_with_a_slash() {
-    let world = World::start().await;
-    for (path, entries) in [
-        ("", "instance/\nproject/\n"),
-        ("instance/", "region\nservice-accounts/\nzone\n"),
-        ("project/", "numeric-project-id\nproject-id\n"),
-    ] {
-        let call = get(&format!("{METADATA}{path}")).header("metadata-flavor", "Google");
-        let reply = call.send(world.emulator.google_addr()).await;
-        assert_eq!((reply.status, reply.text.as_str()), (StatusCode::OK, entries));
-    }
-    for path in ["instance", "project"] {
-        let call = get(&format!("{METADATA}{path}")).header("metadata-flavor", "Google");
-        let reply = call.send(world.emulator.google_addr()).await;
-        assert_eq!(reply.status, StatusCode::MOVED_PERMANENTLY);
-        assert_eq!(reply.headers["location"], *format!("{METADATA}{path}/"));
-        assert_eq!(reply.headers["metadata-flavor"], "Google");
-    }
-}
-
 /// An assertion as Node's library makes it: its header names no key.
 fn assertion(key: &AccountKey) -> String {
     signed(

@@ -45,6 +45,8 @@ pub(crate) struct RegionCounters {
     /// Answers that it began and did not end.
     pub(crate) broken_off: Counter,
     pub(crate) ejected: Gauge,
+    /// When its token ends.
+    pub(crate) token_ends: Gauge,
     pub(crate) in_flight: Gauge,
     pub(super) ejections: [(Cause, Counter); Cause::ALL.len()],
 }

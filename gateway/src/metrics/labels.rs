@@ -26,6 +26,11 @@ impl From<&Refusal> for RefusalLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct IssuerLabels {
+    pub(super) issuer: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct ReloadLabels {
     pub(super) outcome: &'static str,
 }

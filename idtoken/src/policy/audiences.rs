@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::names::Names;
+use super::near_miss::near_miss;
 use crate::claims::Claims;
 use crate::config::Object;
 use crate::refusal::{Expected, Reason, Refusal};
@@ -19,6 +20,10 @@ pub(super) struct Audiences {
     shown: Arc<[String]>,
     compare: Compare,
 }
+
+/// How many audiences of one token are compared closely: tokens of Google's have
+/// one.
+const EXAMINED: usize = 4;
 
 /// How a token's audience is compared with an accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +63,26 @@ impl Audiences {
         &self.shown
     }
 
-    /// Which of the token's audiences is accepted.
+    /// Which of the token's audiences is accepted. `host` is the one that was
+    /// called.
     ///
     /// # Errors
-    /// [`Reason::AudienceMismatch`] if there is none.
-    pub(super) fn check(&self, claims: &Claims) -> Result<usize, Refusal> {
+    /// One of the reasons about audiences if there is none.
+    pub(super) fn check(&self, claims: &Claims, host: &str) -> Result<usize, Refusal> {
         let accepted = claims.audiences.iter().position(|audience| self.accepts(audience));
         accepted.ok_or_else(|| {
-            Refusal::from(Reason::AudienceMismatch)
+            Refusal::from(self.miss(claims, host))
                 .expected(Expected::AnyOf(Arc::clone(&self.shown)))
                 .received(claims.audiences.join(", "))
         })
+    }
+
+    /// How they miss: what the first one that is near an accepted one lacks.
+    fn miss(&self, claims: &Claims, host: &str) -> Reason {
+        let accepts = |audience: &str| self.accepts(audience);
+        let misses = claims.audiences.iter().map(|it| near_miss(it, accepts, &self.shown, host));
+        let is_near = |reason: &Reason| *reason != Reason::AudienceMismatch;
+        misses.take(EXAMINED).find(is_near).unwrap_or(Reason::AudienceMismatch)
     }
 
     fn accepts(&self, audience: &str) -> bool {
@@ -96,7 +110,7 @@ fn without_slash(audience: &str) -> &str {
 
 /// `https://host[:port]`, in lower case and without the default port (RFC
 /// 6454, section 4). Nothing if the text is no plain URL.
-fn origin(audience: &str) -> Option<String> {
+pub(super) fn origin(audience: &str) -> Option<String> {
     let is_odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'@' | b'#' | b'\\');
     if audience.bytes().any(is_odd) {
         return None;

@@ -11,11 +11,13 @@ mod inline_keys;
 mod issuer;
 mod matching;
 mod names;
+mod near_miss;
 mod place;
 mod requirement;
 mod rule;
 mod services;
 mod times;
+mod walk;
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule};
+pub use walk::{Check, Outcome, Step, TokenWalk, Walk};
 
 use crate::authority::Authority;
 use crate::cache::TokenCache;
@@ -171,7 +174,7 @@ impl Policy {
             return Err(Refusal::from(Reason::NoRule).received(received));
         };
         let about = |refusal: Refusal| refusal.rule(rule.name());
-        rule.decide(&Evidence { authority, cache, headers, now })
+        rule.decide(&Evidence { authority, cache, headers, now, host: target.host() })
             .map(|admission| admission.map_refusal(about))
             .map_err(about)
     }

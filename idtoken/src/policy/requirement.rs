@@ -9,6 +9,7 @@ use super::callers::Callers;
 use super::issuer::{Issuer, Kind as IssuerKind};
 use super::names::Names;
 use super::place::TokenPlace;
+use super::walk::{Check, TokenWalk, failed, passed, step};
 use crate::authority::Authority;
 use crate::cache::TokenCache;
 use crate::claims::Claims;
@@ -44,6 +45,8 @@ pub(super) struct Evidence<'a, S: SignatureScheme, C, H> {
     pub(super) cache: &'a C,
     pub(super) headers: &'a H,
     pub(super) now: UnixTime,
+    /// The host that was called.
+    pub(super) host: &'a str,
 }
 
 impl Requirement {
@@ -124,23 +127,80 @@ impl Requirement {
         evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
     ) -> Result<VerifiedToken, Refusal> {
         let token = source.authentic(evidence)?;
-        match self.accepted_audience(source, &token) {
+        match self.accepted_audience(source, &token, evidence.host) {
             Ok(audience) => Ok(token.admitted(rule, audience, &source.place)),
             Err(refusal) => Err(refusal.caller(token.claims()).key_id(token.key_id())),
         }
     }
 
-    fn accepted_audience(&self, source: &Source, token: &AuthenticToken) -> Result<usize, Refusal> {
-        if !source.issuers.iter().any(|issuer| **issuer == *token.issuer()) {
-            return Err(Refusal::from(Reason::IssuerUnknown)
-                .expected_text(format!("the issuer {}", source.issuers.join(" or ")))
-                .received(token.issuer()));
-        }
+    fn accepted_audience(
+        &self,
+        source: &Source,
+        token: &AuthenticToken,
+        host: &str,
+    ) -> Result<usize, Refusal> {
+        source.takes(token.issuer())?;
         let claims = token.claims();
-        let audience = self.audiences.check(claims)?;
+        let audience = self.audiences.check(claims, host)?;
         self.callers.check(claims)?;
         self.check_claims(claims)?;
         Ok(audience)
+    }
+
+    /// What there is to say of the tokens in each of its places.
+    pub(super) fn walk<S: SignatureScheme>(
+        &self,
+        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
+    ) -> Vec<TokenWalk> {
+        self.sources.iter().map(|source| self.walk_source(source, evidence)).collect()
+    }
+
+    fn walk_source<S: SignatureScheme>(
+        &self,
+        source: &Source,
+        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
+    ) -> TokenWalk {
+        let place = source.place.shown();
+        let mut walk = TokenWalk { place, steps: Vec::new(), claims: None };
+        let token = match source.unverified(evidence.headers) {
+            Ok(token) => token,
+            Err(refusal) => {
+                let is_there = !matches!(refusal.reason, Reason::TokenMissing | Reason::TokenTwice);
+                let check = if is_there { Check::Form } else { Check::Token };
+                if is_there {
+                    walk.steps.push(passed(Check::Token, "there is one"));
+                }
+                walk.steps.push(failed(check, refusal));
+                return walk;
+            }
+        };
+        let origin = evidence.authority.steps(&token, evidence.now);
+        let claims = token.claims().clone().vouched_for(origin.vouches_for_addresses);
+        let takes = |issuer: &Arc<str>| source.takes(issuer);
+        walk.steps.extend([
+            passed(Check::Token, "there is one"),
+            passed(Check::Form, "a signed JSON Web Token"),
+            step(Check::Issuer, Some(origin.issuer.as_ref().map_err(Clone::clone)), |name| {
+                format!("{} ({name})", claims.issuer)
+            }),
+            step(Check::Algorithm, origin.algorithm, |()| token.algorithm.clone()),
+            step(Check::Times, Some(origin.times), |()| lifetime(&claims, evidence.now)),
+            step(Check::Key, origin.key, |()| token.key_id.clone().unwrap_or_default()),
+            step(Check::Signature, origin.signature, |()| "the key's".to_owned()),
+            step(Check::RuleIssuer, origin.issuer.as_ref().ok().map(takes), |()| {
+                source.issuers.join(" or ")
+            }),
+            step(Check::Audience, Some(self.audiences.check(&claims, evidence.host)), |place| {
+                claims.audiences.get(place).cloned().unwrap_or_default()
+            }),
+            step(Check::Caller, Some(self.callers.check(&claims)), |()| claims.to_string()),
+            step(Check::Claims, Some(self.check_claims(&claims)), |()| match self.claims.len() {
+                0 => "none are asked for".to_owned(),
+                _ => "as asked for".to_owned(),
+            }),
+        ]);
+        walk.claims = Some(claims);
+        walk
     }
 
     /// Further claims must be there with exactly these values.
@@ -160,25 +220,51 @@ impl Source {
         &self,
         evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
     ) -> Result<AuthenticToken, Refusal> {
-        let Evidence { authority, cache, headers, now } = evidence;
-        let bytes = self
-            .place
-            .token(*headers)
-            .map_err(|reason| Refusal::from(reason).expected_text(self.place.shown()))?;
+        let Evidence { authority, cache, headers, now, .. } = evidence;
+        let bytes = self.bytes(*headers)?;
         if let Some(known) = cache.get(bytes).filter(|it| authority.still_vouches_for(it, *now)) {
             return Ok(known);
         }
-        let token = UnverifiedToken::parse(bytes).map_err(|error| {
-            let reason = match error {
-                TokenError::SignatureRemoved => Reason::SignatureRemoved,
-                _ => Reason::Malformed,
-            };
-            Refusal::from(reason).received(error.to_string())
-        })?;
-        let authentic = authority.authenticate(token, *now)?;
+        let authentic = authority.authenticate(parse(bytes)?, *now)?;
         cache.put(&authentic);
         Ok(authentic)
     }
+
+    /// The token that is there, of which nothing is known to be true.
+    fn unverified<'h>(&'h self, headers: &'h impl Headers) -> Result<UnverifiedToken<'h>, Refusal> {
+        parse(self.bytes(headers)?)
+    }
+
+    fn bytes<'h>(&'h self, headers: &'h impl Headers) -> Result<&'h [u8], Refusal> {
+        let token = self.place.token(headers);
+        token.map_err(|reason| Refusal::from(reason).expected_text(self.place.shown()))
+    }
+
+    /// Whether tokens of that issuer count here.
+    fn takes(&self, issuer: &str) -> Result<(), Refusal> {
+        if self.issuers.iter().any(|it| **it == *issuer) {
+            return Ok(());
+        }
+        Err(Refusal::from(Reason::IssuerUnknown)
+            .expected_text(format!("the issuer {}", self.issuers.join(" or ")))
+            .received(issuer))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, Refusal> {
+    UnverifiedToken::parse(bytes).map_err(|error| {
+        let reason = match error {
+            TokenError::SignatureRemoved => Reason::SignatureRemoved,
+            _ => Reason::Malformed,
+        };
+        Refusal::from(reason).received(error.to_string())
+    })
+}
+
+/// For how long a token has been and will be valid.
+fn lifetime(claims: &Claims, now: UnixTime) -> String {
+    let left = humantime::format_duration(claims.expires_at.since(now));
+    format!("until {}: {left} from then on", claims.expires_at)
 }
 
 /// The places of all issuers in their order, each once.

@@ -7,6 +7,7 @@ use super::matching::Matching;
 use super::names::Names;
 use super::place::TokenPlace;
 use super::requirement::{Evidence, Requirement};
+use super::walk::TokenWalk;
 use crate::cache::TokenCache;
 use crate::config::{Object, Reader};
 use crate::refusal::Refusal;
@@ -117,6 +118,14 @@ impl Rule {
             }
         }
         Ok(admission)
+    }
+
+    /// Every token that it looks for, check by check.
+    pub(super) fn walk<S: SignatureScheme>(
+        &self,
+        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
+    ) -> Vec<TokenWalk> {
+        self.requirements.iter().flat_map(|requirement| requirement.walk(evidence)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a request is not let through, for its operator.
 
+mod catalogue;
 mod reason;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+pub use catalogue::Entry;
 pub use reason::{Answer, Reason};
 
 use crate::fingerprint::Fingerprint;

@@ -32,6 +32,24 @@ pub enum Reason {
     LifetimeTooLong,
     /// The token is meant for somebody else.
     AudienceMismatch,
+    /// It is meant for the same service in another region.
+    AudienceOtherRegion,
+    /// Its audience is an accepted one with a path behind it.
+    AudienceHasPath,
+    /// Its audience differs from an accepted one by the slash at the end.
+    AudienceTrailingSlash,
+    /// Its audience is the address that was called, which is not accepted.
+    AudienceIsLoadBalancer,
+    /// Its audience is an OAuth client's.
+    AudienceIsIapClient,
+    /// Its audience is gcloud.
+    AudienceIsGcloudClient,
+    /// Its audience is an accepted one without the scheme.
+    AudienceNoScheme,
+    /// Its audience is an accepted one with a port.
+    AudienceHasPort,
+    /// Its audience is a host that Cloud Run gives nobody.
+    AudienceInventedHost,
     /// The caller's address is not verified by the issuer.
     EmailUnverified,
     /// The caller is not on the rule's list.
@@ -44,6 +62,18 @@ pub enum Reason {
     KeysExpired,
     /// The signature could not be checked.
     CheckUnavailable,
+    /// Google's front end: the identity that calls a region may not.
+    InvokerMissing,
+    /// Google's front end: IAP may not call what is behind it.
+    IapInvokerMissing,
+    /// Google's front end: a change of permissions has not arrived everywhere.
+    IamPropagating,
+    /// Google's front end: the ingress setting keeps the call out.
+    IngressRefused,
+    /// A sender got no token, and sent nothing.
+    SenderMayNotMint,
+    /// The gateway got no token for a region.
+    MintDenied,
 }
 
 /// What the caller is told: a status and nothing that helps an attacker.
@@ -101,7 +131,7 @@ impl Answer {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 35] = [
         Self::TargetUnsafe,
         Self::NoRule,
         Self::TokenMissing,
@@ -119,63 +149,69 @@ impl Reason {
         Self::SignatureBad,
         Self::CheckUnavailable,
         Self::AudienceMismatch,
+        Self::AudienceOtherRegion,
+        Self::AudienceHasPath,
+        Self::AudienceTrailingSlash,
+        Self::AudienceIsLoadBalancer,
+        Self::AudienceIsIapClient,
+        Self::AudienceIsGcloudClient,
+        Self::AudienceNoScheme,
+        Self::AudienceHasPort,
+        Self::AudienceInventedHost,
         Self::EmailUnverified,
         Self::CallerNotAllowed,
         Self::ClaimMismatch,
+        Self::InvokerMissing,
+        Self::IapInvokerMissing,
+        Self::IamPropagating,
+        Self::IngressRefused,
+        Self::SenderMayNotMint,
+        Self::MintDenied,
     ];
 
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
-        match self {
-            Self::TargetUnsafe => "target_unsafe",
-            Self::NoRule => "no_rule",
-            Self::TokenMissing => "token_missing",
-            Self::TokenTwice => "token_twice",
-            Self::Malformed => "malformed",
-            Self::SignatureRemoved => "sig_removed_by_google",
-            Self::AlgorithmNotAllowed => "alg_not_allowed",
-            Self::IssuerUnknown => "iss_unknown",
-            Self::KeyUnknown => "kid_unknown",
-            Self::SignatureBad => "sig_bad",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::LifetimeTooLong => "lifetime_too_long",
-            Self::AudienceMismatch => "aud_mismatch",
-            Self::EmailUnverified => "email_unverified",
-            Self::CallerNotAllowed => "caller_not_allowed",
-            Self::ClaimMismatch => "claim_mismatch",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::KeysExpired => "keys_expired",
-            Self::CheckUnavailable => "check_unavailable",
-        }
+        self.entry().code
     }
 
     /// What is wrong, in one sentence without a full stop.
     #[must_use]
     pub fn summary(self) -> &'static str {
-        match self {
-            Self::TargetUnsafe => "the request's target can be read in more than one way",
-            Self::NoRule => "no rule of the policy is for this request",
-            Self::TokenMissing => "the request carries no ID token",
-            Self::TokenTwice => "the request carries several different tokens",
-            Self::Malformed => "the token is malformed",
-            Self::SignatureRemoved => "Cloud Run has removed the token's signature",
-            Self::AlgorithmNotAllowed => "the token is not signed with its issuer's algorithm",
-            Self::IssuerUnknown => "the token's issuer is not accepted here",
-            Self::KeyUnknown => "the issuer has no key with the token's key id",
-            Self::SignatureBad => "the signature is not the issuer's",
-            Self::Expired => "the token has expired",
-            Self::NotYetValid => "the token is not valid yet",
-            Self::LifetimeTooLong => "the token is valid for longer than is accepted",
-            Self::AudienceMismatch => "the token was made for another audience",
-            Self::EmailUnverified => "the issuer does not vouch for the caller's address",
-            Self::CallerNotAllowed => "the caller is not on the rule's list",
-            Self::ClaimMismatch => "a claim is missing or not the one that the rule asks for",
-            Self::KeysUnavailable => "the issuer's keys could not be fetched",
-            Self::KeysExpired => "the issuer's keys in the configuration are too old",
-            Self::CheckUnavailable => "the signature could not be checked",
-        }
+        self.entry().summary
+    }
+
+    /// Whether it says that a genuine token is for another audience.
+    #[must_use]
+    pub fn is_about_audience(self) -> bool {
+        matches!(
+            self,
+            Self::AudienceMismatch
+                | Self::AudienceOtherRegion
+                | Self::AudienceHasPath
+                | Self::AudienceTrailingSlash
+                | Self::AudienceIsLoadBalancer
+                | Self::AudienceIsIapClient
+                | Self::AudienceIsGcloudClient
+                | Self::AudienceNoScheme
+                | Self::AudienceHasPort
+                | Self::AudienceInventedHost
+        )
+    }
+
+    /// Whether it is found out here. The others are known of Google's front
+    /// ends, of senders and of mints.
+    #[must_use]
+    pub fn is_of_verification(self) -> bool {
+        !matches!(
+            self,
+            Self::InvokerMissing
+                | Self::IapInvokerMissing
+                | Self::IamPropagating
+                | Self::IngressRefused
+                | Self::SenderMayNotMint
+                | Self::MintDenied
+        )
     }
 
     /// Whether other keys could turn the refusal into a permission.
@@ -189,28 +225,7 @@ impl Reason {
     /// not find out what the policy would accept.
     #[must_use]
     pub fn answer(self) -> Answer {
-        match self {
-            Self::TokenMissing => Answer::Unauthenticated,
-            Self::TokenTwice
-            | Self::Malformed
-            | Self::SignatureRemoved
-            | Self::AlgorithmNotAllowed
-            | Self::IssuerUnknown
-            | Self::KeyUnknown
-            | Self::SignatureBad
-            | Self::Expired
-            | Self::NotYetValid
-            | Self::LifetimeTooLong
-            | Self::AudienceMismatch => Answer::InvalidToken,
-            Self::TargetUnsafe
-            | Self::NoRule
-            | Self::EmailUnverified
-            | Self::CallerNotAllowed
-            | Self::ClaimMismatch => Answer::Forbidden,
-            Self::KeysUnavailable | Self::KeysExpired | Self::CheckUnavailable => {
-                Answer::Unavailable
-            }
-        }
+        self.entry().answer
     }
 }
 
@@ -223,6 +238,16 @@ mod tests {
     fn codes_are_distinct_and_complete() {
         let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn every_reason_says_what_it_means_and_what_to_do() {
+        for reason in Reason::ALL {
+            let entry = reason.entry();
+            assert!(!entry.summary.ends_with('.'), "{}", entry.code);
+            assert!(entry.meaning.ends_with('.'), "{}", entry.code);
+            assert!(!entry.causes.is_empty() && !entry.advice.is_empty(), "{}", entry.code);
+        }
     }
 
     #[test]
@@ -240,7 +265,8 @@ mod tests {
             Reason::CallerNotAllowed,
             Reason::ClaimMismatch,
         ];
-        for reason in Reason::ALL.iter().filter(|reason| !others.contains(reason)) {
+        let found_here = Reason::ALL.iter().filter(|reason| reason.is_of_verification());
+        for reason in found_here.filter(|reason| !others.contains(reason)) {
             assert_eq!(reason.answer(), Answer::InvalidToken, "{reason:?}");
         }
     }

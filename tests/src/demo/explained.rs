@@ -36,7 +36,7 @@ pub async fn explained(chain: &mut Chain) -> io::Result<Part> {
     let command = text("command");
     part.notes.push(format!("$ {command}"));
     part.expect("the sender sees 401", report.first_statuses().contains_key(&401));
-    part.expect("the reason is the audience", text("reason") == "aud_mismatch");
+    part.expect("the reason is the audience", text("reason") == "aud_has_path");
     part.expect("the rule is named", text("rule") == "orders-push");
     part.expect(
         "all accepted audiences are listed",

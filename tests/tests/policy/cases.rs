@@ -150,9 +150,9 @@ fn audiences(world: &World<'_>) -> Vec<Case> {
         ("/push", eu, Pass("verified", "senders")),
         ("/push", hashed, Pass("verified", "senders")),
         ("/push", "https://orders.example.com", Pass("verified", "senders")),
-        ("/push", "https://orders.example.com/", Refuse("aud_mismatch", "senders")),
+        ("/push", "https://orders.example.com/", Refuse("aud_trailing_slash", "senders")),
         ("/push", "https://ORDERS.example.com", Refuse("aud_mismatch", "senders")),
-        ("/push", "orders.example.com", Refuse("aud_mismatch", "senders")),
+        ("/push", "orders.example.com", Refuse("aud_no_scheme", "senders")),
         (
             "/default/a",
             "https://orders.example.com/default/a?b=c",
@@ -167,8 +167,8 @@ fn audiences(world: &World<'_>) -> Vec<Case> {
         ),
         ("/slash", "https://orders.example.com/", Pass("verified", "slash")),
         ("/slash", "https://orders.example.com", Pass("verified", "slash")),
-        ("/slash", "https://orders.example.com//", Refuse("aud_mismatch", "slash")),
-        ("/slash", "https://orders.example.com/push", Refuse("aud_mismatch", "slash")),
+        ("/slash", "https://orders.example.com//", Refuse("aud_trailing_slash", "slash")),
+        ("/slash", "https://orders.example.com/push", Refuse("aud_has_path", "slash")),
     ];
     let case = |(path, audience, expected): (&str, &str, Expected)| {
         let name = format!("{path} for {audience}");

@@ -1,0 +1,142 @@
+//! `eventarc`: a list of triggers.
+//!
+//! ```yaml
+//! eventarc:
+//!   - name: uploads
+//!     location: us-central1
+//!     filters: { type: google.cloud.storage.object.v1.finalized, bucket: uploads }
+//!     service_account: pusher@demo-project.iam.gserviceaccount.com
+//!     cloud_run: { service: orders, region: us-central1, path: /events }
+//! ```
+
+use remint_idtoken::config::{Object, Reader};
+
+use crate::config::{Destination, Trigger};
+
+/// Reads the section.
+pub(super) fn read(from: &Reader<'_>) -> Option<Vec<Trigger>> {
+    let triggers = from.list(trigger)?;
+    let names: Vec<_> = triggers.iter().map(|it| format!("{}/{}", it.location, it.name)).collect();
+    from.distinct("trigger", names.iter().map(String::as_str));
+    Some(triggers)
+}
+
+fn trigger(from: &Reader<'_>) -> Option<Trigger> {
+    let mut object = from.object()?;
+    let name = text(object.need("name"));
+    let location = text(object.need("location"));
+    let filters = object.need("filters").and_then(|it| filters(&it));
+    let service_account = maybe_text(&mut object, "service_account");
+    let run = object.maybe("cloud_run", cloud_run);
+    let http = maybe_text(&mut object, "http");
+    let topic = maybe_text(&mut object, "topic");
+    let channel = maybe_text(&mut object, "channel");
+    let reader = object.reader().clone();
+    object.finish();
+    let location = location?;
+    let destination = match (run?, http?) {
+        (Some((service, region, path)), None) => Destination::CloudRun {
+            service,
+            region: region.unwrap_or_else(|| location.clone()),
+            path: path.unwrap_or_else(|| "/".to_owned()),
+        },
+        (None, Some(uri)) => Destination::Http { uri },
+        _ => {
+            reader.problem("where events go: one of \"cloud_run\" and \"http\"");
+            return None;
+        }
+    };
+    Some(Trigger {
+        name: name?,
+        location,
+        filters: filters?,
+        service_account: service_account?,
+        destination,
+        topic: topic?,
+        channel: channel?,
+    })
+}
+
+/// Attributes and values; `type` must be there.
+fn filters(from: &Reader<'_>) -> Option<Vec<(String, String)>> {
+    let object = from.object()?;
+    let entries = object.entries();
+    let read =
+        entries.iter().map(|(name, value)| Some(((*name).to_owned(), value.text()?.to_owned())));
+    let read: Vec<_> = read.collect();
+    if !entries.iter().any(|(name, _)| *name == "type") {
+        from.problem("\"type\" is missing");
+    }
+    read.into_iter().collect()
+}
+
+type Run = (String, Option<String>, Option<String>);
+
+fn cloud_run(from: &Reader<'_>) -> Option<Run> {
+    let mut object = from.object()?;
+    let service = text(object.need("service"));
+    let region = maybe_text(&mut object, "region");
+    let path = object.maybe("path", |it| {
+        it.parsed(|text| match text.starts_with('/') {
+            true => Ok(text.to_owned()),
+            false => Err("a path begins with /"),
+        })
+    });
+    object.finish();
+    Some((service?, region?, path?))
+}
+
+fn text(from: Option<Reader<'_>>) -> Option<String> {
+    from?.text().map(str::to_owned)
+}
+
+fn maybe_text(object: &mut Object<'_>, name: &'static str) -> Option<Option<String>> {
+    object.maybe(name, |it| it.text().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use remint_idtoken::config::{Problems, yaml};
+
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Vec<Trigger>, Vec<String>> {
+        let (node, problems) = (yaml::parse(text).unwrap(), Problems::default());
+        let read = read(&Reader::root(&node, &problems));
+        problems.finish(read).map_err(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn both_kinds_of_destination_are_read() {
+        let read = read_text(
+            "- name: uploads\n\
+             \x20 location: us-central1\n\
+             \x20 filters: { type: a.b, bucket: c }\n\
+             \x20 service_account: a@b\n\
+             \x20 cloud_run: { service: orders }\n\
+             - { name: other, location: us-central1, filters: { type: t }, http: 'http://localhost:1/', topic: x, channel: c }\n",
+        );
+        let read = read.unwrap();
+        let run = Destination::CloudRun {
+            service: "orders".into(),
+            region: "us-central1".into(),
+            path: "/".into(),
+        };
+        assert_eq!(read[0].destination, run);
+        assert_eq!(read[0].filters[1], ("bucket".to_owned(), "c".to_owned()));
+        assert_eq!(read[1].destination, Destination::Http { uri: "http://localhost:1/".into() });
+        assert_eq!((read[1].topic.as_deref(), read[1].channel.as_deref()), (Some("x"), Some("c")));
+    }
+
+    #[test]
+    fn mistakes_are_all_found() {
+        let found = read_text(
+            "- { name: a, location: l, filters: { bucket: b }, cloud_run: { service: s, path: p } }\n\
+             - { name: a, location: l, filters: { type: t } }\n",
+        );
+        let found = found.unwrap_err().join("\n");
+        for part in ["\"type\" is missing", "begins with /", "where events go"] {
+            assert!(found.contains(part), "{part}: {found}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `pubsub`: topics and subscriptions.
+//!
+//! ```yaml
+//! pubsub:
+//!   topics: [orders, orders-dead]
+//!   subscriptions:
+//!     - name: orders-push
+//!       topic: orders
+//!       endpoint: https://orders-123456789012.us-central1.run.app/push
+//!       service_account: pusher@demo-project.iam.gserviceaccount.com
+//!       dead_letter: { topic: orders-dead, max_attempts: 5 }
+//! ```
+
+use std::time::Duration;
+
+use remint_idtoken::config::{Object, Reader};
+
+use crate::config::{DeadLetter, Pubsub, Subscription, Wrapping};
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// Reads the section.
+pub(super) fn read(from: &Reader<'_>) -> Option<Pubsub> {
+    let mut object = from.object()?;
+    let topics = object.maybe("topics", |it| it.list(|name| name.text().map(str::to_owned)));
+    let subscriptions = object.maybe("subscriptions", |it| it.list(subscription));
+    object.finish();
+    let pubsub = Pubsub {
+        topics: topics?.unwrap_or_default(),
+        subscriptions: subscriptions?.unwrap_or_default(),
+    };
+    from.distinct("topic", pubsub.topics.iter().map(String::as_str));
+    from.distinct("subscription", pubsub.subscriptions.iter().map(|it| it.name.as_str()));
+    Some(pubsub)
+}
+
+fn subscription(from: &Reader<'_>) -> Option<Subscription> {
+    let mut object = from.object()?;
+    let name = text(object.need("name"));
+    let topic = text(object.need("topic"));
+    let endpoint = maybe_text(&mut object, "endpoint");
+    let service_account = maybe_text(&mut object, "service_account");
+    let audience = maybe_text(&mut object, "audience");
+    let ack_deadline = object.maybe("ack_deadline", |it| within(it, 10, 10 * MINUTE));
+    let min_backoff = object.maybe("min_backoff", |it| within(it, 0, 10 * MINUTE));
+    let max_backoff = object.maybe("max_backoff", |it| within(it, 0, 10 * MINUTE));
+    let wrapping = wrapping(&mut object);
+    let dead_letter = object.maybe("dead_letter", dead_letter);
+    let retention = object.maybe("retention", |it| within(it, 10 * MINUTE, 31 * DAY));
+    let ordered = object.maybe("ordered", Reader::flag);
+    let reader = object.reader().clone();
+    object.finish();
+    let usual = Subscription::new(name?, topic?);
+    let read = Subscription {
+        endpoint: endpoint?,
+        service_account: service_account?,
+        audience: audience?,
+        ack_deadline: ack_deadline?.unwrap_or(usual.ack_deadline),
+        min_backoff: min_backoff?,
+        max_backoff: max_backoff?,
+        wrapping: wrapping?,
+        dead_letter: dead_letter?,
+        retention: retention?.unwrap_or(usual.retention),
+        ordered: ordered?.unwrap_or(usual.ordered),
+        ..usual
+    };
+    check(&reader, &read);
+    Some(read)
+}
+
+fn check(from: &Reader<'_>, read: &Subscription) {
+    if read.audience.is_some() && read.service_account.is_none() {
+        from.problem("an \"audience\" without a \"service_account\" has no token to stand in");
+    }
+    if read.service_account.is_some() && read.endpoint.is_none() {
+        from.problem("a \"service_account\" without an \"endpoint\" pushes nothing");
+    }
+}
+
+/// `wrapped` (which is usual), `unwrapped`, or `unwrapped_with_metadata`.
+fn wrapping(object: &mut Object<'_>) -> Option<Wrapping> {
+    let choices = [
+        ("wrapped", Wrapping::Wrapped),
+        ("unwrapped", Wrapping::Unwrapped { write_metadata: false }),
+        ("unwrapped_with_metadata", Wrapping::Unwrapped { write_metadata: true }),
+    ];
+    let choice = object.maybe("wrapping", |it| it.choice(&choices))?;
+    Some(choice.unwrap_or_default())
+}
+
+fn dead_letter(from: &Reader<'_>) -> Option<DeadLetter> {
+    let mut object = from.object()?;
+    let topic = text(object.need("topic"));
+    let attempts = object.maybe("max_attempts", |it| it.whole_within(5, 100));
+    object.finish();
+    let max_attempts = attempts?.and_then(|it| u16::try_from(it).ok()).unwrap_or(5);
+    Some(DeadLetter { topic: topic?, max_attempts })
+}
+
+fn within(from: &Reader<'_>, least: u64, most: u64) -> Option<Duration> {
+    from.duration_within(Duration::from_secs(least), Duration::from_secs(most))
+}
+
+fn text(from: Option<Reader<'_>>) -> Option<String> {
+    from?.text().map(str::to_owned)
+}
+
+fn maybe_text(object: &mut Object<'_>, name: &'static str) -> Option<Option<String>> {
+    object.maybe(name, |it| it.text().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use remint_idtoken::config::{Problems, yaml};
+
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Pubsub, Vec<String>> {
+        let (node, problems) = (yaml::parse(text).unwrap(), Problems::default());
+        let read = read(&Reader::root(&node, &problems));
+        problems.finish(read).map_err(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let read = read_text(
+            "topics: [orders, dead]\n\
+             subscriptions:\n\
+             - name: push\n\
+             \x20 topic: orders\n\
+             \x20 endpoint: https://a.example/\n\
+             \x20 service_account: a@b\n\
+             \x20 audience: c\n\
+             \x20 ack_deadline: 20s\n\
+             \x20 min_backoff: 1s\n\
+             \x20 max_backoff: 2s\n\
+             \x20 wrapping: unwrapped_with_metadata\n\
+             \x20 dead_letter: { topic: dead, max_attempts: 7 }\n\
+             \x20 retention: 1h\n\
+             \x20 ordered: true\n\
+             - { name: pull, topic: orders }\n",
+        );
+        let push = Subscription {
+            audience: Some("c".into()),
+            ack_deadline: Duration::from_secs(20),
+            min_backoff: Some(Duration::from_secs(1)),
+            max_backoff: Some(Duration::from_secs(2)),
+            wrapping: Wrapping::Unwrapped { write_metadata: true },
+            dead_letter: Some(DeadLetter { topic: "dead".into(), max_attempts: 7 }),
+            retention: Duration::from_secs(3600),
+            ordered: true,
+            ..Subscription::new("push", "orders").pushing("https://a.example/", "a@b")
+        };
+        let expected = Pubsub {
+            topics: vec!["orders".into(), "dead".into()],
+            subscriptions: vec![push, Subscription::new("pull", "orders")],
+        };
+        assert_eq!(read.unwrap(), expected);
+    }
+
+    #[test]
+    fn mistakes_are_all_found() {
+        let found = read_text(
+            "topics: [a, a]\n\
+             subscriptions:\n\
+             - { name: s, ack_deadline: 1s, wrapping: paper, audience: x }\n\
+             - { name: t, topic: a, service_account: b, dead_letter: { topic: d, max_attempts: 4 } }\n",
+        );
+        let found = found.unwrap_err().join("\n");
+        for part in ["\"topic\" is missing", "ack_deadline", "paper", "max_attempts"] {
+            assert!(found.contains(part), "{part}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_a_mistake() {
+        let found = read_text(
+            "topics: [a, a]\n\
+             subscriptions:\n\
+             - { name: s, topic: a, audience: x }\n\
+             - { name: s, topic: a, service_account: b }\n",
+        );
+        let found = found.unwrap_err().join("\n");
+        for part in ["topic \"a\" occurs twice", "subscription \"s\"", "audience", "pushes nothing"]
+        {
+            assert!(found.contains(part), "{part}: {found}");
+        }
+    }
+}

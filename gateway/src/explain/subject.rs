@@ -1,0 +1,88 @@
+//! What a request is held against.
+
+use std::path::Path;
+
+use remint_idtoken::Policy;
+use remint_idtoken::config::{Kind, Node, Problem, Problems, Reader, yaml};
+
+use crate::config::ConfigError;
+
+/// A policy, and the regions that stand beside it in a gateway's configuration.
+pub struct Subject {
+    pub(super) policy: Policy,
+    pub(super) regions: Vec<Region>,
+}
+
+/// What tells a region's audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    pub(super) service: String,
+    pub(super) name: String,
+    pub(super) audience: String,
+}
+
+impl Subject {
+    /// Reads a file that has a `policy`: the gateway's configuration or one of the
+    /// filter's. Files that it names need not be there.
+    ///
+    /// # Errors
+    /// All mistakes in the policy.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
+        Self::read(&text).map_err(|problems| ConfigError::new(file, problems))
+    }
+
+    fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        let document = yaml::parse(text).map_err(|problem| vec![problem])?;
+        let problems = Problems::default();
+        let policy = Reader::root(&document, &problems)
+            .object()
+            .and_then(|mut object| object.need("policy"))
+            .and_then(|policy| Policy::read(&policy));
+        let policy = problems.finish(policy)?;
+        Ok(Self { policy, regions: regions(&document) })
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+/// The regions of all services, as far as they can be read: `remint check` finds
+/// mistakes, this only explains.
+fn regions(document: &Node) -> Vec<Region> {
+    let mut found = Vec::new();
+    for service in list(member(document, "services")) {
+        let name = text(member(service, "name")).unwrap_or_default();
+        for region in list(member(service, "regions")) {
+            let audience = text(member(region, "audience")).or_else(|| text(member(region, "url")));
+            if let (Some(region), Some(audience)) = (text(member(region, "name")), audience) {
+                let (service, name) = (name.to_owned(), region.to_owned());
+                found.push(Region { service, name, audience: audience.to_owned() });
+            }
+        }
+    }
+    found
+}
+
+fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Kind::Map(members) = &node.kind else { return None };
+    members.iter().find(|member| member.name == name).map(|member| &member.value)
+}
+
+fn list(node: Option<&Node>) -> &[Node] {
+    match node.map(|node| &node.kind) {
+        Some(Kind::List(items)) => items,
+        _ => &[],
+    }
+}
+
+fn text(node: Option<&Node>) -> Option<&str> {
+    match node.map(|node| &node.kind) {
+        Some(Kind::Text(text)) => Some(text),
+        _ => None,
+    }
+}
