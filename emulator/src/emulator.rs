@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -81,6 +82,9 @@ pub enum StartError {
     /// A fault that is to be in force from the start can't be.
     #[error("a fault can't be put in force")]
     Fault(#[from] FaultError),
+    /// A file that was asked for can't be written.
+    #[error("can't write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
 }
 
 impl StartError {
@@ -186,7 +190,7 @@ impl Emulator {
         google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
         google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
         let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
-        Ok(Self {
+        let emulator = Self {
             pusher: Pusher::new(senders, config.project_id, ids),
             vpc_listener,
             issuer,
@@ -198,7 +202,9 @@ impl Emulator {
             function_hosts,
             ca_pem: ca.pem().to_owned(),
             _rotation: rotation,
-        })
+        };
+        emulator.write_files(config.ca_file.as_deref(), &config.account_keys)?;
+        Ok(emulator)
     }
 
     /// Waits for the keys, which take longer than all the rest. Nobody has to:
@@ -487,5 +493,5 @@ pub(crate) fn listen<H: crate::listener::Handler>(
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let tls = ca.server(&names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(door.addr, tls, door.origin, handler)
-        .map_err(|error| StartError::Listen(what.to_owned(), error))
+        .map_err(|error| StartError::Listen(format!("{what} on {}", door.addr), error))
 }

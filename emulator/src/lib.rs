@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Emulator::start`] runs all of it from a [`Config`]; the binary does the
-//! same from its command line. Time comes from a [`Clock`], tokens from an
+//! same from a [`file`](mod@file) or its command line. Time comes from a [`Clock`], tokens from an
 //! [`Issuer`], and whatever a front end decides is in the [`Timeline`].
 //!
 //! It believes nobody less than Google does, but it protects nothing: anyone
@@ -28,18 +28,7 @@ mod emulator;
 mod endpoint;
 mod eventarc;
 mod faults;
-mod file {
-    #[cfg(test)]
-    pub(crate) mod eventarc;
-    pub(crate) mod faults;
-    #[cfg(test)]
-    mod load_balancers;
-    #[cfg(test)]
-    pub(crate) mod pubsub;
-    mod scheduler;
-    mod target;
-    mod tasks;
-}
+pub mod file;
 mod forward;
 mod google;
 mod grpc;
@@ -52,6 +41,7 @@ mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod output;
 mod page;
 mod peer;
 mod proxy;
@@ -74,9 +64,9 @@ pub use balancer::BalancerError;
 pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap, IapIdentity, Ingress,
-    Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion, Subscription, Trigger,
-    User, Wrapping,
+    AccountKeyFile, Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap,
+    IapIdentity, Ingress, Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion,
+    Subscription, Trigger, User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use explain_command::Explained;
-use one_service::FlagMistakes;
 use remint_gateway::config::ConfigError;
+use remint_idtoken::config::FlagMistakes;
 use usage::Usage;
 
 /// What `remint --help` says.

@@ -2,12 +2,11 @@
 //! written from them and read as if it stood in a file, so that the same is
 //! right and wrong in both.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use remint_gateway::config::{Config, Environment};
-use remint_idtoken::config::Problem;
+use remint_idtoken::config::{FlagMistakes, Source, Written, list, member, quoted};
 
 use crate::usage::Usage;
 
@@ -157,11 +156,7 @@ impl OneService {
             (rule("callers.emails"), "--caller", &self.callers),
             (service("regions"), "--region", &regions),
         ] {
-            all.extend(values.iter().enumerate().map(|(place, value)| Source {
-                value: Some(value.clone()),
-                ..Source::of(format!("{path}[{place}]"), flag)
-            }));
-            all.push(Source::of(path, flag));
+            all.extend(Source::of_each(&path, flag, values));
         }
         all
     }
@@ -171,85 +166,10 @@ fn region((name, url): &(String, String)) -> String {
     format!("      - {{ name: {}, url: {} }}\n", quoted(name), quoted(url))
 }
 
-fn member(name: &str, value: Option<&str>) -> String {
-    value.map(|value| format!("{name}: {}\n", quoted(value))).unwrap_or_default()
-}
-
-fn list(values: &[String]) -> String {
-    let quoted: Vec<_> = values.iter().map(|value| quoted(value)).collect();
-    format!("[{}]", quoted.join(", "))
-}
-
-/// A text between double quotes: what is not plain ASCII is escaped, as YAML
-/// allows few of such characters (YAML 1.2.2, sections 5.1 and 5.7).
-fn quoted(text: &str) -> String {
-    let escaped = |c: char| match c {
-        '"' | '\\' => format!("\\{c}"),
-        ' '..='~' => c.to_string(),
-        _ => format!("\\U{:08X}", u32::from(c)),
-    };
-    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
-}
-
-/// A configuration that was written from flags.
-pub(crate) struct Written {
-    /// In YAML.
-    pub(crate) text: String,
-    sources: Vec<Source>,
-}
-
-/// Where a part of it comes from.
-struct Source {
-    path: String,
-    flag: &'static str,
-    /// The value, where the flag may be repeated.
-    value: Option<String>,
-}
-
-impl Source {
-    fn of(path: impl Into<String>, flag: &'static str) -> Self {
-        Self { path: path.into(), flag, value: None }
-    }
-
-    /// Whether what is at `path` is this, or a part of it.
-    fn has(&self, path: &str) -> bool {
-        let rest = path.strip_prefix(&self.path);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    }
-}
-
-impl Written {
-    /// Reads it.
-    pub(crate) fn read(&self, environment: &Environment) -> Result<Config, FlagMistakes> {
-        let read = Config::read(&self.text, Path::new(""), environment);
-        read.map_err(|problems| FlagMistakes(problems.iter().map(|it| self.told(it)).collect()))
-    }
-
-    /// A mistake, with the flag that made it. What has no flag comes from the
-    /// environment, and says so itself.
-    fn told(&self, problem: &Problem) -> String {
-        let found = self.sources.iter().filter(|source| source.has(&problem.path));
-        let Some(Source { flag, value, .. }) = found.max_by_key(|source| source.path.len()) else {
-            return problem.message.clone();
-        };
-        let value = value.as_ref().map(|value| format!("{value:?}"));
-        match value.filter(|value| !problem.message.contains(value)) {
-            Some(value) => format!("{flag} {value}: {}", problem.message),
-            None => format!("{flag}: {}", problem.message),
-        }
-    }
-}
-
-/// What is wrong with the flags, each mistake on its line.
-#[derive(Debug)]
-pub(crate) struct FlagMistakes(Vec<String>);
-
-impl std::error::Error for FlagMistakes {}
-
-impl fmt::Display for FlagMistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
+/// Reads the configuration that was written from the flags.
+pub(crate) fn read(written: &Written, environment: &Environment) -> Result<Config, FlagMistakes> {
+    let read = Config::read(&written.text, Path::new(""), environment);
+    read.map_err(|problems| written.mistakes(&problems))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use remint_gateway::{Reloader, Running};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::one_service::OneService;
+use crate::one_service::{self, OneService};
 use crate::output::print;
 use crate::usage::Usage;
 
@@ -90,7 +90,7 @@ const NEITHER: &str = "there is nothing to serve: give --config FILE (or $REMINT
 
 fn run_flags(arguments: &Arguments, environment: &Environment) -> Result<(), Box<dyn Error>> {
     let written = arguments.service.written()?;
-    let config = written.read(environment)?;
+    let config = one_service::read(&written, environment)?;
     if arguments.print_config {
         return Ok(print(&written.text)?);
     }

@@ -3,22 +3,27 @@
 mod agent;
 mod balancer;
 mod eventarc;
+mod files;
 mod pubsub;
 mod service;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::faults::FaultSetting;
 use crate::issuer::{LIFETIME, Rotation};
+use crate::run::Urls;
 use crate::scheduler::JobConfig;
 use crate::tasks::QueueConfig;
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
 pub use eventarc::{Destination, Trigger};
+pub use files::AccountKeyFile;
 pub use pubsub::{DeadLetter, Pubsub, Subscription, Wrapping};
+pub(crate) use service::is_name;
 pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
 
 /// A project with its services and accounts.
@@ -79,6 +84,11 @@ pub struct Config {
     /// The names by which the emulator's own endpoints may be called, beside
     /// addresses, `localhost` and names without a dot.
     pub control_hosts: Vec<String>,
+    /// Where the certificate that TLS clients must trust is written at the
+    /// start, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The keys of service accounts that are made and written at the start.
+    pub account_keys: Vec<AccountKeyFile>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -126,25 +136,43 @@ pub struct User {
 }
 
 impl Config {
+    /// The accounts of a project where none are given: one for a gateway and
+    /// one for Pub/Sub push.
+    #[must_use]
+    pub fn usual_accounts(project_id: &str) -> Vec<String> {
+        let account = |name| format!("{name}@{project_id}.iam.gserviceaccount.com");
+        ["gateway", "pusher"].map(account).into()
+    }
+
+    /// The deterministic URL of a service in a region.
+    #[must_use]
+    pub fn url(&self, service: &Service, region: &ServiceRegion) -> String {
+        let project = (&*self.project_id, self.project_number);
+        let urls = Urls::new(service, project, &region.name);
+        match service.kind {
+            Kind::CloudRun => urls.deterministic,
+            Kind::Function => urls.function,
+        }
+    }
+
     /// The demo: the service `orders` in two regions, called by a gateway and
     /// by Pub/Sub push, both of which may.
     #[must_use]
     pub fn demo() -> Self {
-        let [gateway, pusher] = ["gateway", "pusher"]
-            .map(|name| format!("{name}@demo-project.iam.gserviceaccount.com"));
+        let accounts = Self::usual_accounts("demo-project");
         Self {
             project_id: "demo-project".to_owned(),
             project_number: 123_456_789_012,
             services: vec![Service {
                 name: "orders".to_owned(),
                 regions: ["us-central1", "europe-west1"].map(ServiceRegion::new).into(),
-                invokers: vec![gateway.clone(), pusher.clone()],
+                invokers: accounts.clone(),
                 ..Service::default()
             }],
             load_balancers: Vec::new(),
             hosts: Vec::new(),
-            accounts: vec![gateway.clone(), pusher],
-            default_account: gateway,
+            default_account: accounts.first().cloned().unwrap_or_default(),
+            accounts,
             region: "us-central1".to_owned(),
             google_port: 0,
             vpc_port: 0,
@@ -164,6 +192,8 @@ impl Config {
             faults: Vec::new(),
             key_rotation: None,
             control_hosts: vec!["host.docker.internal".to_owned()],
+            ca_file: None,
+            account_keys: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -58,6 +58,17 @@ impl ServiceRegion {
     }
 }
 
+/// Whether this can be the name of a service or region, which becomes a label
+/// of host names (Cloud Run, "Deploying a new service": a letter first, 49
+/// characters at most).
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=49).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(is_plain)
+}
+
 /// What a service is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {

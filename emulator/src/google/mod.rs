@@ -45,6 +45,7 @@ use asked::Asked;
 use iam_credentials::{Iam, Method as IamMethod};
 use metadata::Metadata;
 use oauth::Oauth;
+pub(crate) use oauth::TOKEN_PATH;
 use projects::Project;
 pub(crate) use query::value as query_value;
 

@@ -28,13 +28,12 @@ mod tls;
 mod validity;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use remint_idtoken::config::{Problem, Problems, Reader, yaml};
+use remint_idtoken::config::{FileError, Problem, Reader, yaml};
 use remint_idtoken::{CacheBounds, Policy};
 use rustls::pki_types::CertificateDer;
 
@@ -189,40 +188,17 @@ impl Environment {
 }
 
 /// All mistakes of one file.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{mistakes}")]
 pub struct ConfigError {
-    file: PathBuf,
-    /// The mistakes, from the top of the file to its end.
-    pub problems: Vec<Problem>,
+    mistakes: FileError,
     /// The files that the configuration names, as far as it could be read.
     pub files: Vec<PathBuf>,
 }
 
-impl ConfigError {
-    /// These mistakes of that file, put into its order.
-    pub(crate) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
-        Self { file: file.to_owned(), problems, files: Vec::new() }
-    }
-
-    /// That the file can't be read at all.
-    pub(crate) fn unread(file: &Path, error: &std::io::Error) -> Self {
-        let message = format!("can't be read: {error}");
-        Self::new(file, vec![Problem { path: String::new(), at: None, message }])
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl fmt::Display for ConfigError {
-    /// One line for each mistake: `FILE:LINE:COLUMN: path: message`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, problem) in self.problems.iter().enumerate() {
-            let separator = if problem.at.is_some() { "" } else { " " };
-            let end = if place == 0 { "" } else { "\n" };
-            write!(f, "{end}{}:{separator}{problem}", self.file.display())?;
-        }
-        Ok(())
+impl From<FileError> for ConfigError {
+    fn from(mistakes: FileError) -> Self {
+        Self { mistakes, files: Vec::new() }
     }
 }
 
@@ -234,13 +210,13 @@ impl Config {
     pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let text =
-            std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
+            std::fs::read_to_string(file).map_err(|error| FileError::unread(file, &error))?;
         let files = Files::new(folder);
         let read = read(&text, &files, environment);
         let (files, warnings) = files.into_parts();
         match read {
             Ok(config) => Ok(Self { files, warnings, ..config }),
-            Err(problems) => Err(ConfigError { files, ..ConfigError::new(file, problems) }),
+            Err(problems) => Err(ConfigError { mistakes: FileError::new(file, problems), files }),
         }
     }
 
@@ -261,13 +237,7 @@ impl Config {
 }
 
 fn read(text: &str, files: &Files, environment: &Environment) -> Result<Config, Vec<Problem>> {
-    let node = yaml::parse(text).map_err(|problem| vec![problem])?;
-    let problems = Problems::default();
-    let config = read_root(&Reader::root(&node, &problems), files, environment);
-    problems.finish(config).map_err(|mut found| {
-        found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
-        found
-    })
+    yaml::read(text, |root| read_root(root, files, environment))
 }
 
 fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Option<Config> {

@@ -21,7 +21,7 @@ fn flags(line: &str) -> OneService {
 
 fn mistakes(line: &str) -> String {
     let written = flags(line).written().unwrap();
-    written.read(&Environment::default()).unwrap_err().to_string()
+    read(&written, &Environment::default()).unwrap_err().to_string()
 }
 
 #[test]
@@ -51,7 +51,7 @@ upstream:
 "#;
     let written = flags(&line).written().unwrap();
     assert_eq!(written.text, expected);
-    let config = written.read(&Environment::default()).unwrap();
+    let config = read(&written, &Environment::default()).unwrap();
     assert!(config.services[0].routes[0].attempts.at_least_once);
     assert_eq!(config.services[0].regions.len(), 2);
 }
@@ -63,7 +63,7 @@ fn nobody_may_call_unless_somebody_is_named() {
     assert!(error.0.ends_with(": --caller EMAIL (or --any-caller, for the whole world)"));
     let open = flags(&format!("{without} --any-caller")).written().unwrap();
     assert!(open.text.contains("callers: { anyone: true }\n"), "{}", open.text);
-    assert!(open.read(&Environment::default()).is_ok());
+    assert!(read(&open, &Environment::default()).is_ok());
     let both = format!("remint {COMPLETE} --any-caller");
     assert!(Program::try_parse_from(both.split_whitespace()).is_err());
 }
@@ -104,7 +104,7 @@ fn a_mistake_names_its_flag_and_which_one_if_there_are_several() {
 #[test]
 fn what_comes_from_the_environment_blames_no_flag() {
     let environment = Environment { port: Some("x".to_owned()), ..Environment::default() };
-    let said = flags(COMPLETE).written().unwrap().read(&environment).unwrap_err().to_string();
+    let said = read(&flags(COMPLETE).written().unwrap(), &environment).unwrap_err().to_string();
     assert_eq!(said, "\"listen\" is not given and $PORT is no port number");
 }
 

@@ -16,7 +16,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use remint_idtoken::config::{Node, Problem, Problems, Reader, yaml};
+use remint_idtoken::config::{FileError, Node, Problem, Problems, Reader, yaml};
 use remint_idtoken::policy::{INLINE_VALIDITY, Issuer, KeyAge};
 use remint_idtoken::{Policy, UnixTime};
 
@@ -109,8 +109,8 @@ impl Plan {
     /// All mistakes in it.
     pub fn load(file: &Path, host: Host) -> Result<Self, ConfigError> {
         let text =
-            std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
-        Self::read(&text, host).map_err(|problems| ConfigError::new(file, problems))
+            std::fs::read_to_string(file).map_err(|error| FileError::unread(file, &error))?;
+        Ok(Self::read(&text, host).map_err(|problems| FileError::new(file, problems))?)
     }
 
     fn read(text: &str, host: Host) -> Result<Self, Vec<Problem>> {

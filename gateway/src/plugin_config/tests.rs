@@ -35,7 +35,7 @@ fn plan(text: &str) -> Plan {
 fn mistakes(text: &str) -> Vec<String> {
     let file = Path::new("f.yaml");
     let found = Plan::read(text, Host::ServiceExtensions).unwrap_err();
-    ConfigError::new(file, found).to_string().lines().map(str::to_owned).collect()
+    FileError::new(file, found).to_string().lines().map(str::to_owned).collect()
 }
 
 /// The way to that Google, and the file with its certificate authority.

@@ -91,6 +91,12 @@ impl<'n> Reader<'n> {
         self.node
     }
 
+    /// The path from the root, such as `services[0].name`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Whether the value is a mapping.
     #[must_use]
     pub fn is_mapping(&self) -> bool {
@@ -103,6 +109,44 @@ impl<'n> Reader<'n> {
         for name in names.filter(|name| !seen.insert(*name)) {
             self.problem(format!("the {what} {name:?} occurs twice"));
         }
+    }
+
+    /// Writes down that this name, which should be one of `known`, is not.
+    pub fn unknown(&self, name: &str, what: &str, known: &[&str]) {
+        let hint = hint(name, known);
+        self.problem(format!("{name:?} is {what}; {hint}"));
+    }
+
+    /// The member of that name, if the value is a mapping that has it. Nothing
+    /// is written down: this is for a second look at what was read.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Reader<'n>> {
+        let Kind::Map(members) = &self.node.kind else {
+            return None;
+        };
+        let found = members.iter().find(|member| member.name == name)?;
+        Some(self.below(found))
+    }
+
+    /// The items, if the value is a list. Nothing is written down.
+    #[must_use]
+    pub fn elements(&self) -> Vec<Reader<'n>> {
+        let Kind::List(items) = &self.node.kind else {
+            return Vec::new();
+        };
+        let item = |(place, node)| {
+            let path = format!("{}[{place}]", self.path);
+            Reader { node, path, problems: self.problems }
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
+    fn below(&self, member: &'n Member) -> Reader<'n> {
+        let path = match self.path.as_str() {
+            "" => member.name.clone(),
+            parent => format!("{parent}.{}", member.name),
+        };
+        Reader { node: &member.value, path, problems: self.problems }
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
@@ -208,11 +252,7 @@ impl<'n> Reader<'n> {
             self.problem("must not be empty");
             return None;
         }
-        let item = |(place, node)| {
-            let path = format!("{}[{place}]", self.path);
-            Reader { node, path, problems: self.problems }
-        };
-        Some(items.iter().enumerate().map(item).collect())
+        Some(self.elements())
     }
 
     /// All items of a list, read by `read`; nothing if one of them can't be
@@ -295,20 +335,13 @@ impl<'n> Object<'n> {
             if self.known.contains(&member.name.as_str()) {
                 continue;
             }
-            let hint = match nearest(&member.name, &self.known) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => format!("known here: {}", self.known.join(", ")),
-            };
+            let hint = hint(&member.name, &self.known);
             self.problem_with(member, format!("is not a setting; {hint}"));
         }
     }
 
     fn member(&self, member: &'n Member) -> Reader<'n> {
-        let path = match self.reader.path.as_str() {
-            "" => member.name.clone(),
-            parent => format!("{parent}.{}", member.name),
-        };
-        Reader { node: &member.value, path, problems: self.reader.problems }
+        self.reader.below(member)
     }
 
     /// Writes down a mistake that is in the name, where the name is.
@@ -318,8 +351,17 @@ impl<'n> Object<'n> {
     }
 }
 
+/// What helps whoever wrote a name that is not known.
+fn hint(name: &str, known: &[&str]) -> String {
+    match (nearest(name, known), known) {
+        (Some(near), _) => format!("did you mean {near:?}?"),
+        (None, []) => "there is none".to_owned(),
+        (None, known) => format!("known here: {}", known.join(", ")),
+    }
+}
+
 /// The known name that a mistyped one most likely means.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let scored = known.iter().map(|candidate| (distance(name, candidate), *candidate));
     let (distance, candidate) = scored.min()?;
     let allowed = candidate.len().max(name.len()).div_euclid(2);

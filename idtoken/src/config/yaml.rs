@@ -5,9 +5,23 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
-use super::{Kind, Member, Node, Position, Problem};
+use super::{Kind, Member, Node, Position, Problem, Problems, Reader, file_error};
 
-/// Reads a document.
+/// Reads a document by what `read` takes from its root.
+///
+/// # Errors
+/// All mistakes in it, from its top to its end.
+pub fn read<T>(text: &str, read: impl FnOnce(&Reader<'_>) -> Option<T>) -> Result<T, Vec<Problem>> {
+    let node = parse(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let value = read(&Reader::root(&node, &problems));
+    problems.finish(value).map_err(|mut found| {
+        file_error::sort(&mut found);
+        found
+    })
+}
+
+/// Reads a document as a tree.
 ///
 /// # Errors
 /// The place at which the text stops being YAML.

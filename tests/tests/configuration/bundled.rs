@@ -1,20 +1,21 @@
-//! The schema that `remint schema` prints is one piece, and says the same as
-//! the files that refer to each other.
+//! The schemas that the programs print are in one piece each, and say the same
+//! as the files that refer to each other.
 
 use jsonschema::Validator;
 use remint_gateway::schema::Document;
 
-use super::documents::{Gateway, Kind, Plugin, PolicyKind};
+use super::documents::{Emulator, Gateway, Kind, Plugin, PolicyKind};
 use super::mutations::spoilt;
 
 /// Knows no other document: a reference out of it would fail.
 fn bundled(kind: Kind) -> Validator {
-    let document = match kind {
-        Gateway => Document::Gateway,
-        PolicyKind => Document::Policy,
-        Plugin => Document::Plugin,
+    let schema = match kind {
+        Gateway => Document::Gateway.schema(),
+        PolicyKind => Document::Policy.schema(),
+        Plugin => Document::Plugin.schema(),
+        Emulator => serde_json::from_str(remint_emulator::file::SCHEMA),
     };
-    jsonschema::options().build(&document.schema().unwrap()).unwrap()
+    jsonschema::options().build(&schema.unwrap()).unwrap()
 }
 
 #[test]

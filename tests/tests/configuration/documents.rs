@@ -1,4 +1,4 @@
-//! The three documents: their schemas, their readers, and one of each that has
+//! The documents: their schemas, their readers, and one of each that has
 //! every member.
 
 use std::path::{Path, PathBuf};
@@ -18,17 +18,19 @@ pub enum Kind {
     Policy,
     Plugin,
     Gateway,
+    Emulator,
 }
-pub use Kind::{Gateway, Plugin, Policy as PolicyKind};
+pub use Kind::{Emulator, Gateway, Plugin, Policy as PolicyKind};
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Policy, Self::Plugin, Self::Gateway];
+    pub const ALL: [Self; 4] = [Self::Policy, Self::Plugin, Self::Gateway, Self::Emulator];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Policy => "policy",
             Self::Plugin => "plugin",
             Self::Gateway => "gateway",
+            Self::Emulator => "emulator",
         }
     }
 
@@ -40,7 +42,7 @@ impl Kind {
     pub fn everything(self) -> Value {
         let document = |kind: Self| read(&here().join(format!("{}.yaml", kind.name()))).unwrap();
         let mut all = document(self);
-        if self != Self::Policy {
+        if [Self::Plugin, Self::Gateway].contains(&self) {
             all["policy"] = document(Self::Policy);
         }
         all
@@ -56,6 +58,7 @@ impl Kind {
                 remint_filter::check_configuration(text.as_bytes()).err().unwrap_or_default()
             }
             Self::Gateway => shown(Config::read(&text, files(), &Environment::default()).err()),
+            Self::Emulator => shown(remint_emulator::file::parse(&text).err()),
         }
     }
 

@@ -3,7 +3,7 @@
 use remint_tests::shipped::{EnvoyConfig, read, workspace};
 use serde_json::{Map, Value, json};
 
-use super::documents::{Gateway, Kind, Plugin, PolicyKind};
+use super::documents::{Emulator, Gateway, Kind, Plugin, PolicyKind};
 
 fn shipped_plugin() -> Value {
     EnvoyConfig::shipped("envoy.yaml").unwrap().plugin().take()
@@ -97,6 +97,39 @@ fn every_configuration_in_the_gateways_guide_is_right() {
     assert!(blocks.len() > 8);
     for block in blocks {
         assert_right(Gateway, &around(shipped_gateway(), block));
+    }
+}
+
+#[test]
+fn every_configuration_in_the_emulators_guide_is_right() {
+    let blocks = blocks_of("docs/emulator.md");
+    assert!(blocks.len() > 2);
+    for block in blocks {
+        assert_right(Emulator, &around(json!({}), block));
+    }
+}
+
+#[test]
+fn the_emulators_examples_are_right() {
+    for entry in std::fs::read_dir(workspace().join("emulator/examples")).unwrap() {
+        assert_right(Emulator, &read(&entry.unwrap().path()).unwrap());
+    }
+}
+
+#[test]
+fn the_emulators_guide_names_every_member_that_the_schema_has() {
+    let guide = std::fs::read_to_string(workspace().join("docs/emulator.md")).unwrap();
+    let schema = Emulator.schema();
+    let definitions = schema["$defs"].as_object().unwrap().values();
+    let sections = schema["properties"].as_object().unwrap().values();
+    for mapping in definitions.chain(sections).chain([&schema]) {
+        for member in mapping["properties"].as_object().into_iter().flat_map(Map::keys) {
+            let named = [format!("{member}:"), format!("`{member}`")];
+            assert!(
+                named.iter().any(|it| guide.contains(it)),
+                "{member} is not in docs/emulator.md"
+            );
+        }
     }
 }
 

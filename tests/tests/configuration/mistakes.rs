@@ -403,11 +403,14 @@ async fn envoy_does_not_start_with_mistakes_and_its_log_has_each_with_its_path()
 fn a_schema_tells_where_a_misspelt_member_is() {
     for kind in Kind::ALL {
         let mut document = kind.everything();
-        let policy = if kind == Kind::Policy { "" } else { "/policy" };
-        let rule = format!("{policy}/rules/0");
-        document.pointer_mut(&rule).unwrap()["audience"] = json!(["x"]);
+        let place = match kind {
+            Kind::Policy => "/rules/0",
+            Kind::Plugin | Kind::Gateway => "/policy/rules/0",
+            Kind::Emulator => "/services/0",
+        };
+        document.pointer_mut(place).unwrap()["audience"] = json!(["x"]);
         let found = kind.violations(&document);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with(&rule) && found[0].contains("audience"), "{found:?}");
+        assert!(found[0].starts_with(place) && found[0].contains("audience"), "{found:?}");
     }
 }

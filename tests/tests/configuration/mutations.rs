@@ -15,6 +15,8 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "is no sender with accounts",
     "is not the name of an issuer of the policy",
     "is no rule of the policy",
+    "is no account of \"accounts\"",
+    "is no service of \"services\"",
     "belongs to no service",
     "say which cluster leads to",
     "its keys stand in the policy",
@@ -23,6 +25,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "\"issuers\" is missing: name those that this rule accepts",
     // Things that must differ, or fit.
     "occurs twice",
+    "is taken already",
     "can do nothing",
     "is never reached",
     "is longer than",

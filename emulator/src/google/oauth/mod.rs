@@ -19,7 +19,7 @@ use crate::config::User;
 use crate::faults::Faults;
 use crate::issuer::{Assertion, GOOGLE, Issuer, LIFETIME, TokenRequest, subject_of};
 
-pub(super) const TOKEN_PATH: &str = "/token";
+pub(crate) const TOKEN_PATH: &str = "/token";
 pub(super) const STS_PATH: &str = "/v1/token";
 /// Where people ask by hand what is in a token; on `oauth2.googleapis.com` and
 /// on `www.googleapis.com`.
