@@ -105,8 +105,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     (
         "services: [{ name: a, regions: [us-east1], invokers: ['serviceAccount:a@b', everybody] }]",
         &[
-            r#"1:55: services[0].invokers[0]: "serviceAccount:a@b" is no invoker: write an address without a prefix, or allUsers"#,
-            r#"1:77: services[0].invokers[1]: "everybody" is no invoker: write an address without a prefix, or allUsers"#,
+            r#"1:77: services[0].invokers[1]: "everybody" is no invoker: write an address, serviceAccount:ADDRESS, user:ADDRESS, domain:DOMAIN, allAuthenticatedUsers or allUsers"#,
         ],
     ),
     (

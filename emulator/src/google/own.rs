@@ -11,6 +11,7 @@ use serde_json::json;
 use super::accounts::Accounts;
 use super::{Google, query};
 use crate::answers::{Answer, answer, json, text};
+use crate::eventarc;
 use crate::guard;
 use crate::issuer::Issuer;
 use crate::issuer::testing::{Form, TestToken};
@@ -29,6 +30,9 @@ impl Google {
             return text(foreign.status, foreign.why);
         }
         let path = request.uri().path().strip_prefix(ROOT).unwrap_or_default().to_owned();
+        if eventarc::rest::serves(request.uri().path()) {
+            return eventarc::rest::answer(&self.eventarc, request).await;
+        }
         match (request.method(), path.as_str()) {
             (&Method::GET, "external-token") => external_token(&self.accounts, &request).await,
             (&Method::POST, "mint") => mint(&self.issuer, Form::IdToken, request.into_body()).await,

@@ -39,6 +39,8 @@ impl World {
         let mut config = Config { clock: clock.clone(), ..Config::demo() };
         change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
+        // A clock that is paused would run on while keys are made.
+        emulator.ready().await.unwrap();
         Self { emulator, clock }
     }
 

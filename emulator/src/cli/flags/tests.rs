@@ -100,7 +100,7 @@ fn a_mistake_names_its_flag_and_which_one_if_there_are_several_and_is_told_once(
             r#"--account: "me" is no address of an account, such as NAME@PROJECT.iam.gserviceaccount.com"#,
             r#"--backend-protocol: "spdy" is not one of: http1, h2c"#,
             r#"--backend: "10.0.0.1:80" is not on this machine: the emulator calls loopback addresses alone, such as 127.0.0.1:9000"#,
-            r#"--invoker: "nobody" is no invoker: write an address without a prefix, or allUsers"#,
+            r#"--invoker: "nobody" is no invoker: write an address, serviceAccount:ADDRESS, user:ADDRESS, domain:DOMAIN, allAuthenticatedUsers or allUsers"#,
             r#"--project-number: "x" is no number of Google's: up to 19 digits"#,
             r#"--project: "p" is no id of a project: 6 to 30 of a-z, 0-9 and -, with a letter first and no - last"#,
             r#"--region: "EU" is no name: use a-z, 0-9 and -, with a letter first and no - last, 49 at most"#,
