@@ -31,7 +31,10 @@ impl Clock for TimerClock {
 
 async fn timed() -> Emulator {
     let clock = std::sync::Arc::new(TimerClock(Instant::now()));
-    Emulator::start(Config { clock, ..Config::demo() }).await.unwrap()
+    let emulator = Emulator::start(Config { clock, ..Config::demo() }).await.unwrap();
+    // The paused clock would run on while a key is made.
+    emulator.ready().await.unwrap();
+    emulator
 }
 
 /// A target that the demo's service takes.
