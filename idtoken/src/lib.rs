@@ -38,6 +38,7 @@ mod sender;
 mod signature;
 mod time;
 mod token;
+mod trace;
 
 pub use authority::Authority;
 pub use cache::{CacheBounds, NoCache, TokenCache, TokenMemory};
@@ -58,3 +59,4 @@ pub use sender::Sender;
 pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};
 pub use time::{Timing, UnixTime};
 pub use token::{AuthenticToken, MAX_TOKEN_BYTES, TokenError, UnverifiedToken, VerifiedToken};
+pub use trace::TraceContext;

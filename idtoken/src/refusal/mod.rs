@@ -222,6 +222,7 @@ impl Refusal {
             "reason": self.reason.code(),
             "message": self.reason.summary(),
             "status": self.answer().status(),
+            "docs": self.reason.docs(),
         });
         let remedy = self.remedy();
         let fields = [
