@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Version};
-use remint_idtoken::TraceContext;
+use remint_idtoken::{TraceContext, safe};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{Course, Seen, Who};
-use crate::logging::{self, safe};
+use crate::logging;
 use crate::request::shown;
 
 /// What one line says.

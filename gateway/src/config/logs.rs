@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use remint_idtoken::config::Object;
+use remint_idtoken::config::{Kind as NodeKind, Object, Reader};
 
 use super::identity::Identities;
 use super::{Environment, HostPort};
@@ -66,7 +66,7 @@ pub(super) fn read(
     let given = object.maybe("logs", |logs| {
         let mut object = logs.object()?;
         let format = object.maybe("format", |name| name.choice(&FORMATS));
-        let access = object.maybe("access", |name| name.choice(&ACCESS));
+        let access = object.maybe("access", access);
         let project = object.maybe("project", |name| name.parsed(project_id));
         object.finish();
         Some((format?, access?, project?))
@@ -85,6 +85,14 @@ pub(super) fn read(
         access: access.unwrap_or_default(),
         project,
     })
+}
+
+/// In YAML 1.1 `off` is a way to write `false`.
+fn access(from: &Reader<'_>) -> Option<AccessLines> {
+    match from.node().kind {
+        NodeKind::Bool(false) => Some(AccessLines::Off),
+        _ => from.choice(&ACCESS),
+    }
 }
 
 /// An id has 6 to 30 lower-case letters, digits and hyphens (Resource Manager,

@@ -6,16 +6,15 @@
 
 mod cloud;
 mod project;
-mod safe;
 mod text;
 
 use std::future::Future;
+use std::io::IsTerminal;
 
 use remint_idtoken::TraceContext;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use project::follow as follow_project;
-pub(crate) use safe::safe;
 
 use crate::config::LogFormat;
 
@@ -48,7 +47,10 @@ pub fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.event_format(cloud::Cloud).init(),
-        LogFormat::Text => builder.event_format(text::Text::default()).init(),
+        LogFormat::Text => {
+            let is_terminal = std::io::stderr().is_terminal();
+            builder.with_ansi(is_terminal).event_format(text::Text::default()).init();
+        }
     }
 }
 

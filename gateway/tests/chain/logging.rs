@@ -118,7 +118,7 @@ async fn every_request_has_one_line_with_what_became_of_it() {
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason_and_where_it_is_explained() {
     let logged = Logged::start("").await;
-    let wrong = TokenRequest::new(CALLER, format!("{AUDIENCE}/more"));
+    let wrong = TokenRequest::new(CALLER, "https://elsewhere.example");
     let wrong = logged.google.emulator.issuer().mint(&wrong);
     let request = logged.request("/eyJhbGciOiJSUzI1NiJ9.e30.c2ln", false);
     let request = request.header("authorization", format!("Bearer {wrong}"));
@@ -127,13 +127,14 @@ async fn a_refusal_is_told_with_its_reason_and_where_it_is_explained() {
     let line = logged.line_of("bad").await;
     assert_eq!((&line["severity"], &line["message"]), (&"WARNING".into(), &"refused".into()));
     assert_eq!(line["httpRequest"]["status"], 401);
-    assert_eq!(line["refusal"]["docs"], "docs/reasons.md#aud_has_path", "{line}");
-    assert_eq!(line["refusal"]["reason"], "aud_has_path");
-    assert_eq!(line[LABELS]["reason"], "aud_has_path");
+    assert_eq!(line["refusal"]["docs"], "docs/reasons.md#aud_mismatch", "{line}");
+    assert_eq!(line["refusal"]["reason"], "aud_mismatch");
+    assert_eq!(line[LABELS]["reason"], "aud_mismatch");
     assert_eq!(line[LABELS]["rule"], "push");
     assert!(line.get("attempts").is_none() && line.get("audience").is_none(), "{line}");
     let text = logged.text();
     assert!(wrong.split('.').all(|part| !text.contains(part)), "{text}");
+    assert!(!text.contains("eyJ"), "{text}");
 }
 
 #[tokio::test]

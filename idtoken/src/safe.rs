@@ -7,8 +7,9 @@ const MAX_SHOWN: usize = 256;
 const SECRET_STARTS: [&str; 4] = ["eyJ", "ya29.", "1//", "GOCSPX"];
 
 /// A path or a header of a request's without control characters, and without
-/// tokens that somebody put there.
-pub(crate) fn safe(text: &str) -> String {
+/// tokens that somebody put there: it ends where one begins.
+#[must_use]
+pub fn safe(text: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
     for (at, letter) in text.char_indices() {
