@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::Request;
-use remint_emulator::{Call, Config, Emulator, Verdict};
+use remint_emulator::timeline::Call;
+use remint_emulator::{Config, Emulator, Verdict};
 use remint_tests::chain::{Chain, REGIONS, SERVICE};
 use remint_tests::client::{Answer, send};
 use serde_json::{Value, json};
