@@ -1,7 +1,7 @@
 //! How the gateway's log is written: for Cloud Logging, or for people.
 //!
 //! Each line of a request's carries the trace that the request belongs to. It
-//! is known to the task that serves the request ([`within`]) and read when a
+//! is known to the task that serves the request (`within`) and read when a
 //! line is written: a request that has none costs nothing.
 
 mod cloud;
