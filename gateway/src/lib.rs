@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+mod access;
 mod admin;
 mod assertion;
 mod attempts;
@@ -40,6 +41,7 @@ mod kept;
 mod keys;
 mod limited_file;
 mod locality;
+pub mod logging;
 mod metrics;
 mod mint;
 mod ongoing;

@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::balance::Cause;
+use crate::front_end::REFUSALS;
 use crate::retry;
 
 /// How the requests of one rule end.
@@ -38,8 +39,8 @@ pub(crate) struct RegionCounters {
     pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
-    /// Refusals of its front end: 401 and 403.
-    pub(crate) refused: [Counter; 2],
+    /// Refusals of its front end, by status.
+    pub(super) refused: [(u16, Counter); REFUSALS.len()],
     /// Answers of Google's front end that it could not serve.
     pub(crate) unserved: Counter,
     /// Answers that it began and did not end.
@@ -52,6 +53,12 @@ pub(crate) struct RegionCounters {
 }
 
 impl RegionCounters {
+    /// Counts what its front end says, if that status is a refusal.
+    pub(crate) fn refused_by_front_end(&self, status: http::StatusCode) -> bool {
+        let counter = self.refused.iter().find(|(it, _)| *it == status.as_u16());
+        counter.map(|(_, counter)| counter.inc()).is_some()
+    }
+
     /// Counts an ejection.
     pub(crate) fn ejected_for(&self, cause: Cause) {
         if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
