@@ -20,6 +20,7 @@ use crate::probe;
 use crate::proxy::{Proxy, Route};
 use crate::request::RequestIds;
 use crate::retry::{Limits, ReplayMemory};
+use crate::senders::SenderCounts;
 use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
 use crate::site::Site;
@@ -85,6 +86,7 @@ impl Gateway {
                 replay,
                 ids: RequestIds::new(),
                 lines: Mutex::default(),
+                refusals: Arc::clone(&kept.refusals),
                 token_places: TokenPlaces::of(&config.policy),
                 asserter: config.assertion.as_ref().map(Asserter::new),
             },
@@ -116,6 +118,7 @@ fn routes(
             let route = Route {
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
+                senders: SenderCounts::default(),
                 max_body: it.max_body,
                 telling: it.telling,
                 limits: limits(&it.attempts, config.upstream.response_timeout),

@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, Response};
 use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
 use tracing::{Instrument, debug, error_span, warn};
 
+use crate::admin::Refusals;
 use crate::assertion::Asserter;
 use crate::attempts::Attempts;
 use crate::clock::Clock;
@@ -19,9 +20,12 @@ use crate::keys::Keyring;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, prepared, shown, target};
 use crate::retry::{Limits, ReplayMemory};
+use crate::senders::SenderCounts;
 use crate::server::Incoming;
 use crate::service::{Choice, Service};
 use crate::upstream::{BodyFault, RequestBody, ResponseBody};
+
+const REPORTED: &str = "would be refused, but its rule only reports";
 
 /// All that requests need.
 pub(crate) struct Proxy {
@@ -40,6 +44,8 @@ pub(crate) struct Proxy {
     pub(crate) ids: RequestIds,
     /// What the log may hold of refusals; the metrics count all.
     pub(crate) lines: Mutex<LineBudget>,
+    /// What the log had a line for, kept for a while.
+    pub(crate) refusals: Arc<Refusals>,
     /// Where no trailer may speak.
     pub(crate) token_places: TokenPlaces,
     /// Tells regions who called, if they are told.
@@ -50,6 +56,7 @@ pub(crate) struct Proxy {
 pub(crate) struct Route {
     pub(crate) service: Arc<Service>,
     pub(crate) counters: RequestCounters,
+    pub(crate) senders: SenderCounts,
     /// The size of a request's body, if it is limited.
     pub(crate) max_body: Option<u64>,
     pub(crate) telling: Telling,
@@ -109,13 +116,14 @@ impl Proxy {
         };
         if let Some(refusal) = admission.reported() {
             self.metrics.reported(refusal);
-            self.note(id, refusal, &request, "would be refused, but its rule only reports");
+            self.note(id, refusal, &request, true);
         }
         let rule = &**admission.rule().name();
         let Some(route) = self.routes.get(rule) else {
             // The configuration was checked to give each rule a service.
             return Err(ProxyError::NoRegion);
         };
+        route.senders.count(request.headers());
         let (verdict, caller) =
             (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
         let caller = caller.map(tracing::field::display);
@@ -137,13 +145,15 @@ impl Proxy {
         id: &HeaderValue,
         refusal: &Refusal,
         request: &Request<Incoming>,
-        what: &'static str,
+        is_reported: bool,
     ) {
+        let what = if is_reported { REPORTED } else { "refused" };
         let now = Duration::from_secs(self.clock.now().0);
         let may_log = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now);
         if let Some(left_out) = may_log {
             let refusal = refusal.clone().about(&target(request), request.headers()).to_json();
             warn!(request_id = shown(id), %refusal, left_out, "{what}");
+            self.refusals.add(self.clock.now(), shown(id), is_reported, left_out, refusal);
         }
     }
 
@@ -153,11 +163,12 @@ impl Proxy {
         refusal: Refusal,
         request: &Request<Incoming>,
     ) -> ProxyError {
-        self.note(id, &refusal, request, "refused");
+        self.note(id, &refusal, request, false);
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {
             route.counters.refused.inc();
+            route.senders.count(request.headers());
         }
         ProxyError::Refused(refusal)
     }

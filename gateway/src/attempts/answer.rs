@@ -35,6 +35,7 @@ impl<'a> Attempts<'a> {
         let status = response.status();
         let Some(cause) = cause else {
             region.answered(service, began);
+            region.last_refusal.let_through();
             return Ended::Finally(Ok(response));
         };
         // 429 asks for less, not for nothing: the region stays.
@@ -78,7 +79,9 @@ impl<'a> Attempts<'a> {
         let region = choice.region;
         let [unauthorized, forbidden] = &region.counters.refused;
         if status == StatusCode::FORBIDDEN { forbidden } else { unauthorized }.inc();
-        if !region.may_warn(self.proxy.clock.now()) {
+        let now = self.proxy.clock.now();
+        region.last_refusal.refused(status, now);
+        if !region.may_warn(now) {
             return;
         }
         let (kind, account) = (region.kind, choice.token.account());

@@ -6,6 +6,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::balance::Cause;
 use crate::retry;
 
+/// Answers of regions, by the first digit of their status.
+pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// How the requests of one rule end.
 pub(crate) struct RequestCounters {
     pub(super) by_class: [Counter; 5],
@@ -27,6 +30,23 @@ impl RequestCounters {
         if let Some(counter) = self.by_class.get(class) {
             counter.inc();
         }
+    }
+
+    /// All of them so far, by the names that figures have for them.
+    pub(crate) fn by_outcome(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
+        let classes = CLASSES.into_iter().zip(&self.by_class);
+        let own = [
+            ("refused", &self.refused),
+            ("no_token", &self.no_token),
+            ("no_region", &self.no_region),
+            ("connection_lost", &self.lost),
+            ("caller_gone", &self.caller_gone),
+            ("timeout", &self.timed_out),
+            ("overloaded", &self.overloaded),
+            ("body_too_large", &self.too_large),
+            ("body_too_slow", &self.too_slow),
+        ];
+        classes.chain(own).map(|(name, counter)| (name, counter.get()))
     }
 }
 
@@ -52,6 +72,25 @@ pub(crate) struct RegionCounters {
 }
 
 impl RegionCounters {
+    /// All attempts so far, by the names that figures have for how they ended.
+    /// Those that the front end refused, for the gateway's sake, are among the
+    /// answered.
+    pub(crate) fn by_outcome(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
+        let [unauthorized, forbidden] = &self.refused;
+        let all = [
+            ("answered", &self.answered),
+            ("front_end", &self.unserved),
+            ("unreachable", &self.unreachable),
+            ("refused_stream", &self.refused_stream),
+            ("connection_lost", &self.lost),
+            ("timeout", &self.timed_out),
+            ("broken_off", &self.broken_off),
+            ("front_end_401", unauthorized),
+            ("front_end_403", forbidden),
+        ];
+        all.map(|(name, counter)| (name, counter.get()))
+    }
+
     /// Counts an ejection.
     pub(crate) fn ejected_for(&self, cause: Cause) {
         if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {

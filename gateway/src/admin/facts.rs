@@ -1,0 +1,79 @@
+//! What is the case, gathered from a gateway at work.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use remint_idtoken::UnixTime;
+
+use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
+use crate::balance::Cause;
+use crate::gateway::Gateway;
+use crate::iam;
+use crate::instance::Instance;
+use crate::service::{Region, Service};
+
+/// How far back refusals are told of.
+const LATELY: Duration = Duration::from_secs(60);
+
+impl Facts {
+    pub(super) fn of(instance: &Instance) -> Self {
+        let (now, gateway) = (instance.kept.clock.now(), instance.gateway());
+        let history = instance.history();
+        let keyring = &gateway.proxy.keyring;
+        let without_keys = keyring.without_keys();
+        let keys = keyring.status().map(|(issuer, status)| KeyFacts {
+            issuer: issuer.to_owned(),
+            is_usable: !without_keys.contains(&issuer),
+            error: status.last_error,
+        });
+        let service = |service: &Service| ServiceFacts {
+            name: service.name.to_string(),
+            has_keys: has_keys(&gateway, service, &without_keys),
+            regions: service.regions.iter().map(|region| of_region(region, now)).collect(),
+        };
+        Self {
+            now,
+            is_draining: instance.is_draining(),
+            was_ready: instance.was_ready.load(Ordering::Relaxed),
+            services: gateway.services.iter().map(|it| service(it)).collect(),
+            keys: keys.collect(),
+            configuration_error: history.last_error,
+            needs_restart: history.needs_restart,
+            certificate_ends: gateway.certificate_ends,
+            refusals: instance.kept.refusals.groups(now, LATELY),
+        }
+    }
+}
+
+/// Whether a rule of the service can admit somebody.
+fn has_keys(gateway: &Gateway, service: &Service, without_keys: &[&str]) -> bool {
+    let proxy = &gateway.proxy;
+    let mut rules = proxy.policy.rules().iter();
+    rules.any(|rule| {
+        let route = proxy.routes.get(rule.name());
+        route.is_some_and(|route| route.service.name == service.name)
+            && rule.can_admit(|issuer| !without_keys.contains(&issuer))
+    })
+}
+
+fn of_region(region: &Region, now: UnixTime) -> RegionFacts {
+    let (instant, member) = (Instant::now(), region.member());
+    let ejected = member.filter(|it| it.is_ejected(instant));
+    let token = region.token.token(now);
+    RegionFacts {
+        name: region.name.to_string(),
+        token_ends: token.as_ref().map(|it| it.expires_at()),
+        token_error: region.token.last_error(),
+        ejected: ejected.and_then(|it| it.cause()).map(Cause::name),
+        ejected_for: ejected.and_then(|it| it.ejected_for(instant)),
+        refused: region.last_refusal.get().map(|(status, at)| (status, at, command(region, now))),
+    }
+}
+
+/// What lets the gateway's account call a region, as far as it is known.
+pub(super) fn command(region: &Region, now: UnixTime) -> Option<String> {
+    let token = region.token.token(now);
+    let account = token.as_ref().and_then(|it| it.account());
+    let host = region.host.to_str().unwrap_or_default();
+    Some(iam::of_region(region.kind, host, &region.base_path, account)?.command)
+}

@@ -1,0 +1,125 @@
+//! What is wrong with the regions of a service.
+
+use super::{Facts, Level, RegionFacts, ServiceFacts, Trouble, listed, rounded};
+
+impl ServiceFacts {
+    pub(super) fn look(&self, facts: &Facts, found: &mut Vec<Trouble>) {
+        if !self.has_keys {
+            let text = "no rule of it can let anybody in: there are no keys of its issuers";
+            let (level, _) = facts.missing(None);
+            found.push(self.trouble(level, text.to_owned()));
+        }
+        found.extend(self.without_tokens(facts));
+        found.extend(self.refused(facts));
+        found.extend(self.ejected());
+        found.extend(self.unrenewed(facts));
+    }
+
+    fn trouble(&self, level: Level, text: String) -> Trouble {
+        let text = format!("{}: {text}", self.name);
+        Trouble { level, text, service: Some(self.name.clone()), command: None }
+    }
+
+    fn like(&self, is: impl Fn(&RegionFacts) -> bool) -> Vec<&RegionFacts> {
+        self.regions.iter().filter(|region| is(region)).collect()
+    }
+
+    /// Some of its regions or all of them, as the subject of a sentence.
+    fn share(&self, some: &[&RegionFacts]) -> String {
+        match (some.len(), self.regions.len()) {
+            (1, 1) => "its only region".to_owned(),
+            (some, all) if some == all => format!("all {all} regions"),
+            (some, all) => format!("{some} of {all} regions"),
+        }
+    }
+
+    /// One makes up for another, as long as there is one.
+    fn level(&self, some: &[&RegionFacts]) -> Level {
+        if some.len() == self.regions.len() { Level::Broken } else { Level::Warning }
+    }
+
+    fn without_tokens(&self, facts: &Facts) -> Option<Trouble> {
+        let without = self.like(|it| it.token_ends.is_none());
+        let error = without.iter().find_map(|it| it.token_error.as_deref());
+        let (level, why) = facts.missing(error);
+        let text = match self.level(&without) {
+            _ if without.is_empty() => return None,
+            Level::Broken => {
+                format!(
+                    "no token for {}, so none of its requests can be served{why}",
+                    self.share(&without)
+                )
+            }
+            _ => format!("no token for {} ({}){why}", self.share(&without), names(&without)),
+        };
+        Some(self.trouble(level.max(self.level(&without)), text))
+    }
+
+    /// The word of a front end stands until it says another.
+    fn refused(&self, facts: &Facts) -> Option<Trouble> {
+        let refusing = self.like(|it| it.refused.is_some());
+        let (status, at, command) = refusing.iter().find_map(|it| it.refused.clone())?;
+        let verb = if refusing.len() == 1 { "refuses" } else { "refuse" };
+        let ago = rounded(facts.now.since(at));
+        let why = match status {
+            403 => "its account may not call it",
+            _ => "its token is not taken",
+        };
+        let text = format!(
+            "{} {verb} the gateway ({status}): {}; {why}, as of {ago} ago",
+            self.share(&refusing),
+            names(&refusing),
+        );
+        Some(Trouble { command, ..self.trouble(self.level(&refusing), text) })
+    }
+
+    fn ejected(&self) -> Option<Trouble> {
+        let ejected = self.like(|it| it.ejected.is_some());
+        let first = ejected.first()?;
+        let cause = first.ejected?;
+        let is = if ejected.len() == 1 { "is" } else { "are" };
+        let left = match (ejected.len(), first.ejected_for) {
+            (1, Some(left)) => format!(" for {} more", rounded(left)),
+            _ => String::new(),
+        };
+        let only = self.level(&ejected) == Level::Broken;
+        let end = if only { "; they are tried all the same" } else { "" };
+        let text = format!(
+            "{} {is} left alone{left} ({}): {}{end}",
+            self.share(&ejected),
+            in_words(cause),
+            names(&ejected),
+        );
+        Some(self.trouble(self.level(&ejected), text))
+    }
+
+    fn unrenewed(&self, facts: &Facts) -> Option<Trouble> {
+        let stale = self.like(|it| it.token_ends.is_some() && it.token_error.is_some());
+        let soonest = stale.iter().min_by_key(|it| it.token_ends)?;
+        let (ends, error) = (soonest.token_ends?, soonest.token_error.as_deref()?);
+        let left = rounded(ends.since(facts.now));
+        let text = format!(
+            "the tokens of {} can't be renewed, the first ends in {left}: {error}",
+            self.share(&stale),
+        );
+        Some(self.trouble(Level::Warning, text))
+    }
+}
+
+fn names(regions: &[&RegionFacts]) -> String {
+    listed(regions.iter().map(|region| region.name.as_str()))
+}
+
+/// A cause of ejection.
+fn in_words(cause: &str) -> &str {
+    match cause {
+        "unreachable" => "no connection",
+        "refused_stream" => "it takes no more requests",
+        "connection_lost" => "connections broke",
+        "timeout" => "no answer in time",
+        "front_end" => "its front end could not serve",
+        "failure_rate" => "too many failures",
+        "probes" => "probes failed",
+        other => other,
+    }
+}
