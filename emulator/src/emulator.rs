@@ -8,20 +8,23 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use remint_idtoken::Algorithm;
+use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use crate::balancer::{Balancer, BalancerError};
 use crate::ca::{Ca, CaError};
-use crate::config::{Agent, Config, Grant, Service, ServiceRegion};
-use crate::faults::{Faults, RegionFaults};
-use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
+use crate::config::{Agent, Config, Grant};
+use crate::faults::{FaultError, FaultSetting, Faults};
+use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH, Shared};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
 use crate::network::Place;
 use crate::origin::Origin;
+use crate::page::Overview;
 use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
-use crate::run::{Container, FrontEnd, Iam, Region, Urls};
+use crate::run::{FunctionHost, MAX_TAGGED, Region, Sites};
 use crate::timeline::Timeline;
 
 /// A running emulator. Its listeners close when it is dropped; wait for that
@@ -35,8 +38,11 @@ pub struct Emulator {
     regions: Vec<Region>,
     /// By host.
     balancers: Vec<(String, Arc<Listener<Balancer>>)>,
+    function_hosts: Vec<Arc<Listener<FunctionHost>>>,
     pusher: Pusher,
     ca_pem: String,
+    /// Ends with the emulator.
+    _rotation: JoinSet<()>,
 }
 
 /// Why the emulator does not start.
@@ -61,6 +67,17 @@ pub enum StartError {
     /// what its API would say.
     #[error("{0}: {1}")]
     Resource(&'static str, String),
+    /// A traffic tag that can't stand before a service's name.
+    #[error(
+        "{0:?} is no traffic tag: use a-z, 0-9 and -, and with the service's name at most {MAX_TAGGED} letters"
+    )]
+    Tag(String),
+    /// The program behind a service can't be started.
+    #[error("can't start the program of {0}")]
+    Program(String, #[source] io::Error),
+    /// A fault that is to be in force from the start can't be.
+    #[error("a fault can't be put in force")]
+    Fault(#[from] FaultError),
 }
 
 impl StartError {
@@ -69,34 +86,57 @@ impl StartError {
     }
 }
 
+/// How often it is looked whether keys are due to change.
+const ROTATION_LOOKS: Duration = Duration::from_millis(250);
+
 impl Emulator {
     /// Starts it, on free ports of the loopback address unless `config` says
     /// otherwise.
     ///
+    /// Some keys are still being made then; [`Emulator::ready`] waits for them.
+    ///
     /// # Errors
     /// [`StartError`] for the first part that can't be started.
-    #[expect(clippy::unused_async, reason = "listeners need a runtime to be started in")]
-    pub async fn start(config: Config) -> Result<Self, StartError> {
-        let issuer = Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?;
-        let issuer = Arc::new(issuer.with_lifetime(config.token_lifetime));
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
+        let faults = Arc::<Faults>::default();
+        let machine = Arc::clone(&config.clock);
+        config.clock = faults.clock(Arc::clone(&machine));
+        let issuer = Issuer::in_background(Algorithm::Rs256, Arc::clone(&config.clock))
+            .with_lifetime(config.token_lifetime)
+            .with_rotation(config.key_rotation);
+        let issuer = Arc::new(issuer);
         let timeline = Arc::new(Timeline::default());
         let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
-        let iap = Arc::new(Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?);
-        let google = Google::new(&config, Arc::clone(&issuer), iap, Arc::clone(&timeline))?;
-        let google = Arc::new(google);
+        let iap = Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?;
+        let iap = Arc::new(iap.with_rotation(config.key_rotation));
+        let rotation = keep_rotating(&config, [&issuer, &iap]);
+        let shared = Shared {
+            issuer: Arc::clone(&issuer),
+            iap,
+            timeline: Arc::clone(&timeline),
+            faults,
+            machine,
+        };
+        let google = Arc::new(Google::new(&config, shared));
         let network = Arc::clone(&google.network);
         let at = |port, origin| Door { addr: SocketAddr::new(config.host, port), origin };
         let door = at(config.google_port, Origin::Internet);
-        let names = Google::NAMES;
+        let names = Google::NAMES.map(str::to_owned);
         let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
         let google_listener = Arc::new(google_listener);
         let door = at(config.vpc_port, Origin::Vpc);
         let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
-        let parts = Parts { config: &config, ca: &ca, issuer: &issuer, timeline: &timeline };
+        let sites = Sites {
+            config: &config,
+            ca: &ca,
+            issuer: &issuer,
+            timeline: &timeline,
+            google: google_listener.addr(),
+        };
         let mut regions = Vec::new();
         for service in &config.services {
             for region in &service.regions {
-                regions.push(parts.region(service, region)?);
+                regions.push(sites.region(service, region)?);
             }
         }
         let mut balancers = Vec::new();
@@ -105,22 +145,32 @@ impl Emulator {
             let handler = Balancer::new(settings, &config, &regions, &google)
                 .map_err(|error| StartError::LoadBalancer(host.clone(), error))?;
             let door = at(settings.port, Origin::Internet);
-            let listener = listen(&ca, door, &[&host], &host, Arc::new(handler))?;
+            let listener =
+                listen(&ca, door, std::slice::from_ref(&host), &host, Arc::new(handler))?;
             balancers.push((host, Arc::new(listener)));
         }
+        let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
+        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
         let mut places: HashMap<String, Arc<dyn Place>> = HashMap::new();
         for name in names {
-            places.insert(name.to_owned(), Arc::clone(&google_listener) as Arc<dyn Place>);
+            places.insert(name, Arc::clone(&google_listener) as Arc<dyn Place>);
         }
         for region in &regions {
             for host in region.urls.hosts() {
-                places.insert(host.to_owned(), Arc::clone(&region.listener) as Arc<dyn Place>);
+                places.insert(host, Arc::clone(&region.listener) as Arc<dyn Place>);
             }
         }
         for (host, listener) in &balancers {
             places.insert(host.clone(), Arc::clone(listener) as Arc<dyn Place>);
         }
-        network.open(places);
+        let mut function_hosts = Vec::new();
+        for (host, listener) in sites.function_hosts(&regions)? {
+            places.insert(host, Arc::clone(&listener) as Arc<dyn Place>);
+            function_hosts.push(listener);
+        }
+        network.open(&places);
+        google.regions.open(regions.clone());
+        google.regions.add(&google.faults, &config.faults, issuer.now()).await?;
         google.pubsub.create(&config.pubsub).map_err(|it| StartError::of("pubsub", &it))?;
         google.eventarc.create(&config.eventarc).map_err(|it| StartError::of("eventarc", &it))?;
         let (senders, ids) = (Arc::clone(&google.senders), google.pubsub.ids());
@@ -133,8 +183,20 @@ impl Emulator {
             google_listener,
             regions,
             balancers,
+            function_hosts,
             ca_pem: ca.pem().to_owned(),
+            _rotation: rotation,
         })
+    }
+
+    /// Waits for the keys, which take longer than all the rest. Nobody has to:
+    /// whoever wants a token waits for its key.
+    ///
+    /// # Errors
+    /// [`StartError::Key`] if one could not be made.
+    pub async fn ready(&self) -> Result<(), StartError> {
+        self.issuer.ready().await?;
+        Ok(self.google.accounts.ready().await?)
     }
 
     /// Where Google's keys and the metadata server are, plain and with TLS.
@@ -208,6 +270,21 @@ impl Emulator {
         &self.google.faults
     }
 
+    /// Puts these faults in force, those of regions included, and ends all
+    /// others.
+    ///
+    /// # Errors
+    /// [`FaultError`] if there is no such region; then nothing changes.
+    pub async fn set_faults(&self, faults: &[FaultSetting]) -> Result<(), FaultError> {
+        let now = self.issuer.now();
+        self.google.regions.replace(&self.google.faults, faults, now).await
+    }
+
+    /// All faults in force, those of regions included.
+    pub async fn faults_in_force(&self) -> Vec<FaultSetting> {
+        self.google.regions.in_force(&self.google.faults).await
+    }
+
     /// Grants a role on a service account.
     pub fn grant(&self, grant: Grant) {
         self.google.accounts.grant(grant);
@@ -221,7 +298,7 @@ impl Emulator {
 
     /// Takes it away again.
     pub fn revoke(&self, grant: &Grant) {
-        self.google.accounts.revoke(grant);
+        let _ = self.google.accounts.revoke(grant);
     }
 
     /// Makes a key of a service account, which the token endpoint believes from
@@ -329,6 +406,13 @@ impl Emulator {
         self.google.pubsub.stop();
         for region in &self.regions {
             region.stop().await;
+            region.life.iter().for_each(|life| life.stop());
+        }
+        for life in self.regions.iter().filter_map(|region| region.life.as_ref()) {
+            life.end().await;
+        }
+        for listener in &self.function_hosts {
+            listener.stop().await;
         }
         self.vpc_listener.stop().await;
         self.google_listener.stop().await;
@@ -342,71 +426,40 @@ impl Drop for Emulator {
     }
 }
 
-/// What the regions are made of.
-struct Parts<'a> {
-    config: &'a Config,
-    ca: &'a Ca,
-    issuer: &'a Arc<Issuer>,
-    timeline: &'a Arc<Timeline>,
-}
-
-impl Parts<'_> {
-    fn region(&self, service: &Service, region: &ServiceRegion) -> Result<Region, StartError> {
-        let (settings, region) = (region, region.name.as_str());
-        for name in [&service.name, region] {
-            check_name(name)?;
-        }
-        let project = (&*self.config.project_id, self.config.project_number);
-        let urls = Urls::new(&service.name, project, region);
-        let faults = Arc::<RegionFaults>::default();
-        let iam = Iam::new(Arc::clone(self.issuer), service, settings, &urls);
-        let bindings = iam.bindings();
-        let front = FrontEnd {
-            faults: Arc::clone(&faults),
-            urls: urls.clone(),
-            iam,
-            issuer: Arc::clone(self.issuer),
-            timeline: Arc::clone(self.timeline),
-            container: Container {
-                service: service.name.clone(),
-                region: region.to_owned(),
-                backend: settings.backend.as_ref().unwrap_or(&service.backend).clone(),
-            },
-        };
-        let addr = SocketAddr::new(self.config.host, settings.port);
-        let door = Door { addr, origin: Origin::Internet };
-        let what = format!("{} in {region}", service.name);
-        let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
-        let (service, region) = (service.name.clone(), region.to_owned());
-        Ok(Region { service, region, urls, bindings, faults, listener })
+/// Has issuers keep to their schedule, if there is one.
+fn keep_rotating(config: &Config, issuers: [&Arc<Issuer>; 2]) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for issuer in issuers.into_iter().filter(|_| config.key_rotation.is_some()) {
+        let issuer = Arc::clone(issuer);
+        tasks.spawn(async move {
+            let mut looks = interval(ROTATION_LOOKS);
+            loop {
+                looks.tick().await;
+                let issuer = Arc::clone(&issuer);
+                // A key that can't be made now may be at the next look.
+                let _ = tokio::task::spawn_blocking(move || issuer.keep_to_schedule()).await;
+            }
+        });
     }
-}
-
-/// Both become labels of host names (RFC 1123, section 2.1).
-fn check_name(name: &str) -> Result<(), StartError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = (1..=49).contains(&name.len()) && name.bytes().all(plain);
-    match is_label {
-        true => Ok(()),
-        false => Err(StartError::Name(name.to_owned())),
-    }
+    tasks
 }
 
 /// Where a listener is, and what is behind its port.
 #[derive(Clone, Copy)]
-struct Door {
-    addr: SocketAddr,
-    origin: Origin,
+pub(crate) struct Door {
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
 }
 
-fn listen<H: crate::listener::Handler>(
+pub(crate) fn listen<H: crate::listener::Handler>(
     ca: &Ca,
     door: Door,
-    names: &[&str],
+    names: &[String],
     what: &str,
     handler: Arc<H>,
 ) -> Result<Listener<H>, StartError> {
-    let tls = ca.server(names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let tls = ca.server(&names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(door.addr, tls, door.origin, handler)
         .map_err(|error| StartError::Listen(what.to_owned(), error))
 }

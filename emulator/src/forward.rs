@@ -1,16 +1,17 @@
 //! Passing a request on over a connection, body and all.
 
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, Version};
-use hyper::body::Incoming;
+use http_body::Body;
 use hyper::client::conn::{http1, http2};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::copy_bidirectional;
 
-use crate::answers::{Answer, passed};
+use crate::answers::{Answer, BoxError, passed};
 use crate::network::Stream;
 use crate::takeover::Takeover;
 
@@ -41,23 +42,25 @@ const HOP_BY_HOP: [HeaderName; 3] =
 
 /// Sends a request over a fresh connection and answers with what comes back.
 /// The request's `Host`, or its authority, is kept.
-pub(crate) async fn forward(
+pub(crate) async fn forward<B>(
     stream: Stream,
     protocol: Protocol,
     parts: Parts,
-    body: Incoming,
-) -> Result<Answer, ForwardError> {
+    body: B,
+) -> Result<Answer, ForwardError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     match protocol {
         Protocol::Http1 => over_http1(stream, parts, body).await,
         Protocol::Http2 => over_http2(stream, parts, body).await,
     }
 }
 
-async fn over_http1(
-    stream: Stream,
-    mut parts: Parts,
-    body: Incoming,
-) -> Result<Answer, ForwardError> {
+async fn over_http1<B>(stream: Stream, mut parts: Parts, body: B) -> Result<Answer, ForwardError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let callers = parts.extensions.remove::<OnUpgrade>();
     let is_upgrade = parts.headers.contains_key(UPGRADE) && parts.version == Version::HTTP_11;
     strip(&mut parts);
@@ -93,11 +96,10 @@ async fn over_http1(
     Ok(answer)
 }
 
-async fn over_http2(
-    stream: Stream,
-    mut parts: Parts,
-    body: Incoming,
-) -> Result<Answer, ForwardError> {
+async fn over_http2<B>(stream: Stream, mut parts: Parts, body: B) -> Result<Answer, ForwardError>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     strip(&mut parts);
     parts.headers.remove(UPGRADE);
     if parts.headers.get(TE).is_some_and(|value| value != "trailers") {

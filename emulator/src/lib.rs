@@ -28,15 +28,19 @@ mod emulator;
 mod endpoint;
 mod eventarc;
 mod faults;
-#[cfg(test)]
 mod file {
+    #[cfg(test)]
     pub(crate) mod eventarc;
+    pub(crate) mod faults;
+    #[cfg(test)]
     mod load_balancers;
+    #[cfg(test)]
     pub(crate) mod pubsub;
 }
 mod forward;
 mod google;
 mod grpc;
+mod guard;
 mod hits;
 mod html;
 mod iap;
@@ -45,6 +49,7 @@ mod listener;
 mod network;
 mod origin;
 mod outgoing;
+mod page;
 mod peer;
 pub mod pubsub;
 mod redact;
@@ -67,9 +72,12 @@ pub use config::{
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use faults::{Fault, Faults, OVERSIZE, RegionFault};
+pub use faults::{
+    Fault, FaultError, FaultSetting, Faults, OVERSIZE, RegionFault, RegionSetting, Server,
+    TokenFault,
+};
 pub use forward::Protocol;
-pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, TokenRequest};
+pub use issuer::{AccountKey, AssertionRequest, IapResource, Issuer, Rotation, TokenRequest};
 pub use origin::Origin;
 pub use pubsub::{Message, PublishError, PushReport, PushSubscription};
 pub use run::Region;

@@ -91,6 +91,11 @@ impl<H: Handler> Listener<H> {
         self.addr
     }
 
+    /// Whether it listens.
+    pub(crate) async fn is_running(&self) -> bool {
+        matches!(*self.state.lock().await, State::Running { .. })
+    }
+
     /// Closes the listener and its connections, whatever they are doing.
     pub(crate) async fn stop(&self) {
         let mut state = self.state.lock().await;
@@ -101,6 +106,10 @@ impl<H: Handler> Listener<H> {
             while task.join_next().await.is_some() {}
             *state = State::Stopped(reserve(self.addr).ok());
         }
+    }
+
+    pub(crate) async fn is_stopped(&self) -> bool {
+        matches!(&*self.state.lock().await, State::Stopped(_))
     }
 
     /// Listens again, on the same port.

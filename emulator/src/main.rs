@@ -33,6 +33,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
     let mut terminated = signal(SignalKind::terminate())?;
     tell(&emulator, &default_account)?;
+    emulator.ready().await?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
@@ -58,11 +59,14 @@ fn tell(emulator: &Emulator, account: &str) -> io::Result<()> {
     writeln!(out, "  mint       POST http://{google}/emulator/mint")?;
     writeln!(out, "  assertion  POST http://{google}/emulator/iap/mint")?;
     writeln!(out, "  timeline   http://{google}/emulator/timeline")?;
+    writeln!(out, "  page       http://{google}/ shows all of it, and each call as it comes")?;
     for region in emulator.regions() {
         let (service, name) = (region.service(), region.region());
         writeln!(out, "{service} in {name} listens on {}:", region.addr())?;
         writeln!(out, "  audience   {}", region.url())?;
-        writeln!(out, "  or         {}", region.hash_url())?;
+        if region.hash_url() != region.url() {
+            writeln!(out, "  or         {}", region.hash_url())?;
+        }
     }
     if let Some(region) = emulator.regions().first() {
         let (url, addr) = (region.url(), region.addr());

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
@@ -47,8 +47,9 @@ pub(crate) enum Unreachable {
 /// All names.
 #[derive(Default)]
 pub(crate) struct Network {
-    /// The emulator's own, which are known when its listeners run.
-    places: OnceLock<HashMap<String, Arc<dyn Place>>>,
+    /// The emulator's own, which are known when its listeners run. It owns
+    /// them: those that look names up here must not keep it alive.
+    places: OnceLock<HashMap<String, Weak<dyn Place>>>,
     mapped: HashMap<String, SocketAddr>,
 }
 
@@ -59,13 +60,14 @@ impl Network {
     }
 
     /// Says once what the emulator's own names stand for.
-    pub(crate) fn open(&self, places: HashMap<String, Arc<dyn Place>>) {
-        let _ = self.places.set(places);
+    pub(crate) fn open(&self, places: &HashMap<String, Arc<dyn Place>>) {
+        let places = places.iter().map(|(name, place)| (name.clone(), Arc::downgrade(place)));
+        let _ = self.places.set(places.collect());
     }
 
     /// The part of the emulator with that name.
-    pub(crate) fn place(&self, host: &str) -> Option<&Arc<dyn Place>> {
-        self.places.get()?.get(&host.to_ascii_lowercase())
+    pub(crate) fn place(&self, host: &str) -> Option<Arc<dyn Place>> {
+        self.places.get()?.get(&host.to_ascii_lowercase())?.upgrade()
     }
 
     /// Connects to a name, or to an address of this machine. A user's own

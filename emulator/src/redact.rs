@@ -12,7 +12,7 @@ const REDACTED: &str = "(token)";
 
 /// The text with everything that has the look of a token left out.
 pub(crate) fn without_tokens(text: &str) -> String {
-    let part_of_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let part_of_token = |c: char| c.is_ascii_alphanumeric() || "-_.%".contains(c);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -40,8 +40,11 @@ pub(crate) fn claims_of(token: &str) -> Option<Value> {
 }
 
 /// `{"` in base64url begins with these letters; something may be glued to it.
+/// In paths the dots may be escaped. Google's access tokens, and the emulator's,
+/// have one dot, behind `ya29`.
 fn looks_like_token(word: &str) -> bool {
-    word.contains("eyJ") && word.matches('.').count() >= 2
+    let word = word.replace("%2E", ".").replace("%2e", ".");
+    word.contains("eyJ") && word.matches('.').count() >= 2 || word.contains("ya29.")
 }
 
 #[cfg(test)]
@@ -56,6 +59,9 @@ mod tests {
             (token.to_owned(), "(token)"),
             (format!("id={token}; x=\"{token}\""), "id=(token); x=\"(token)\""),
             (format!("id-{token}/ä?"), "(token)/ä?"),
+            (format!("/{}/b%20c", token.replace('.', "%2E")), "/(token)/b%20c"),
+            (format!("/{}", token.replacen('.', "%2e", 1)), "/(token)"),
+            ("/ya29.emulator-c2ln/a".to_owned(), "/(token)/a"),
             ("www.example.com é".to_owned(), "www.example.com é"),
             (String::new(), ""),
         ] {

@@ -84,6 +84,9 @@ impl Senders {
         let none = HeaderMap::new();
         let mut headers = shot.headers;
         if let Some(credential) = shot.credential {
+            if let Err(error) = self.issuer.ready().await {
+                return (Attempt::NotSent(error.to_string()), none);
+            }
             match self.authorization(shot.agent, credential) {
                 Ok(value) => drop(headers.insert(AUTHORIZATION, value)),
                 Err(why) => return (Attempt::NotSent(why), none),

@@ -31,6 +31,20 @@ impl Takeover {
         Self(Arc::new(Mutex::new(Some((upgrade, then)))))
     }
 
+    /// Keeps something until the connection ends.
+    pub(crate) fn hold(&self, held: impl Send + 'static) {
+        let mut taken = lock(&self.0);
+        if let Some((upgrade, then)) = taken.take() {
+            let then: Then = Box::new(move |stream| {
+                Box::pin(async move {
+                    then(stream).await;
+                    drop(held);
+                })
+            });
+            *taken = Some((upgrade, then));
+        }
+    }
+
     /// Waits until the connection is free and uses it until it ends.
     pub(crate) async fn run(&self) {
         let Some((upgrade, then)) = lock(&self.0).take() else {

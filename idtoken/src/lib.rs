@@ -52,7 +52,7 @@ pub use line_budget::LineBudget;
 pub use native::AwsLc;
 pub use policy::{Admission, Policy, Rule};
 pub use refusal::{Answer, Entry, Expected, Reason, Refusal};
-pub use remedy::Remedy;
+pub use remedy::{Remedy, shell_word};
 pub use request::{Headers, Target, TargetError};
 pub use sender::Sender;
 pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};

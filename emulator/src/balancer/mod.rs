@@ -109,7 +109,7 @@ impl Balancer {
             regions,
             addr: config.host,
             issuer: Arc::clone(&google.issuer),
-            timeline: Arc::clone(&google.timeline),
+            timeline: Arc::clone(&google.senders.timeline),
         })
     }
 

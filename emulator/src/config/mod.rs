@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::issuer::LIFETIME;
+use crate::faults::FaultSetting;
+use crate::issuer::{LIFETIME, Rotation};
 pub use agent::Agent;
 pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
 pub use eventarc::{Destination, Trigger};
@@ -53,7 +54,9 @@ pub struct Config {
     /// The senders' service agents that have their usual role in the project: a
     /// sender mints only if its agent may act for the account that it pushes as.
     pub agents: Vec<Agent>,
-    /// How long it takes until a change of who may invoke a service counts.
+    /// How long it takes until a change of who may invoke a service counts
+    /// everywhere: Google says two minutes, sometimes seven or more. Until then
+    /// some calls meet with the old state and some with the new.
     pub iam_propagation: Duration,
     /// The workload identity providers of the project.
     pub providers: Vec<Provider>,
@@ -63,6 +66,13 @@ pub struct Config {
     pub pubsub: Pubsub,
     /// The triggers of Eventarc.
     pub eventarc: Vec<Trigger>,
+    /// The faults that are in force from the start.
+    pub faults: Vec<FaultSetting>,
+    /// How Google's and IAP's keys change; without it they stay as they are.
+    pub key_rotation: Option<Rotation>,
+    /// The names by which the emulator's own endpoints may be called, beside
+    /// addresses, `localhost` and names without a dot.
+    pub control_hosts: Vec<String>,
     /// The time by which tokens are minted and checked.
     pub clock: Arc<dyn Clock>,
 }
@@ -143,6 +153,9 @@ impl Config {
             users: Vec::new(),
             pubsub: Pubsub::default(),
             eventarc: Vec::new(),
+            faults: Vec::new(),
+            key_rotation: None,
+            control_hosts: vec!["host.docker.internal".to_owned()],
             clock: Arc::new(SystemClock),
         }
     }

@@ -14,13 +14,17 @@ pub struct Service {
     /// The regions.
     pub regions: Vec<ServiceRegion>,
     /// Who has `roles/run.invoker` (of a function `roles/cloudfunctions.invoker`):
-    /// addresses, or `allUsers`, for whom nothing is checked.
+    /// plain addresses, or members as IAM writes them, `serviceAccount:ADDRESS`,
+    /// `user:ADDRESS`, `domain:NAME` (of a Workspace organisation),
+    /// `allAuthenticatedUsers` and `allUsers`. With the last nothing is checked.
+    /// Groups and principals of other kinds let nobody in.
     pub invokers: Vec<String>,
-    /// The custom audiences, in all regions.
+    /// The custom audiences, in all regions. A function has none.
     pub custom_audiences: Vec<String>,
     /// Who is let in at all.
     pub ingress: Ingress,
-    /// The traffic tags: each has a URL of its own, `https://TAG---HOST`.
+    /// The traffic tags: each has a URL of its own, `https://TAG---HOST`, while
+    /// the audience stays the URL without it. A function has none.
     pub tags: Vec<String>,
     /// How many requests a region serves at once (its instances times their
     /// concurrency); further ones get 429. Without it there is no limit.
@@ -58,10 +62,15 @@ impl ServiceRegion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A Cloud Run service, or a function of the second generation. At the host
-    /// of a function of the first generation it answers as such too.
+    /// of functions, below its name, it answers as one of the first generation
+    /// too, so that a proxy can be tried with both.
     #[default]
     CloudRun,
-    /// A function of the first generation: its audience is its URL with the path.
+    /// A function of the first generation. Its only URL,
+    /// `https://REGION-PROJECT.cloudfunctions.net/NAME`, is its audience, path
+    /// included. The container does not see that path. It has no `run.app` URLs,
+    /// custom audiences or tags, and does not know `X-Serverless-Authorization`.
+    /// At any other host, such as a load balancer's, the whole path is its own.
     Function,
 }
 
@@ -71,9 +80,12 @@ pub enum Ingress {
     /// Everybody: `all`.
     #[default]
     All,
-    /// `internal-and-cloud-load-balancing`.
+    /// `internal-and-cloud-load-balancing`: load balancers, and whoever
+    /// `Internal` lets in.
     InternalAndLoadBalancing,
-    /// `internal`.
+    /// `internal`: VPC networks of the project, and its senders where they call
+    /// the `run.app` URL. Of the senders only Cloud Tasks and Cloud Scheduler
+    /// reach such a function of the first generation.
     Internal,
 }
 
@@ -90,7 +102,10 @@ pub enum Backend {
         /// What it speaks.
         protocol: Protocol,
     },
-    /// A program that is started with `PORT` set.
+    /// A program that is started with the emulator, in each region, with `PORT`,
+    /// `K_SERVICE`, `K_REVISION`, `K_CONFIGURATION` and `GCE_METADATA_HOST` set.
+    /// It has the emulator's other variables and directory, is started again if
+    /// it dies, and ends with the emulator.
     Command {
         /// The program and its arguments.
         words: Vec<String>,

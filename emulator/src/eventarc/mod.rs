@@ -32,7 +32,7 @@ use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::config::{Config, Destination, Trigger};
+use crate::config::{Config, Destination, Service, Trigger};
 use crate::pubsub::{Broker, Collection, Form, MESSAGE_PUBLISHED};
 use crate::run::Urls;
 use crate::sync::lock;
@@ -182,7 +182,8 @@ impl Eventarc {
                     return Err(Status::not_found(text));
                 }
                 let project = (self.project_id.as_str(), self.project_number);
-                let url = Urls::new(service, project, region).deterministic;
+                let service = Service { name: service.clone(), ..Service::default() };
+                let url = Urls::new(&service, project, region).deterministic;
                 let endpoint = match path.trim_start_matches('/') {
                     "" => url.clone(),
                     path => format!("{url}/{path}"),

@@ -9,10 +9,11 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::{Algorithm, UnixTime};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
 use crate::config::{Agent, Config, Grant, Provider, User};
-use crate::issuer::{AccountKey, Issuer, KeyError, LIFETIME};
+use crate::issuer::{AccountKey, Issuer, KeyError, LIFETIME, subject_of};
 use crate::sync::lock;
 
 /// What an access token begins with, so that people recognise one.
@@ -25,46 +26,89 @@ pub(crate) struct Accounts {
     pub(super) providers: Vec<(Provider, Issuer)>,
     pub(super) lifetime: Duration,
     keys: Mutex<Vec<AccountKey>>,
+    /// The keys that Google keeps of accounts, made when they are first used.
+    managed: Mutex<HashMap<String, Arc<Issuer>>>,
+    clock: Arc<dyn Clock>,
     grants: Mutex<Vec<Grant>>,
     /// The service agents that have their usual role in the project.
     agents: Mutex<Vec<Agent>>,
     access: Mutex<HashMap<String, Access>>,
 }
 
-/// Whose an access token is, as IAM writes members, and until when.
-struct Access {
-    member: String,
-    expires_at: UnixTime,
+/// Whose an access token is, as IAM writes members, for what and until when.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) member: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_at: UnixTime,
 }
 
 impl Accounts {
-    pub(crate) fn new(config: &Config) -> Result<Self, KeyError> {
+    /// Other issuers' tokens have the time of `machine`, which Google's clock
+    /// may differ from.
+    pub(crate) fn new(config: &Config, machine: &Arc<dyn Clock>) -> Self {
         let provider = |it: &Provider| {
-            let issuer = Issuer::new(Algorithm::Rs256, Arc::clone(&config.clock))?;
-            Ok((it.clone(), issuer))
+            (it.clone(), Issuer::in_background(Algorithm::Rs256, Arc::clone(machine)))
         };
         let mut emails = config.accounts.clone();
         emails.push(config.default_account.clone());
-        Ok(Self {
+        Self {
             emails,
             users: config.users.clone(),
             project_number: config.project_number,
-            providers: config.providers.iter().map(provider).collect::<Result<_, KeyError>>()?,
+            providers: config.providers.iter().map(provider).collect(),
             lifetime: config.token_lifetime,
             keys: Mutex::default(),
+            managed: Mutex::default(),
+            clock: Arc::clone(&config.clock),
             grants: Mutex::new(config.grants.clone()),
             agents: Mutex::new(config.agents.clone()),
             access: Mutex::default(),
-        })
+        }
+    }
+
+    /// The address of an account that is given by address or by numeric id.
+    pub(super) fn email(&self, name: &str) -> Option<String> {
+        let is_it = |email: &&String| email.as_str() == name || subject_of(email) == name;
+        self.emails.iter().find(is_it).cloned()
+    }
+
+    /// The issuer with the key that Google keeps of an account.
+    pub(super) fn managed(&self, email: &str) -> Arc<Issuer> {
+        let mut managed = lock(&self.managed);
+        let new = || Issuer::in_background(Algorithm::Rs256, Arc::clone(&self.clock));
+        Arc::clone(managed.entry(email.to_owned()).or_insert_with(|| Arc::new(new())))
+    }
+
+    /// All public keys of an account: the user's and Google's.
+    pub(super) fn public_keys(&self, email: &str) -> (Vec<Value>, Map<String, Value>) {
+        let managed = self.managed(email);
+        let mut jwks = managed.published_jwks();
+        let mut pems = managed.pem_map().as_object().cloned().unwrap_or_default();
+        for key in lock(&self.keys).iter().filter(|key| key.email == email) {
+            jwks.push(key.jwk());
+            pems.insert(key.id.clone(), key.certificate().into());
+        }
+        (jwks, pems)
     }
 
     pub(crate) fn add_key(&self, key: AccountKey) {
         lock(&self.keys).push(key);
     }
 
-    pub(super) fn key(&self, email: &str, id: Option<&str>) -> Option<AccountKey> {
+    /// The public key with which an account signs, its newest one if none is
+    /// named. Google's own one counts once it has been used.
+    pub(super) fn public_key(&self, email: &str, id: Option<&str>) -> Option<Vec<u8>> {
         let keys = lock(&self.keys);
-        keys.iter().find(|key| key.email == email && id.is_none_or(|id| key.id == id)).cloned()
+        let is_it = |key: &&AccountKey| key.email == email && id.is_none_or(|id| key.id == id);
+        let own = keys.iter().find(is_it).map(|key| key.spki().to_vec());
+        let managed = || lock(&self.managed).get(email).cloned();
+        own.or_else(|| managed()?.published_key(id?))
+    }
+
+    /// Whether anything is known of an account.
+    pub(super) fn knows(&self, email: &str) -> bool {
+        self.email(email).is_some() || lock(&self.keys).iter().any(|key| key.email == email)
     }
 
     pub(crate) fn delete_keys(&self, email: &str) {
@@ -89,23 +133,36 @@ impl Accounts {
         })))
     }
 
+    /// Waits for the providers' keys.
+    pub(crate) async fn ready(&self) -> Result<(), KeyError> {
+        for (_, issuer) in &self.providers {
+            issuer.ready().await?;
+        }
+        Ok(())
+    }
+
     /// An access token for that member. Nobody else can read anything in it.
-    pub(super) fn access_token(&self, member: String, now: UnixTime) -> Option<String> {
+    pub(super) fn access_token(
+        &self,
+        member: String,
+        scopes: Vec<String>,
+        lifetime: Duration,
+        now: UnixTime,
+    ) -> Option<String> {
         let mut random = [0_u8; 32];
         SystemRandom::new().fill(&mut random).ok()?;
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let expires_at = now.plus(self.lifetime);
+        let expires_at = now.plus(lifetime);
         let mut access = lock(&self.access);
         access.retain(|_, it| it.expires_at > now);
-        access.insert(token.clone(), Access { member, expires_at });
+        access.insert(token.clone(), Access { member, scopes, expires_at });
         Some(token)
     }
 
-    /// Whose that access token is.
-    pub(super) fn member(&self, token: &str, now: UnixTime) -> Option<String> {
+    /// Whose that access token is, and for what.
+    pub(super) fn access(&self, token: &str, now: UnixTime) -> Option<Access> {
         let access = lock(&self.access);
-        let found = access.get(token).filter(|it| it.expires_at > now)?;
-        Some(found.member.clone())
+        access.get(token).filter(|it| it.expires_at > now).cloned()
     }
 
     pub(crate) fn revoke_access(&self) {
@@ -130,11 +187,23 @@ impl Accounts {
     }
 
     pub(crate) fn grant(&self, grant: Grant) {
-        lock(&self.grants).push(grant);
+        let mut grants = lock(&self.grants);
+        if !grants.contains(&grant) {
+            grants.push(grant);
+        }
     }
 
-    pub(crate) fn revoke(&self, grant: &Grant) {
-        lock(&self.grants).retain(|it| it != grant);
+    /// All roles that are granted on accounts.
+    pub(super) fn grants(&self) -> Vec<Grant> {
+        lock(&self.grants).clone()
+    }
+
+    /// Whether it was there.
+    pub(crate) fn revoke(&self, grant: &Grant) -> bool {
+        let mut grants = lock(&self.grants);
+        let before = grants.len();
+        grants.retain(|it| it != grant);
+        grants.len() < before
     }
 
     /// Whether a member has a permission on an account, by any of its roles.
@@ -159,10 +228,12 @@ fn includes(granted: &str, member: &str) -> bool {
 }
 
 /// What somebody may do with a service account.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Permission {
     IdToken,
     AccessToken,
+    SignJwt,
+    SignBlob,
     Delegation,
 }
 
@@ -171,6 +242,8 @@ impl Permission {
         match self {
             Self::IdToken => "iam.serviceAccounts.getOpenIdToken",
             Self::AccessToken => "iam.serviceAccounts.getAccessToken",
+            Self::SignJwt => "iam.serviceAccounts.signJwt",
+            Self::SignBlob => "iam.serviceAccounts.signBlob",
             Self::Delegation => "iam.serviceAccounts.implicitDelegation",
         }
     }
@@ -186,7 +259,9 @@ impl Permission {
             Self::AccessToken => {
                 &["roles/iam.serviceAccountTokenCreator", "roles/iam.workloadIdentityUser"]
             }
-            Self::Delegation => &["roles/iam.serviceAccountTokenCreator"],
+            Self::SignJwt | Self::SignBlob | Self::Delegation => {
+                &["roles/iam.serviceAccountTokenCreator"]
+            }
         }
     }
 }

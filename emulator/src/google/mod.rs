@@ -2,6 +2,8 @@
 //! endpoint, STS, and the emulator's own endpoints.
 
 mod accounts;
+mod asked;
+mod control;
 mod iam_credentials;
 mod metadata;
 mod oauth;
@@ -10,29 +12,33 @@ pub(crate) mod query;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::{CACHE_CONTROL, HOST};
+use http::header::{CACHE_CONTROL, DATE, EXPIRES, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
 use crate::answers::{Answer, json, text};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::eventarc::{self, Eventarc};
-use crate::faults::{Fault, Faults};
+use crate::faults::{Faults, Regions, Server};
 use crate::forward::{Protocol, forward};
 use crate::grpc;
 use crate::hits::Hits;
-use crate::issuer::{Issuer, KeyError};
+use crate::issuer::Issuer;
 use crate::listener::Handler;
 use crate::network::Network;
 use crate::origin::Origin;
+use crate::page::Page;
 use crate::pubsub::{self, Broker};
 use crate::senders::Senders;
-use crate::timeline::Timeline;
+use crate::timeline::{Part, Timeline};
 pub(crate) use accounts::Accounts;
-use iam_credentials::Method as IamMethod;
+use asked::Asked;
+use iam_credentials::{Iam, Method as IamMethod};
 use metadata::Metadata;
 use oauth::Oauth;
 
@@ -43,6 +49,11 @@ const PEM_PATH: &str = "/oauth2/v1/certs";
 /// (<https://cloud.google.com/iap/docs/signed-headers-howto>).
 pub(crate) const IAP_JWKS_PATH: &str = "/iap/verify/public_key-jwk";
 const IAP_PEM_PATH: &str = "/iap/verify/public_key";
+/// The public keys of a service account, on `www.googleapis.com`; the first two
+/// are those that the reference of `signJwt` names.
+const ACCOUNT_PEM_PATH: &str = "/service_accounts/v1/metadata/x509/";
+const ACCOUNT_JWKS_PATHS: [&str; 2] =
+    ["/service_accounts/v1/metadata/jwk/", "/service_accounts/v1/jwk/"];
 
 /// The longest body of a request for a token.
 const MAX_BODY: usize = 64 * 1024;
@@ -51,17 +62,30 @@ const MAX_BODY: usize = 64 * 1024;
 pub(crate) struct Google {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) iap: Arc<Issuer>,
-    pub(crate) timeline: Arc<Timeline>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) regions: Regions,
     pub(crate) network: Arc<Network>,
+    pub(crate) page: Arc<Page>,
     pub(crate) hits: Hits,
     pub(crate) senders: Arc<Senders>,
     pub(crate) pubsub: Arc<Broker>,
     pub(crate) eventarc: Eventarc,
     /// The `max-age` of all key documents, in seconds.
     pub(crate) keys_max_age: AtomicU64,
+    /// Further names by which its own endpoints are called.
+    control_hosts: Vec<String>,
     metadata: Metadata,
+}
+
+/// What Google shares with the rest of the emulator.
+pub(crate) struct Shared {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) iap: Arc<Issuer>,
+    pub(crate) timeline: Arc<Timeline>,
+    pub(crate) faults: Arc<Faults>,
+    /// The machine's time, which Google's may differ from.
+    pub(crate) machine: Arc<dyn Clock>,
 }
 
 impl Google {
@@ -78,14 +102,9 @@ impl Google {
         "eventarcpublishing.googleapis.com",
     ];
 
-    pub(crate) fn new(
-        config: &Config,
-        issuer: Arc<Issuer>,
-        iap: Arc<Issuer>,
-        timeline: Arc<Timeline>,
-    ) -> Result<Self, KeyError> {
-        let faults = Arc::new(Faults::default());
-        let accounts = Arc::new(Accounts::new(config)?);
+    pub(crate) fn new(config: &Config, shared: Shared) -> Self {
+        let Shared { issuer, iap, timeline, faults, machine } = shared;
+        let accounts = Arc::new(Accounts::new(config, &machine));
         let metadata =
             Metadata::new(config, Arc::clone(&issuer), Arc::clone(&accounts), Arc::clone(&faults));
         let network = Arc::new(Network::new(&config.hosts));
@@ -96,7 +115,7 @@ impl Google {
             timeline: Arc::clone(&timeline),
         });
         let pubsub = Broker::new(Arc::clone(&senders), config);
-        Ok(Self {
+        Self {
             metadata,
             eventarc: Eventarc::new(Arc::clone(&pubsub), config),
             pubsub,
@@ -104,27 +123,39 @@ impl Google {
             accounts,
             issuer,
             iap,
-            timeline,
+            page: Arc::new(Page::new(timeline, config.control_hosts.clone())),
             faults,
+            regions: Regions::default(),
             network,
             hits: Hits::default(),
             keys_max_age: config.keys_max_age.into(),
-        })
+            control_hosts: config.control_hosts.clone(),
+        }
     }
 
     /// IAM Credentials, the token endpoint or STS: the path decides.
     async fn tokens(&self, request: Request<Incoming>) -> Answer {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let method = IamMethod::of(path);
-        let fault = match (&method, path) {
-            (Some(_), _) => self.faults.of_iam(),
-            (None, oauth::TOKEN_PATH) => self.faults.of_token_endpoint(),
-            _ => self.faults.of_sts(),
+        let path = request.uri().path().to_owned();
+        let method = IamMethod::of(&path);
+        let (server, part, what) = match (&method, path.as_str()) {
+            (Some(method), _) => (Server::IamCredentials, Part::IamCredentials, method.name()),
+            (None, oauth::TOKEN_PATH) => (Server::TokenEndpoint, Part::TokenEndpoint, "token"),
+            _ => (Server::Sts, Part::Sts, "token exchange"),
         };
-        if let Some(fault) = fault {
-            return fault.answer("{}").await;
-        }
+        let asked = Asked::of(&request, part, what);
+        let honest = self.token_given(&asked, method, request);
+        self.or_fault(server, Some(&asked), honest).await
+    }
+
+    async fn token_given(
+        &self,
+        asked: &Asked,
+        method: Option<IamMethod<'_>>,
+        request: Request<Incoming>,
+    ) -> Answer {
+        // Without a key nobody believes the tokens.
+        let _ = self.issuer.ready().await;
+        let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return text(StatusCode::PAYLOAD_TOO_LARGE, "too long\n");
         };
@@ -132,11 +163,47 @@ impl Google {
         let (accounts, issuer, faults) = (&*self.accounts, &*self.issuer, &*self.faults);
         let form = String::from_utf8_lossy(&body);
         let oauth = Oauth { accounts, issuer, faults };
-        match (method, path) {
-            (Some(method), _) => method.answer(accounts, issuer, faults, &head.headers, &body),
+        let (answer, outcome) = match (method, head.uri.path()) {
+            (Some(method), _) => {
+                method.answer(&Iam { accounts, issuer, faults }, &head.headers, &body).await
+            }
             (None, oauth::TOKEN_PATH) => oauth.token(&own_url(&head.headers), &form),
-            _ => oauth.exchange(&form),
-        }
+            _ => oauth.exchange(&form).await,
+        };
+        self.record(asked, answer.status(), &outcome);
+        answer
+    }
+
+    async fn metadata(&self, request: Request<Incoming>) -> Answer {
+        let what = Metadata::token_asked(request.uri().path());
+        let asked = what.map(|what| Asked::of(&request, Part::Metadata, what));
+        let honest = async {
+            if asked.is_some() {
+                let _ = self.issuer.ready().await;
+            }
+            let (answer, outcome) = self.metadata.answer(&request).await;
+            if let (Some(asked), Some(outcome)) = (&asked, outcome) {
+                self.record(asked, answer.status(), &outcome);
+            }
+            answer
+        };
+        metadata::flavored(self.or_fault(Server::Metadata, asked.as_ref(), honest).await)
+    }
+
+    /// What is in a token. A fault of the token endpoint is one of this too.
+    async fn token_info(&self, request: Request<Incoming>) -> Answer {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let honest = async {
+            let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+            let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {
+                return text(StatusCode::PAYLOAD_TOO_LARGE, "too long\n");
+            };
+            let _ = self.issuer.ready().await;
+            let (accounts, issuer, faults) = (&*self.accounts, &*self.issuer, &*self.faults);
+            let form = format!("{query}&{}", String::from_utf8_lossy(&body));
+            Oauth { accounts, issuer, faults }.info(&form)
+        };
+        self.or_fault(Server::TokenEndpoint, None, honest).await
     }
 
     /// The answer of the service or load balancer that a request names, as
@@ -162,25 +229,59 @@ impl Google {
         Ok(answer.unwrap_or_else(|| text(StatusCode::BAD_GATEWAY, "the region does not answer\n")))
     }
 
-    async fn google_keys(&self, form: impl FnOnce(&Issuer) -> Value) -> Answer {
-        self.keys(form(&self.issuer), self.faults.of_keys()).await
-    }
-
-    async fn iap_keys(&self, form: impl FnOnce(&Issuer) -> Value) -> Answer {
-        self.keys(form(&self.iap), self.faults.of_iap_keys()).await
-    }
-
-    async fn keys(&self, document: Value, fault: Option<Fault>) -> Answer {
-        let mut answer = match fault {
-            None => json(StatusCode::OK, &document),
-            Some(fault) => fault.answer(&document.to_string()).await,
+    /// A key document. Google's own clock says until when it may be kept.
+    async fn keys(
+        &self,
+        server: Server,
+        issuer: &Issuer,
+        document: impl AsyncFnOnce() -> Option<Value>,
+    ) -> Answer {
+        let honest = async {
+            // Without a key the document is there, with nothing in it.
+            let _ = issuer.ready().await;
+            match document().await {
+                Some(document) => json(StatusCode::OK, &document),
+                None => text(StatusCode::NOT_FOUND, "no such account\n"),
+            }
         };
-        let max_age = self.keys_max_age.load(Ordering::Relaxed);
-        let caching = format!("public, max-age={max_age}, must-revalidate");
-        if let (StatusCode::OK, Ok(caching)) = (answer.status(), HeaderValue::from_str(&caching)) {
-            answer.headers_mut().insert(CACHE_CONTROL, caching);
+        let mut answer = self.or_fault(server, None, honest).await;
+        if answer.status() == StatusCode::OK {
+            let max_age = self.keys_max_age.load(Ordering::Relaxed);
+            self.cached(answer.headers_mut(), max_age);
         }
         answer
+    }
+
+    fn cached(&self, headers: &mut HeaderMap, max_age: u64) {
+        let now = self.issuer.now();
+        let date = |seconds| {
+            let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+            // No date of HTTP is later than the year 9999.
+            let moment = moment.filter(|_| seconds < 253_402_300_800);
+            moment.map(httpdate::fmt_http_date).unwrap_or_default()
+        };
+        for (name, value) in [
+            (CACHE_CONTROL, format!("public, max-age={max_age}, must-revalidate")),
+            (DATE, date(now.0)),
+            (EXPIRES, date(now.0.saturating_add(max_age))),
+        ] {
+            if let (Ok(value), false) = (HeaderValue::from_str(&value), value.is_empty()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    /// The public keys of a service account, in one of two forms.
+    async fn account_keys(&self, path: &str) -> Answer {
+        let document = async || {
+            let pem = path.strip_prefix(ACCOUNT_PEM_PATH);
+            let jwk = ACCOUNT_JWKS_PATHS.iter().find_map(|root| path.strip_prefix(root));
+            let email = self.accounts.email(&query::path_decoded(pem.or(jwk)?))?;
+            let _ = self.accounts.managed(&email).ready().await;
+            let (jwks, pems) = self.accounts.public_keys(&email);
+            Some(if pem.is_some() { pems.into() } else { serde_json::json!({ "keys": jwks }) })
+        };
+        self.keys(Server::Keys, &self.issuer, document).await
     }
 }
 
@@ -213,18 +314,31 @@ impl Handler for Google {
         }
         let path = request.uri().path();
         self.hits.count(path);
+        if let Some(answer) = self.page.answer(&request).await {
+            return answer;
+        }
+        let (google, iap) = (&*self.issuer, &*self.iap);
         match (request.method(), path) {
-            (&Method::GET, JWKS_PATH) => self.google_keys(Issuer::jwks).await,
-            (&Method::GET, PEM_PATH) => self.google_keys(Issuer::pem_map).await,
-            (&Method::GET, IAP_JWKS_PATH) => self.iap_keys(Issuer::jwks).await,
-            (&Method::GET, IAP_PEM_PATH) => self.iap_keys(Issuer::pem_map).await,
-            (&Method::POST, own::MINT_PATH) => own::mint(&self.issuer, request.into_body()).await,
-            (&Method::POST, own::MINT_ASSERTION_PATH) => {
-                own::mint_assertion(&self.iap, request.into_body()).await
+            (&Method::GET, JWKS_PATH) => {
+                self.keys(Server::Keys, google, async || Some(google.jwks())).await
             }
-            (&Method::GET, own::EXTERNAL_PATH) => own::external_token(&self.accounts, &request),
-            (&Method::GET, own::TIMELINE_PATH) => own::timeline(&self.timeline),
+            (&Method::GET, PEM_PATH) => {
+                self.keys(Server::Keys, google, async || Some(google.pem_map())).await
+            }
+            (&Method::GET, IAP_JWKS_PATH) => {
+                self.keys(Server::IapKeys, iap, async || Some(iap.jwks())).await
+            }
+            (&Method::GET, IAP_PEM_PATH) => {
+                self.keys(Server::IapKeys, iap, async || Some(iap.pem_map())).await
+            }
+            (&Method::GET, path) if path.starts_with("/service_accounts/v1/") => {
+                self.account_keys(path).await
+            }
+            (_, path) if path.starts_with(own::ROOT) => self.own(request).await,
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
+            (&Method::GET | &Method::POST, path) if oauth::INFO_PATHS.contains(&path) => {
+                self.token_info(request).await
+            }
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
             (_, path) if pubsub::rest::serves(path) => {
                 pubsub::rest::answer(&self.pubsub, request).await
@@ -232,10 +346,7 @@ impl Handler for Google {
             (_, path) if eventarc::rest::serves(path) => {
                 eventarc::rest::answer(&self.eventarc, request).await
             }
-            (_, path) if Metadata::serves(path) => match self.faults.of_metadata() {
-                Some(fault) => metadata::flavored(fault.answer("").await),
-                None => self.metadata.answer(&request),
-            },
+            (_, path) if Metadata::serves(path) => self.metadata(request).await,
             _ => text(StatusCode::NOT_FOUND, "no such page on this emulator\n"),
         }
     }

@@ -1,106 +1,104 @@
 //! What the emulator offers beside Google's own endpoints.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use serde_json::{Map, Value, json};
+use hyper::body::{Bytes, Incoming};
+use remint_idtoken::config::{Node, Problems, Reader};
+use serde_json::json;
 
 use super::accounts::Accounts;
-use super::query;
+use super::{Google, query};
 use crate::answers::{Answer, answer, json, text};
-use crate::issuer::{
-    ASSERTION_LIFETIME, GOOGLE, IAP, Issuer, LIFETIME, iap_subject_of, subject_of,
-};
-use crate::timeline::Timeline;
+use crate::guard;
+use crate::issuer::Issuer;
+use crate::issuer::testing::{Form, TestToken};
 
-pub(super) const MINT_PATH: &str = "/emulator/mint";
-pub(super) const MINT_ASSERTION_PATH: &str = "/emulator/iap/mint";
-pub(super) const TIMELINE_PATH: &str = "/emulator/timeline";
+/// Before the paths of all of them.
+pub(super) const ROOT: &str = "/emulator/";
 
-/// Where a workload gets its token of another issuer.
-pub(super) const EXTERNAL_PATH: &str = "/emulator/external-token";
+/// The longest body that is read.
+const MAX_BODY: usize = 256 * 1024;
 
-/// The longest set of claims that is read.
-const MAX_CLAIMS: usize = 64 * 1024;
-
-/// Signs whatever claims it is sent, for testing only: who can reach this
-/// endpoint can be anybody whom the emulator's issuer vouches for. `iss`,
-/// `iat` and `exp` are filled in where they are missing, and, beside an
-/// `email`, `email_verified`, `sub` and `azp`.
-pub(super) async fn mint(issuer: &Issuer, body: Incoming) -> Answer {
-    sign(issuer, body, with_google_s).await
+impl Google {
+    /// What is neither Google's nor IAP's. Requests that a web page of somebody
+    /// else's has a browser send are refused: it must not be able to mint.
+    pub(super) async fn own(&self, request: Request<Incoming>) -> Answer {
+        if let Err(foreign) = guard::admit(&request, &self.control_hosts) {
+            return text(foreign.status, foreign.why);
+        }
+        let path = request.uri().path().strip_prefix(ROOT).unwrap_or_default().to_owned();
+        match (request.method(), path.as_str()) {
+            (&Method::GET, "external-token") => external_token(&self.accounts, &request).await,
+            (&Method::POST, "mint") => mint(&self.issuer, Form::IdToken, request.into_body()).await,
+            (&Method::POST, "iap/mint") => {
+                mint(&self.iap, Form::Assertion, request.into_body()).await
+            }
+            _ => self.control(&path, request).await,
+        }
+    }
 }
 
-/// The same with IAP's key: `iss`, `iat` and `exp` are IAP's, and beside an
-/// `email` a missing `sub` is filled in.
-pub(super) async fn mint_assertion(iap: &Issuer, body: Incoming) -> Answer {
-    sign(iap, body, with_iap_s).await
+/// The whole body, or what is answered to one that is too long.
+pub(super) async fn read(body: Incoming) -> Result<Bytes, Box<Answer>> {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(_) => Err(Box::new(text(StatusCode::PAYLOAD_TOO_LARGE, "too long\n"))),
+    }
 }
 
-type Claims = Map<String, Value>;
-
-async fn sign(issuer: &Issuer, body: Incoming, complete: fn(Claims, &Issuer) -> Claims) -> Answer {
-    let Ok(body) = Limited::new(body, MAX_CLAIMS).collect().await else {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "too many claims\n");
+/// A JSON document, read by `from`; or all its mistakes.
+pub(super) fn parse<T>(
+    body: &[u8],
+    from: impl FnOnce(&Reader<'_>) -> Option<T>,
+) -> Result<T, Box<Answer>> {
+    let bad = |problems: Vec<String>| {
+        Box::new(json(StatusCode::BAD_REQUEST, &json!({ "problems": problems })))
     };
-    match serde_json::from_slice(&body.to_bytes()) {
-        Ok(claims) => {
-            let token = issuer.sign_claims(&complete(claims, issuer).into());
-            answer(StatusCode::OK, "text/plain", token)
-        }
-        Err(error) => {
-            text(StatusCode::BAD_REQUEST, format!("expected a JSON object of claims: {error}\n"))
-        }
-    }
+    let node: Node =
+        serde_json::from_slice(body).map_err(|error| bad(vec![format!("not JSON: {error}")]))?;
+    let problems = Problems::default();
+    let value = from(&Reader::root(&node, &problems));
+    problems.finish(value).map_err(|found| bad(found.iter().map(ToString::to_string).collect()))
 }
 
-fn with_google_s(claims: Claims, issuer: &Issuer) -> Claims {
-    let mut usual = usual(GOOGLE, LIFETIME, issuer);
-    if let Some(email) = claims.get("email").and_then(Value::as_str) {
-        let subject = Value::from(subject_of(email));
-        usual.extend([("email_verified", true.into()), ("sub", subject.clone()), ("azp", subject)]);
-    }
-    completed(claims, usual)
-}
-
-fn with_iap_s(claims: Claims, issuer: &Issuer) -> Claims {
-    let mut usual = usual(IAP, ASSERTION_LIFETIME, issuer);
-    if let Some(email) = claims.get("email").and_then(Value::as_str) {
-        usual.push(("sub", iap_subject_of(email).into()));
-    }
-    completed(claims, usual)
-}
-
-fn usual(name: &str, lifetime: Duration, issuer: &Issuer) -> Vec<(&'static str, Value)> {
-    let now = issuer.now();
-    vec![("iss", name.into()), ("iat", now.0.into()), ("exp", now.plus(lifetime).0.into())]
-}
-
-fn completed(mut claims: Claims, usual: Vec<(&str, Value)>) -> Claims {
-    for (name, value) in usual {
-        claims.entry(name).or_insert(value);
-    }
-    claims
+/// Signs whatever it is sent, for testing only: who can reach this endpoint can
+/// be anybody whom the emulator's issuers vouch for. See [`TestToken`].
+async fn mint(issuer: &Arc<Issuer>, form: Form, body: Incoming) -> Answer {
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(answer) => return *answer,
+    };
+    let token = match parse(&body, TestToken::read) {
+        Ok(token) => token,
+        Err(answer) => return *answer,
+    };
+    let issuer = Arc::clone(issuer);
+    // It may have to wait for a key.
+    let minted = tokio::task::spawn_blocking(move || issuer.mint_for_testing(form, &token)).await;
+    let Ok(minted) = minted else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "no token\n");
+    };
+    let mut answer = answer(StatusCode::OK, "text/plain", minted);
+    let mark = HeaderValue::from_static("for testing only");
+    answer.headers_mut().insert("x-emulator-token", mark);
+    answer
 }
 
 /// A token of a workload identity provider's issuer for `?subject=`, in a
 /// document, as Azure's and GitHub's servers give it. Like theirs this one wants
 /// a header, which a program that was tricked into the request does not send.
-pub(super) fn external_token<B>(accounts: &Accounts, request: &Request<B>) -> Answer {
+async fn external_token<B>(accounts: &Accounts, request: &Request<B>) -> Answer {
     if request.headers().get("metadata").is_none_or(|value| value != "True") {
         return text(StatusCode::FORBIDDEN, "the header Metadata: True is missing\n");
     }
     let field = |name| query::value(request.uri().query(), name).unwrap_or_default();
     let (pool, provider) = (field("pool"), field("provider"));
+    // Without a key the provider's token is believed by nobody.
+    let _ = accounts.ready().await;
     match accounts.external_token(&pool, &provider, &field("subject")) {
         Some(token) => json(StatusCode::OK, &json!({ "value": token })),
         None => text(StatusCode::NOT_FOUND, "no such provider\n"),
     }
-}
-
-/// The calls that the front ends have seen.
-pub(super) fn timeline(timeline: &Timeline) -> Answer {
-    json(StatusCode::OK, &json!({ "calls": timeline.calls() }))
 }

@@ -2,15 +2,26 @@
 
 /// The first value of that name, decoded.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
-    query?.split('&').find_map(|pair| {
+    pairs(query).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// All names and values, decoded.
+pub(crate) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key) == name).then(|| decode(value))
+        (decode(key), decode(value))
     })
+}
+
+/// Decodes `%XX` in a part of a path, where a plus is a plus.
+pub(super) fn path_decoded(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
 }
 
 /// Decodes `%XX` and `+`, as servers of forms do. What is not an escape stays
 /// as it is.
-pub(super) fn decode(text: &str) -> String {
+fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -54,6 +65,11 @@ mod tests {
         assert_eq!(value(query, "x").as_deref(), Some(""));
         assert_eq!(value(query, "y"), None);
         assert_eq!(value(None, "x"), None);
+    }
+
+    #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        assert_eq!(path_decoded("a+b%40c%2B"), "a+b@c+");
     }
 
     #[test]

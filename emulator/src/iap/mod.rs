@@ -93,7 +93,7 @@ impl Guard {
             service: balancer.service.clone(),
             project_number: config.project_number,
             google: Arc::clone(&google.issuer),
-            timeline: Arc::clone(&google.timeline),
+            timeline: Arc::clone(&google.senders.timeline),
         }))
     }
 

@@ -5,10 +5,10 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KeyError;
-use super::key::spki_of;
+use super::key::Published;
 
 /// A key of a service account.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct AccountKey {
     /// The key's id.
     pub id: String,
     pem: String,
-    pub(crate) spki: Vec<u8>,
+    public: Published,
 }
 
 impl AccountKey {
@@ -30,9 +30,24 @@ impl AccountKey {
         let failed = |_| KeyError::Generate;
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-        let (id, spki) = spki_of(&pair)?;
-        let pem = pem(der.as_ref());
-        Ok(Self { email: email.to_owned(), id, pem, spki })
+        let public = Published::of(&pair, email)?;
+        let (id, pem) = (public.id.clone(), pem(der.as_ref()));
+        Ok(Self { email: email.to_owned(), id, pem, public })
+    }
+
+    /// The public key, as DER `SubjectPublicKeyInfo`.
+    pub(crate) fn spki(&self) -> &[u8] {
+        &self.public.spki
+    }
+
+    /// The public key, as a JWK.
+    pub(crate) fn jwk(&self) -> Value {
+        self.public.jwk.clone()
+    }
+
+    /// The public key in a self-signed certificate, as PEM.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.public.certificate
     }
 
     /// The file that Google hands out once, when the key is made. `token_url`
@@ -49,6 +64,11 @@ impl AccountKey {
             "client_id": super::subject_of(&self.email),
             "auth_uri": "https://accounts.google.com/o/oauth2/auth",
             "token_uri": token_url,
+            "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
+            "client_x509_cert_url": format!(
+                "https://www.googleapis.com/service_accounts/v1/metadata/x509/{}",
+                self.email.replace('@', "%40")
+            ),
             "universe_domain": "googleapis.com",
         });
         format!("{file:#}\n")

@@ -27,6 +27,10 @@ impl<'t> Assertion<'t> {
         })
     }
 
+    pub(crate) fn header(&self) -> &Value {
+        &self.header
+    }
+
     pub(crate) fn key_id(&self) -> Option<&str> {
         self.header.get("kid")?.as_str()
     }

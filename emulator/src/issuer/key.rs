@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Why a key could not be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum KeyError {
     /// The key itself.
     #[error("a signing key could not be generated")]
@@ -59,15 +59,13 @@ impl Key {
         };
         let id = key_id(algorithm, &spki);
         let jwk = pair.jwk(&id).ok_or(KeyError::Generate)?;
-        let certificate = pair.certificate(&id)?;
+        let certificate = match &pair {
+            Pair::Rsa(pair) => {
+                Some(certificate(pair, "federated-signon.system.gserviceaccount.com", &id)?)
+            }
+            Pair::P256(_) => None,
+        };
         Ok(Self { id, jwk, spki, certificate, pair })
-    }
-
-    pub(super) fn algorithm(&self) -> Algorithm {
-        match self.pair {
-            Pair::Rsa(_) => Algorithm::Rs256,
-            Pair::P256(_) => Algorithm::Es256,
-        }
     }
 
     /// The public key as PEM `SubjectPublicKeyInfo`.
@@ -101,18 +99,21 @@ fn rsa_signature(pair: &RsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
     Some(signature)
 }
 
+fn rsa_jwk(pair: &RsaKeyPair, id: &str) -> Value {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let public = pair.public_key();
+    json!({
+        "kty": "RSA", "alg": "RS256", "use": "sig", "kid": id,
+        "n": encode(public.modulus().big_endian_without_leading_zero()),
+        "e": encode(public.exponent().big_endian_without_leading_zero()),
+    })
+}
+
 impl Pair {
     fn jwk(&self, id: &str) -> Option<Value> {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
-            Self::Rsa(pair) => {
-                let public = pair.public_key();
-                Some(json!({
-                    "kty": "RSA", "alg": "RS256", "use": "sig", "kid": id,
-                    "n": encode(public.modulus().big_endian_without_leading_zero()),
-                    "e": encode(public.exponent().big_endian_without_leading_zero()),
-                }))
-            }
+            Self::Rsa(pair) => Some(rsa_jwk(pair, id)),
             Self::P256(pair) => {
                 // An uncompressed point: 0x04, then both coordinates (SEC 1).
                 let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
@@ -123,20 +124,16 @@ impl Pair {
             }
         }
     }
+}
 
-    /// A self-signed certificate around the key. Google publishes RSA keys in
-    /// that form; the EC keys of IAP come as bare public keys.
-    fn certificate(&self, id: &str) -> Result<Option<String>, KeyError> {
-        let Self::Rsa(pair) = self else {
-            return Ok(None);
-        };
-        let mut params = rcgen::CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        let name = format!("federated-signon.system.gserviceaccount.com {id}");
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let certificate = params.self_signed(&CertificateKey(pair));
-        Ok(Some(certificate.map_err(KeyError::Certificate)?.pem()))
-    }
+/// A self-signed certificate around a key. Google publishes RSA keys in that
+/// form; the EC keys of IAP come as bare public keys.
+fn certificate(pair: &RsaKeyPair, owner: &str, id: &str) -> Result<String, KeyError> {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, format!("{owner} {id}"));
+    let certificate = params.self_signed(&CertificateKey(pair));
+    Ok(certificate.map_err(KeyError::Certificate)?.pem())
 }
 
 /// The same key, as rcgen asks for one.
@@ -158,11 +155,24 @@ impl rcgen::SigningKey for CertificateKey<'_> {
     }
 }
 
-/// The id and the public half of a service account's key.
-pub(super) fn spki_of(pair: &RsaKeyPair) -> Result<(String, Vec<u8>), KeyError> {
-    let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| KeyError::Generate)?;
-    let spki = spki.as_ref().to_vec();
-    Ok((key_id(Algorithm::Rs256, &spki), spki))
+/// The public half of a service account's key, as Google publishes it.
+#[derive(Clone, Debug)]
+pub(super) struct Published {
+    pub(super) id: String,
+    pub(super) spki: Vec<u8>,
+    pub(super) jwk: Value,
+    pub(super) certificate: String,
+}
+
+impl Published {
+    pub(super) fn of(pair: &RsaKeyPair, owner: &str) -> Result<Self, KeyError> {
+        let der: PublicKeyX509Der<'_> =
+            pair.public_key().as_der().map_err(|_| KeyError::Generate)?;
+        let spki = der.as_ref().to_vec();
+        let id = key_id(Algorithm::Rs256, &spki);
+        let certificate = certificate(pair, owner, &id)?;
+        Ok(Self { jwk: rsa_jwk(pair, &id), id, spki, certificate })
+    }
 }
 
 /// Google's ids of RSA keys are 40 hexadecimal digits, IAP's of its EC keys are

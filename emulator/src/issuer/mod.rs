@@ -5,8 +5,11 @@ mod account;
 mod assertion;
 mod iap;
 mod key;
+mod ring;
+mod rotation;
+pub mod testing;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,12 +19,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
-use crate::sync::lock;
 pub use account::AccountKey;
 pub(crate) use assertion::Assertion;
 pub use iap::{ASSERTION_LIFETIME, AssertionRequest, IAP, IapResource, iap_subject_of};
 use key::Key;
 pub use key::KeyError;
+use ring::Ring;
+pub use rotation::Rotation;
+use testing::Stranger;
 
 /// How Google spells itself in the tokens that it mints for accounts.
 pub const GOOGLE: &str = "https://accounts.google.com";
@@ -56,17 +61,17 @@ impl TokenRequest {
 }
 
 /// Signs with its newest key and publishes that one and the older ones.
+///
+/// Whoever needs a key that is still being made waits for it. If none could be
+/// made, nothing is published and signatures are empty, so that nobody believes
+/// them; [`Issuer::ready`] tells.
 pub struct Issuer {
     clock: Arc<dyn Clock>,
-    algorithm: Algorithm,
     lifetime: Duration,
-    keys: Mutex<Keys>,
-}
-
-struct Keys {
-    current: Arc<Key>,
-    old: Vec<Arc<Key>>,
-    generation: u64,
+    ring: Ring,
+    rotation: Option<Rotation>,
+    began: UnixTime,
+    stranger: Stranger,
 }
 
 impl Issuer {
@@ -76,9 +81,48 @@ impl Issuer {
     /// # Errors
     /// [`KeyError`] if no key can be made.
     pub fn new(algorithm: Algorithm, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
-        let current = Arc::new(Key::generate(algorithm)?);
-        let keys = Keys { current, old: Vec::new(), generation: 0 };
-        Ok(Self { clock, algorithm, lifetime: LIFETIME, keys: Mutex::new(keys) })
+        let key = Key::generate(algorithm)?;
+        Ok(Self::with(Ring::of(algorithm, key), clock))
+    }
+
+    /// An issuer whose key is made by a thread of its own, so that this returns
+    /// at once.
+    #[must_use]
+    pub fn in_background(algorithm: Algorithm, clock: Arc<dyn Clock>) -> Self {
+        Self::with(Ring::in_background(algorithm), clock)
+    }
+
+    fn with(ring: Ring, clock: Arc<dyn Clock>) -> Self {
+        let began = clock.now();
+        let stranger = Stranger::default();
+        Self { clock, lifetime: LIFETIME, ring, rotation: None, began, stranger }
+    }
+
+    /// Waits until there is a key, without blocking the thread.
+    ///
+    /// # Errors
+    /// [`KeyError`] if none could be made.
+    pub async fn ready(&self) -> Result<(), KeyError> {
+        self.ring.ready().await
+    }
+
+    /// The same with a schedule by which keys change, if there is one. It takes
+    /// [`Issuer::keep_to_schedule`], called every now and then.
+    #[must_use]
+    pub fn with_rotation(self, rotation: Option<Rotation>) -> Self {
+        Self { rotation, ..self }
+    }
+
+    /// Makes, publishes and retires the keys that the schedule has at this
+    /// moment. Takes as long as keys do.
+    ///
+    /// # Errors
+    /// [`KeyError`] if a key can't be made; then nothing changes.
+    pub fn keep_to_schedule(&self) -> Result<(), KeyError> {
+        match &self.rotation {
+            Some(rotation) => self.ring.follow(&rotation.plan(self.now().since(self.began))),
+            None => Ok(()),
+        }
     }
 
     /// The same with tokens for service accounts that live that long.
@@ -105,51 +149,53 @@ impl Issuer {
     /// # Errors
     /// [`KeyError`] if no key can be made; then nothing changes.
     pub fn rotate(&self) -> Result<(), KeyError> {
-        let fresh = Arc::new(Key::generate(self.algorithm)?);
-        let mut keys = lock(&self.keys);
-        let old = std::mem::replace(&mut keys.current, fresh);
-        keys.old.push(old);
-        keys.generation = keys.generation.wrapping_add(1);
-        Ok(())
+        self.ring.replace()
     }
 
-    /// Stops publishing every key but the current one.
+    /// Stops publishing every key that has signed but the current one.
     pub fn retire_old(&self) {
-        let mut keys = lock(&self.keys);
-        keys.old.clear();
-        keys.generation = keys.generation.wrapping_add(1);
+        self.ring.retire_old();
     }
 
     /// Changes whenever the published keys do.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        lock(&self.keys).generation
+        self.ring.generation()
     }
 
     /// The id of the key that signs.
     #[must_use]
     pub fn key_id(&self) -> String {
-        self.current().id.clone()
+        self.ring.current().map(|key| key.id.clone()).unwrap_or_default()
     }
 
     /// The public key that verifies now, as DER `SubjectPublicKeyInfo`.
     #[must_use]
     pub fn public_key_der(&self) -> Vec<u8> {
-        self.current().spki.clone()
+        self.ring.current().map(|key| key.spki.clone()).unwrap_or_default()
     }
 
     /// The public key that verifies now, as PEM.
     #[must_use]
     pub fn public_key_pem(&self) -> String {
-        self.current().public_pem()
+        self.ring.current().map(|key| key.public_pem()).unwrap_or_default()
+    }
+
+    /// The public key of that id as DER, if it is published.
+    pub(crate) fn published_key(&self, id: &str) -> Option<Vec<u8>> {
+        let keys = self.ring.published();
+        keys.iter().find(|key| key.id == id).map(|key| key.spki.clone())
     }
 
     /// The published keys as a JWK set, like Google's `/oauth2/v3/certs` and
     /// IAP's `/iap/verify/public_key-jwk`.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        let keys = self.published(|key| key.jwk.clone());
-        json!({ "keys": keys })
+        json!({ "keys": self.published_jwks() })
+    }
+
+    pub(crate) fn published_jwks(&self) -> Vec<Value> {
+        self.published(|key| key.jwk.clone())
     }
 
     /// The published keys by id: RSA keys in self-signed X.509 certificates,
@@ -165,7 +211,11 @@ impl Issuer {
     /// The header of the tokens that it mints.
     #[must_use]
     pub fn header(&self) -> Value {
-        header_of(&self.current())
+        self.header_with(&self.key_id())
+    }
+
+    fn header_with(&self, key_id: &str) -> Value {
+        json!({ "alg": self.ring.algorithm().name(), "kid": key_id, "typ": "JWT" })
     }
 
     /// The claims of a token for a service account, in Google's form.
@@ -197,15 +247,16 @@ impl Issuer {
     /// A token with these claims and this issuer's usual header.
     #[must_use]
     pub fn sign_claims(&self, claims: &Value) -> String {
-        let key = self.current();
-        compact(&key, &header_of(&key), claims)
+        let key = self.ring.current();
+        let id = key.as_ref().map(|key| key.id.as_str()).unwrap_or_default();
+        signed(key.as_deref(), &input(&self.header_with(id), claims))
     }
 
     /// A token with exactly this header and these claims, signed by the
     /// current key whatever the header says.
     #[must_use]
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        compact(&self.current(), header, claims)
+        self.sign_input(&input(header, claims))
     }
 
     /// A token of exactly these bytes, whether or not they are JSON.
@@ -219,17 +270,17 @@ impl Issuer {
     /// base64.
     #[must_use]
     pub fn sign_input(&self, input: &str) -> String {
-        signed(&self.current(), input)
+        signed(self.ring.current().as_deref(), input)
     }
 
-    fn current(&self) -> Arc<Key> {
-        Arc::clone(&lock(&self.keys).current)
+    /// The bare signature of these bytes, and the id of its key.
+    pub(crate) fn signature(&self, bytes: &[u8]) -> (String, Vec<u8>) {
+        let key = self.ring.current();
+        key.map(|key| (key.id.clone(), key.sign(bytes))).unwrap_or_default()
     }
 
     fn published<T>(&self, form: impl Fn(&Key) -> T) -> Vec<T> {
-        let keys = lock(&self.keys);
-        let all = std::iter::once(&keys.current).chain(&keys.old);
-        all.map(|key| form(key)).collect()
+        self.ring.published().iter().map(|key| form(key)).collect()
     }
 }
 
@@ -241,19 +292,15 @@ pub fn subject_of(account: &str) -> String {
     format!("1{number:020}")
 }
 
-fn header_of(key: &Key) -> Value {
-    json!({ "alg": key.algorithm().name(), "kid": key.id, "typ": "JWT" })
-}
-
-/// The compact form (RFC 7515, section 7.1).
-fn compact(key: &Key, header: &Value, claims: &Value) -> String {
+/// What a signature is made of (RFC 7515, section 7.1).
+fn input(header: &Value, claims: &Value) -> String {
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    signed(key, &format!("{}.{}", encode(header), encode(claims)))
+    format!("{}.{}", encode(header), encode(claims))
 }
 
-fn signed(key: &Key, input: &str) -> String {
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()));
-    format!("{input}.{signature}")
+fn signed(key: Option<&Key>, input: &str) -> String {
+    let signature = key.map(|key| key.sign(input.as_bytes())).unwrap_or_default();
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 #[cfg(test)]

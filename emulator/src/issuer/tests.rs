@@ -83,6 +83,54 @@ fn the_old_key_stays_published_until_it_is_retired() {
 }
 
 #[test]
+fn whoever_needs_a_key_that_is_being_made_waits_for_it() {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let issuer = Issuer::in_background(Algorithm::Rs256, clock);
+    let token = issuer.mint(&TokenRequest::new(PUSHER, "a"));
+    assert!(authenticate(&issuer, &token).is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_is_being_made_is_waited_for_without_blocking() {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let issuer = Issuer::in_background(Algorithm::Rs256, clock);
+    let (first, second) = tokio::join!(issuer.ready(), issuer.ready());
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(issuer.jwks()["keys"].as_array().unwrap().len(), 1);
+    assert!(issuer.ready().await.is_ok());
+}
+
+#[test]
+fn keys_keep_to_their_schedule() {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let [every, overlap] = [1000, 100].map(Duration::from_secs);
+    let issuer = Issuer::new(Algorithm::Es256, clock.clone()).unwrap();
+    let issuer = issuer.with_rotation(Some(Rotation { every, overlap }));
+    let at = |seconds| {
+        clock.set(NOW.plus(Duration::from_secs(seconds)));
+        issuer.keep_to_schedule().unwrap();
+        let ids = issuer.published(|key| key.id.clone());
+        assert_eq!(ids[0], issuer.key_id(), "the one that signs comes first");
+        ids
+    };
+    let first = at(0);
+    assert_eq!(first.len(), 1);
+    let before = issuer.generation();
+    assert_eq!((at(899), issuer.generation()), (first.clone(), before));
+    let both = at(900);
+    assert_eq!((both.len(), &both[0]), (2, &first[0]), "published before it signs");
+    assert_ne!(issuer.generation(), before);
+    assert_eq!(at(1000), [both[1].clone(), both[0].clone()], "now it signs");
+    assert_eq!(at(1100), [both[1].clone()], "the old one is gone");
+    issuer.rotate().unwrap();
+    let ids = at(1101);
+    assert_eq!((ids.len(), &ids[1]), (2, &both[1]), "replaced before its time");
+    issuer.retire_old();
+    assert_eq!(at(1102), [ids[0].clone()]);
+    assert_eq!(at(500).len(), 1, "a clock may be set back");
+}
+
+#[test]
 fn a_header_is_signed_exactly_as_it_is_given() {
     let issuer = issuer(Algorithm::Rs256);
     let token = issuer.sign(&json!({ "alg": "none", "kid": 7 }), &json!({ "x": [] }));

@@ -6,13 +6,14 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
+use super::backend::{Behind, Way, pass_on};
 use super::iam::SIGNATURE_REMOVED;
-use super::{backend, events};
-use crate::answers::{Answer, json, passed, text};
-use crate::config::Backend;
+use super::limits::{Bounded, MAX_HTTP_1};
+use super::{events, headers, page};
+use crate::answers::{Answer, BoxError, json, passed, text};
+use crate::forward::Protocol;
 use crate::redact::{claims_of, without_tokens};
 use crate::websocket;
 
@@ -33,25 +34,50 @@ const CREDENTIALS: [&str; 6] = [
 pub(crate) struct Container {
     pub(crate) service: String,
     pub(crate) region: String,
-    pub(crate) backend: Backend,
+    pub(crate) behind: Behind,
 }
 
 /// What the front end knows of an accepted call.
+#[derive(Default)]
 pub(super) struct Arrival {
-    pub(super) audience: String,
-    pub(super) caller: String,
+    /// The audience that counted, and whose the token is, if one was checked.
+    pub(super) audience: Option<String>,
+    pub(super) caller: Option<String>,
+    /// The traffic tag that was called.
+    pub(super) tag: Option<String>,
 }
 
 impl Container {
+    /// The largest request that it takes. The built-in container is one that
+    /// speaks HTTP/2, which has no limit.
+    pub(super) fn max_body(&self) -> Option<u64> {
+        self.behind.protocol().filter(|it| *it == Protocol::Http1).map(|_| MAX_HTTP_1)
+    }
+
     pub(super) async fn answer(
         &self,
+        way: Way,
         mut parts: Parts,
-        body: Incoming,
+        body: Bounded,
         arrival: Arrival,
     ) -> Answer {
-        if let Backend::Address { addr, protocol } = self.backend {
-            return backend::pass_on(addr, protocol, parts, body).await;
+        let added = headers::added(&parts.headers);
+        match way {
+            Way::Within => self.own_answer(parts, body, arrival, &added).await,
+            Way::Server(stream, protocol) => {
+                headers::add(&mut parts.headers, added);
+                pass_on(stream, protocol, parts, body).await
+            }
         }
+    }
+
+    async fn own_answer(
+        &self,
+        mut parts: Parts,
+        body: Bounded,
+        arrival: Arrival,
+        added: &HeaderMap,
+    ) -> Answer {
         if let Some(wait) = number_after(parts.uri.path(), "delay") {
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
@@ -64,14 +90,20 @@ impl Container {
         if parts.headers.contains_key(ECHO_STREAM) {
             return stream_back(&parts.headers, body);
         }
-        let Ok(body_bytes) = count(body).await else {
-            return text(StatusCode::BAD_REQUEST, "the body broke off\n");
+        let overrun = body.overrun();
+        let body_bytes = match count(body).await {
+            Ok(body_bytes) => body_bytes,
+            Err(_) if overrun.has_happened() => return page::too_large(),
+            Err(_) => return text(StatusCode::BAD_REQUEST, "the body broke off\n"),
         };
         let mut seen = self.seen(&parts, arrival);
+        seen.insert("added".to_owned(), shown_headers(added));
         seen.insert("body_bytes".to_owned(), body_bytes.into());
         json(asked_status(parts.uri.path()), &seen.into())
     }
 
+    /// `headers` are as the front end got them, but for the token that it has
+    /// checked; what it adds or puts in their place comes beside them.
     fn seen(&self, parts: &Parts, arrival: Arrival) -> Map<String, Value> {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
         let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
@@ -86,12 +118,13 @@ impl Container {
             ("headers", shown_headers(&parts.headers)),
             ("audience", arrival.audience.into()),
             ("caller", arrival.caller.into()),
+            ("tag", arrival.tag.into()),
         ];
         entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
-fn stream_back(headers: &HeaderMap, body: Incoming) -> Answer {
+fn stream_back(headers: &HeaderMap, body: Bounded) -> Answer {
     let mut answer = Response::new(passed(body));
     if let Some(content_type) = headers.get(CONTENT_TYPE) {
         answer.headers_mut().insert(CONTENT_TYPE, content_type.clone());
@@ -100,7 +133,7 @@ fn stream_back(headers: &HeaderMap, body: Incoming) -> Answer {
 }
 
 /// Reads a body to its end, keeping none of it.
-async fn count(mut body: Incoming) -> Result<u64, hyper::Error> {
+async fn count(mut body: Bounded) -> Result<u64, BoxError> {
     let mut bytes = 0_u64;
     while let Some(frame) = body.frame().await {
         let length = frame?.data_ref().map_or(0, bytes::Bytes::len);

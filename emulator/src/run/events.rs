@@ -9,17 +9,17 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use tokio::time::{Interval, interval};
 
-use crate::answers::{Answer, passed};
+use super::limits::Bounded;
+use crate::answers::{Answer, BoxError, passed};
 
 /// The time between two events, unless the client says when.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// An answer of so many events: one for each piece of the request's body, or
 /// as time goes by if there is none.
-pub(super) fn events(count: u64, parts: &Parts, body: Incoming) -> Answer {
+pub(super) fn events(count: u64, parts: &Parts, body: Bounded) -> Answer {
     let pace = match body.is_end_stream() {
         true => Pace::Time(interval(asked_interval(parts).unwrap_or(EVERY))),
         false => Pace::Client(body),
@@ -45,18 +45,18 @@ struct Events {
 }
 
 enum Pace {
-    Client(Incoming),
+    Client(Bounded),
     Time(Interval),
 }
 
 impl Body for Events {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.sent == self.count {
             return Poll::Ready(None);
         }

@@ -1,18 +1,19 @@
 //! The IAM check in front of a private Cloud Run service.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use remint_idtoken::policy::TokenPlace;
-use remint_idtoken::{Claims, Reason, UnixTime, UnverifiedToken};
+use remint_idtoken::{AuthenticToken, Reason, UnixTime, UnverifiedToken};
 
+use super::bindings::Bindings;
+use super::members::Members;
+use super::url::Urls;
 use crate::config::{Service, ServiceRegion};
 use crate::issuer::Issuer;
-use crate::run::Urls;
-use crate::sync::lock;
 use crate::verifier::{Claimed, Verifier, read};
 
 const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
@@ -29,69 +30,60 @@ pub(crate) struct Iam {
     bindings: Arc<Bindings>,
 }
 
-/// What can be changed of the check while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct Bindings {
-    /// Addresses that may call, in lower case.
-    invokers: Mutex<HashSet<String>>,
-    /// Tokens that were issued earlier are not believed.
-    believed_from: AtomicU64,
-}
-
-impl Bindings {
-    pub(crate) fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
-        let emails = emails.into_iter().map(str::to_ascii_lowercase);
-        *lock(&self.invokers) = emails.collect();
-    }
-
-    pub(crate) fn believe_from(&self, at: UnixTime) {
-        self.believed_from.store(at.0, Ordering::SeqCst);
-    }
-
-    fn believes(&self, claims: &Claims) -> bool {
-        let from = self.believed_from.load(Ordering::SeqCst);
-        claims.issued_at.is_some_and(|at| at.0 >= from)
-    }
-
-    fn may_call(&self, email: &str) -> bool {
-        lock(&self.invokers).contains(&email.to_ascii_lowercase())
-    }
-}
-
 /// What the check found.
 pub(super) struct Checked {
     /// The token's audience and caller as claimed, if it could be read.
     pub(super) claimed: Option<Claimed>,
     /// What was admitted, or why the call is refused.
     pub(super) outcome: Result<Admitted, Reason>,
+    /// When all front ends know of the change of invokers that decided here,
+    /// if others would have decided otherwise.
+    pub(super) propagating_until: Option<UnixTime>,
 }
 
-/// A token that the front end lets through.
-pub(super) struct Admitted {
-    /// The header that it came in.
-    pub(super) header: HeaderName,
-    /// The audience that counts.
-    pub(super) audience: String,
-    /// Whose it is.
-    pub(super) caller: String,
+/// A call that the front end lets through.
+pub(super) enum Admitted {
+    /// Everybody may call. Nothing was checked, and nothing is changed.
+    ///
+    /// No page of Google's says what becomes of a token at a public service.
+    /// That it passes is what ESPv2 on Cloud Run builds on, which verifies it
+    /// itself behind `--allow-unauthenticated`
+    /// (<https://github.com/GoogleCloudPlatform/esp-v2/issues/542>). There are
+    /// reports of a public service that now and then answered a foreign JWT
+    /// with 401 all the same: that is not reproduced.
+    Anybody,
+    /// A token was believed.
+    Caller {
+        /// The header that it came in.
+        header: HeaderName,
+        /// The audience that counts.
+        audience: String,
+        /// Whose it is.
+        caller: String,
+    },
+}
+
+/// A token that is believed and meant for this service.
+struct Identity {
+    authentic: AuthenticToken,
+    audience: String,
 }
 
 impl Iam {
     pub(crate) fn new(
         issuer: Arc<Issuer>,
-        service: &Service,
-        region: &ServiceRegion,
+        propagation: Duration,
+        (service, region): (&Service, &ServiceRegion),
         urls: &Urls,
     ) -> Self {
-        let bindings = Bindings::default();
         let invokers = region.invokers.as_ref().unwrap_or(&service.invokers);
         let custom = region.custom_audiences.as_ref().unwrap_or(&service.custom_audiences);
-        bindings.set_invokers(invokers.iter().map(String::as_str));
+        let invokers = invokers.iter().map(String::as_str);
         Self {
+            bindings: Arc::new(Bindings::new(Arc::clone(&issuer), propagation, invokers)),
             verifier: Verifier::new(issuer),
             audiences: urls.audiences().chain(custom.iter().cloned()).collect(),
             function: urls.function.clone(),
-            bindings: Arc::new(bindings),
         }
     }
 
@@ -100,8 +92,9 @@ impl Iam {
         Arc::clone(&self.bindings)
     }
 
-    /// Looks at `X-Serverless-Authorization` alone if it is there. No source
-    /// says that functions of the first generation know it: they do not here.
+    /// Looks at `X-Serverless-Authorization` alone if it is there. The pages on
+    /// functions of the first generation do not know that header, nor do these
+    /// front ends of theirs.
     pub(super) fn check(&self, headers: &HeaderMap, is_function: bool) -> Checked {
         let header = match headers.contains_key(SERVERLESS) && !is_function {
             true => SERVERLESS,
@@ -110,18 +103,26 @@ impl Iam {
         let place = TokenPlace::bearer(header.as_str());
         let token = place.token(headers).and_then(read);
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
-        let outcome = token
-            .and_then(|token| self.admit(token, is_function))
-            .map(|(audience, caller)| Admitted { header, audience, caller });
-        Checked { claimed, outcome }
+        let identity = token.and_then(|token| self.identify(token, is_function));
+        let view = self.bindings.view();
+        let may = |members: &Members| match &identity {
+            Ok(identity) => members.include(identity.authentic.claims()),
+            Err(_) => members.everybody,
+        };
+        let (is_let_in, is_public) = (may(&view.members), view.members.everybody);
+        let depends = view.others.iter().any(|others| may(others) != is_let_in);
+        let outcome = match identity {
+            _ if is_public => Ok(Admitted::Anybody),
+            Ok(identity) if is_let_in => Ok(identity.admitted(header)),
+            Ok(_) => Err(Reason::CallerNotAllowed),
+            Err(reason) => Err(reason),
+        };
+        let propagating_until = view.settled_at.filter(|_| depends);
+        Checked { claimed, outcome, propagating_until }
     }
 
-    /// The audience that counts and who calls.
-    fn admit(
-        &self,
-        token: UnverifiedToken<'_>,
-        is_function: bool,
-    ) -> Result<(String, String), Reason> {
+    /// Who calls, by a token for this service.
+    fn identify(&self, token: UnverifiedToken<'_>, is_function: bool) -> Result<Identity, Reason> {
         let authentic = self.verifier.authenticate(token)?;
         let claims = authentic.claims();
         if !self.bindings.believes(claims) {
@@ -131,13 +132,9 @@ impl Iam {
             true => **audience == self.function,
             false => self.audiences.contains(*audience),
         };
-        let audience = claims.audiences.iter().find(is_own);
+        let audience = claims.audiences.iter().find(is_own).cloned();
         let audience = audience.ok_or(Reason::AudienceMismatch)?;
-        let email = claims.verified_email().ok_or(Reason::CallerNotAllowed)?;
-        match self.bindings.may_call(email) {
-            true => Ok((audience.clone(), email.to_owned())),
-            false => Err(Reason::CallerNotAllowed),
-        }
+        Ok(Identity { authentic, audience })
     }
 }
 
@@ -154,4 +151,12 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
 pub(super) fn without_signature(value: &HeaderValue) -> Option<HeaderValue> {
     let (signed, _) = value.to_str().ok()?.rsplit_once('.')?;
     HeaderValue::from_str(&format!("{signed}.{SIGNATURE_REMOVED}")).ok()
+}
+
+impl Identity {
+    fn admitted(self, header: HeaderName) -> Admitted {
+        let claims = self.authentic.claims();
+        let caller = claims.verified_email().or(claims.subject.as_deref()).unwrap_or_default();
+        Admitted::Caller { header, caller: caller.to_owned(), audience: self.audience }
+    }
 }

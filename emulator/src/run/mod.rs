@@ -1,11 +1,20 @@
 //! Cloud Run: per service and region an IAM front end with a container behind.
 
 mod backend;
+mod bindings;
 mod container;
 mod events;
 mod front;
+mod function_host;
+mod gate;
+mod headers;
 mod iam;
+mod ingress;
+mod limits;
+mod members;
 mod page;
+mod program;
+mod sites;
 mod url;
 
 use std::io;
@@ -14,16 +23,20 @@ use std::sync::Arc;
 
 use remint_idtoken::UnixTime;
 
-pub(crate) use container::Container;
+pub(crate) use bindings::Bindings;
 pub(crate) use front::FrontEnd;
-pub(crate) use iam::{Bindings, Iam};
+pub(crate) use function_host::FunctionHost;
 pub(crate) use page::NO_PERMISSION;
+pub(crate) use program::Life;
+pub(crate) use sites::{MAX_TAGGED, Sites};
 pub(crate) use url::Urls;
 
+use crate::config::Kind;
 use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
 /// A service in one region.
+#[derive(Clone)]
 pub struct Region {
     pub(crate) service: String,
     pub(crate) region: String,
@@ -31,6 +44,8 @@ pub struct Region {
     pub(crate) bindings: Arc<Bindings>,
     pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Arc<Listener<FrontEnd>>,
+    /// That of its program, if it has one.
+    pub(crate) life: Option<Arc<Life>>,
 }
 
 impl Region {
@@ -52,21 +67,32 @@ impl Region {
         self.listener.addr()
     }
 
-    /// The deterministic URL, `https://SERVICE-NUMBER.REGION.run.app`.
+    /// The deterministic URL, `https://SERVICE-NUMBER.REGION.run.app`. Of a
+    /// function of the first generation, which has none, its own.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.urls.deterministic
+        self.run_or_function(&self.urls.deterministic)
     }
 
-    /// The older URL, `https://SERVICE-HASH-RC.a.run.app`.
+    /// The older URL, `https://SERVICE-HASH-RC.a.run.app`. Of a function of the
+    /// first generation, which has none, its own.
     #[must_use]
     pub fn hash_url(&self) -> &str {
-        &self.urls.hashed
+        self.run_or_function(&self.urls.hashed)
     }
 
-    /// Changes who has `roles/run.invoker` in this region, by address.
-    pub fn set_invokers<'e>(&self, emails: impl IntoIterator<Item = &'e str>) {
-        self.bindings.set_invokers(emails);
+    fn run_or_function<'u>(&'u self, run: &'u str) -> &'u str {
+        match self.urls.kind {
+            Kind::CloudRun => run,
+            Kind::Function => &self.urls.function,
+        }
+    }
+
+    /// Changes who may invoke the service in this region: members as IAM writes
+    /// them, or plain addresses. Front ends learn of it one after the other
+    /// within [`Config::iam_propagation`](crate::Config::iam_propagation).
+    pub fn set_invokers<'m>(&self, members: impl IntoIterator<Item = &'m str>) {
+        self.bindings.set_invokers(members);
     }
 
     /// From now on the front end does not believe tokens that were issued

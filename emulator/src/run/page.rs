@@ -13,7 +13,8 @@ const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
 pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to get URL";
 
 /// The refusal of a call to that path with its query. It never says why: that
-/// is in the emulator's timeline, as it would be in Cloud Run's log.
+/// is in the emulator's timeline, as it would be in Cloud Run's log. Only an
+/// unverifiable token is challenged: no source shows a challenge beside 403.
 pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
@@ -24,6 +25,21 @@ pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
         answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     answer
+}
+
+/// Nothing is here: no such service or tag, or one whose `ingress` does not let
+/// the caller in, who is not told that from each other.
+pub(super) fn not_found() -> Answer {
+    let text = "The requested URL was not found on this server.";
+    page(StatusCode::NOT_FOUND, "404 Page not found", "Page not found", text)
+}
+
+/// The request is larger than Cloud Run takes. It sends this page for all of
+/// Google's limits of that kind.
+pub(super) fn too_large() -> Answer {
+    let name = "Request Entity Too Large";
+    let text = "Your client issued a request that was too large.";
+    page(StatusCode::PAYLOAD_TOO_LARGE, &format!("413 {name}"), name, text)
 }
 
 /// That a call can't be served, which is no word of the container's.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use remint_emulator::Fault;
+use remint_emulator::{Fault, Part};
 use remint_idtoken::{Claims, UnverifiedToken};
 
 use crate::support::{GATEWAY, NOW, PUSHER, Reply, World, get, post};
@@ -57,6 +57,111 @@ async fn libraries_find_the_server_at_its_root() {
     let reply = get("/").send(world.emulator.google_addr()).await;
     assert_eq!(reply.status, StatusCode::OK);
     assert_flavored(&reply);
+}
+
+#[tokio::test]
+async fn the_root_needs_no_header_but_takes_no_forwarded_request() {
+    let world = World::start().await;
+    let reply = get("/").header("x-forwarded-for", "10.0.0.1").send(world.emulator.google_addr());
+    let reply = reply.await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN);
+    assert_flavored(&reply);
+}
+
+#[tokio::test]
+async fn whoever_leaves_out_a_directory_s_slash_is_sent_there() {
+    let world = World::start().await;
+    for (path, target) in [
+        ("/instance", "/instance/"),
+        ("", "/"),
+        (
+            "/instance/service-accounts/default?recursive=true",
+            "/instance/service-accounts/default/?recursive=true",
+        ),
+    ] {
+        let reply = ask(&world, path).await;
+        assert_eq!(reply.status, StatusCode::MOVED_PERMANENTLY, "{path}");
+        let location = reply.headers["location"].to_str().unwrap();
+        assert_eq!(location, format!("http://host.example{ROOT}{target}"));
+        assert_flavored(&reply);
+        assert_eq!(ask(&world, target).await.status, StatusCode::OK, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn directories_are_listed_and_shown_whole() {
+    let world = World::start().await;
+    let accounts = "/instance/service-accounts/";
+    assert_eq!(ask(&world, "/").await.text, "instance/\nproject/\nuniverse/\n");
+    let names = format!("default/\n{GATEWAY}/\n{PUSHER}/\n");
+    assert_eq!(ask(&world, accounts).await.text, names);
+    let names = "aliases\nemail\nidentity\nscopes\ntoken\n";
+    assert_eq!(ask(&world, &format!("{accounts}default/")).await.text, names);
+    let scope = "https://www.googleapis.com/auth/cloud-platform";
+    let all = ask(&world, "/?recursive=true").await;
+    assert_eq!(all.headers["content-type"], "application/json");
+    let all = all.json();
+    let account = &all["instance"]["serviceAccounts"][PUSHER];
+    assert_eq!(account, &serde_json::json!({ "aliases": [], "email": PUSHER, "scopes": [scope] }));
+    assert_eq!(all["project"]["numericProjectId"], 123_456_789_012_u64);
+    let text = ask(&world, "/project/?recursive=true&alt=text").await;
+    assert_eq!(text.headers["content-type"], "application/text");
+    assert_eq!(text.text, "numeric-project-id 123456789012\nproject-id demo-project\n");
+    let json = ask(&world, "/project/project-id?alt=json").await;
+    assert_eq!(json.text, "\"demo-project\"");
+    assert_eq!(ask(&world, "/project/project-id?alt=xml").await.status, 400);
+    assert_eq!(ask(&world, "/project/project-id/").await.status, 404);
+    assert_eq!(ask(&world, "x/project/project-id").await.status, 404);
+    let scopes = ask(&world, &format!("{accounts}default/scopes")).await.text;
+    assert_eq!(scopes, format!("{scope}\n"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_change_waits_as_long_as_it_likes() {
+    let world = World::start().await;
+    let path = "/project/project-id?wait_for_change=true";
+    let now = ask(&world, &format!("{path}&last_etag=0")).await;
+    assert_eq!(now.text, "demo-project", "what is known is an older one");
+    let etag = now.headers["etag"].to_str().unwrap();
+    let after = ask(&world, &format!("{path}&last_etag={etag}&timeout_sec=0")).await;
+    assert_eq!(after.text, "demo-project");
+    assert_eq!(ask(&world, &format!("{path}&timeout_sec=soon")).await.status, 400);
+    let patience = Duration::from_millis(100);
+    let path = format!("{path}&last_etag={etag}");
+    let waiting = ask(&world, &path);
+    assert!(tokio::time::timeout(patience, waiting).await.is_err());
+}
+
+#[tokio::test]
+async fn licenses_are_told_in_full_tokens_alone() {
+    let world = World::start().await;
+    let machine = async |query: &str| {
+        claims(&token(&world, query).await).all().get("google").cloned().unwrap_or_default()
+    };
+    let with = machine("audience=a&format=full&licenses=TRUE").await;
+    assert!(with["compute_engine"]["license_id"][0].is_string());
+    let without = machine("audience=a&format=full").await;
+    assert_eq!(without["compute_engine"].get("license_id"), None);
+    assert!(without["compute_engine"]["instance_id"].is_string());
+    assert!(machine("audience=a&licenses=TRUE").await.is_null());
+}
+
+#[tokio::test]
+async fn a_token_that_was_given_or_not_is_in_the_timeline() {
+    let world = World::start().await;
+    token(&world, "audience=a").await;
+    ask(&world, IDENTITY).await;
+    let path = format!("{ROOT}{IDENTITY}?audience=a");
+    get(&path).send(world.emulator.google_addr()).await;
+    world.emulator.faults().set_metadata(Some(Fault::SlowDown(1)));
+    ask(&world, &format!("{IDENTITY}?audience=b")).await;
+    let calls = world.emulator.timeline().select(|call| call.part == Part::Metadata);
+    let told: Vec<_> = calls.iter().map(|call| call.verdict.to_string()).collect();
+    assert_eq!(told, ["accepted", "400 audience_missing", "403 flavor_missing", "failed"]);
+    let first = &calls[0];
+    assert_eq!((first.service.as_str(), first.audience.as_deref()), ("identity", Some("a")));
+    assert_eq!(first.caller.as_deref(), Some(GATEWAY));
+    assert!(world.emulator.timeline().calls().is_empty(), "no front end's");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http::StatusCode;
 use remint_emulator::{RegionFault, Verdict};
 use tokio::net::TcpStream;
 
-use crate::support::{World, connect, get};
+use crate::support::{World, connect, eventually, get};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -61,6 +61,17 @@ async fn after_a_shutdown_all_ports_are_closed() {
     world.emulator.shutdown().await;
     for addr in addrs {
         assert!(is_refused(addr).await);
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_that_is_dropped_closes_its_ports() {
+    let world = World::start().await;
+    let emulator = &world.emulator;
+    let addrs = [emulator.google_addr(), emulator.vpc_addr(), world.us().addr()];
+    drop(world);
+    for addr in addrs {
+        eventually(|| is_refused(addr), |refused| *refused).await;
     }
 }
 
@@ -122,4 +133,21 @@ async fn at_its_own_host_a_function_wants_its_whole_url_and_serves_what_is_below
     }
     let reply = get("/").bearer(&world.token(us.function_url())).send(addr).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "the service is no function");
+}
+
+#[tokio::test]
+async fn all_listeners_close_when_the_emulator_is_dropped() {
+    let world = World::start().await;
+    let emulator = &world.emulator;
+    let addrs = [emulator.google_addr(), emulator.vpc_addr(), world.us().addr()];
+    drop(world);
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(10));
+    let closed = async {
+        for addr in addrs {
+            while tokio::net::TcpStream::connect(addr).await.is_ok() {
+                tick.tick().await;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), closed).await.expect("closed ports");
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use remint_emulator::timeline::Call as Seen;
 use remint_emulator::{Config, Emulator, ManualClock, Region, TokenRequest};
 use remint_idtoken::UnixTime;
 use serde_json::Value;
@@ -56,6 +57,34 @@ impl World {
     }
 }
 
+/// The host of a URL.
+pub(crate) fn host(url: &str) -> &str {
+    url.split('/').nth(2).unwrap()
+}
+
+/// The newest call that a front end has seen.
+pub(crate) fn last_call(world: &World) -> Seen {
+    world.emulator.timeline().calls().pop().unwrap()
+}
+
+/// Tries again until `is_right` holds of what comes back.
+pub(crate) async fn eventually<T, F: Future<Output = T>>(
+    mut attempt: impl FnMut() -> F,
+    is_right: impl Fn(&T) -> bool,
+) -> T {
+    let trying = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            pause.tick().await;
+            let found = attempt().await;
+            if is_right(&found) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, trying).await.expect("it becomes right in time")
+}
+
 /// A request under construction.
 pub(crate) struct Call(Request<Full<Bytes>>);
 
@@ -71,11 +100,20 @@ pub(crate) fn get(path: &str) -> Call {
     Call(Request::get(path).body(Full::default()).unwrap())
 }
 
+pub(crate) fn call(method: Method, path: &str, body: impl Into<Bytes>) -> Call {
+    let request = Request::builder().method(method).uri(path);
+    Call(request.body(Full::new(body.into())).unwrap())
+}
+
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Call {
     Call(Request::post(path).body(Full::new(body.into())).unwrap())
 }
 
 impl Call {
+    pub(crate) fn of(request: http::request::Builder) -> Self {
+        Self(request.body(Full::default()).unwrap())
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.0.headers_mut().append(name, value.parse().unwrap());
         self
@@ -98,7 +136,9 @@ impl Call {
         mut self,
         connection: &mut SendRequest<Full<Bytes>>,
     ) -> hyper::Result<Reply> {
-        let host = "host.example".parse().unwrap();
+        // Its own endpoints answer only to names of this machine.
+        let is_own = self.0.uri().path().starts_with("/emulator");
+        let host = if is_own { "localhost" } else { "host.example" }.parse().unwrap();
         self.0.headers_mut().entry("host").or_insert(host);
         let exchange = async {
             let (parts, body) = connection.send_request(self.0).await?.into_parts();

@@ -96,7 +96,9 @@ async fn what_is_wrong_with_a_call_of_iam_credentials_is_told() {
         ("nobody@x:generateIdToken", &*good, json!({ "audience": "a" }), 404),
         (&*format!("{PUSHER}:generateAccessToken"), &*good, json!({}), 400),
         (&*format!("{PUSHER}:generateAccessToken"), &*good, scope, 200),
-        (&*format!("{PUSHER}:signBlob"), &*good, json!({}), 404),
+        (&*format!("{PUSHER}:signBlob"), &*good, json!({}), 400),
+        (&*format!("{PUSHER}:signJwt"), &*good, json!({ "payload": "[]" }), 400),
+        (&*format!("{PUSHER}:generateAll"), &*good, json!({}), 404),
     ] {
         let reply = generate(&world, what, token, &body).await;
         assert_eq!(reply.status.as_u16(), status, "{what} {body}: {}", reply.text);
@@ -218,6 +220,14 @@ async fn sts_exchanges_tokens_of_a_trusted_issuer_alone() {
     ] {
         let reply = exchange(audience, token).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["error"]), (400, &error.into()));
+    }
+    for (options, status) in [("%7B%22userProject%22:%221%22%7D", 200), ("x", 400)] {
+        let scope = "https://www.googleapis.com/auth/cloud-platform";
+        let body = format!(
+            "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&audience={PROVIDER}&scope={scope}&requested_token_type=urn:ietf:params:oauth:token-type:access_token&subject_token={good}&subject_token_type=urn:ietf:params:oauth:token-type:id_token&options={options}"
+        );
+        let reply = post("/v1/token", body).header("x-goog-user-project", "1");
+        assert_eq!(reply.send(world.emulator.google_addr()).await.status, status, "{options}");
     }
     world.clock.set(NOW.plus(Duration::from_secs(3600)));
     assert_eq!(exchange(PROVIDER, &good).await.status, 400, "it has ended");

@@ -1,8 +1,9 @@
 //! Every call that a part of the emulator has seen or made.
 
-use std::collections::VecDeque;
+mod filter;
+mod kept;
+
 use std::fmt;
-use std::sync::Mutex;
 
 use remint_idtoken::UnixTime;
 use serde::{Serialize, Serializer};
@@ -10,10 +11,9 @@ use serde::{Serialize, Serializer};
 use crate::attempt::Attempt;
 use crate::config::Agent;
 use crate::origin::Origin;
-use crate::sync::lock;
-
-/// How many calls are kept; older ones are forgotten.
-pub const KEPT: usize = 10_000;
+pub(crate) use filter::Filter;
+pub(crate) use kept::Mark;
+pub use kept::{Entry, KEPT, Timeline};
 
 /// The part of the emulator that saw a call, or made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,8 +75,8 @@ pub enum Verdict {
         /// Why, mostly as [`remint_idtoken::Reason::code`] has it.
         code: &'static str,
     },
-    /// It did not either: the region had been told to fail, or a sender got no
-    /// answer.
+    /// It did not either: the region had been told to fail, its container could
+    /// not be reached, or a sender got no answer.
     Failed,
     /// A sender or a load balancer got this answer.
     Answered(u16),
@@ -85,6 +85,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The kind in one word, without status and code: `accepted`, `refused`,
+    /// `failed`, `answered` or `not_sent`.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused { .. } => "refused",
+            Self::Failed => "failed",
+            Self::Answered(_) => "answered",
+            Self::NotSent => "not_sent",
+        }
+    }
+
     pub(crate) fn of(attempt: &Attempt) -> Self {
         match attempt {
             Attempt::Answered(status) => Self::Answered(*status),
@@ -146,64 +159,6 @@ pub struct Call {
     pub request_id: Option<String>,
 }
 
-/// The newest calls, oldest first.
-#[derive(Debug, Default)]
-pub struct Timeline(Mutex<VecDeque<Call>>);
-
-impl Timeline {
-    pub(crate) fn add(&self, call: Call) {
-        let mut calls = lock(&self.0);
-        if calls.len() >= KEPT {
-            calls.pop_front();
-        }
-        calls.push_back(call);
-    }
-
-    /// What front ends have seen, oldest first. The newest [`KEPT`] calls of all
-    /// parts are kept.
-    #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        self.select(|call| call.part == Part::FrontEnd)
-    }
-
-    /// What all parts have seen and made, oldest first.
-    #[must_use]
-    pub fn all(&self) -> Vec<Call> {
-        self.select(|_| true)
-    }
-
-    /// The kept calls that are like this, oldest first.
-    #[must_use]
-    pub fn select(&self, like: impl Fn(&Call) -> bool) -> Vec<Call> {
-        lock(&self.0).iter().filter(|call| like(call)).cloned().collect()
-    }
-
-    /// How many of the kept calls that front ends have seen are like this.
-    #[must_use]
-    pub fn count(&self, like: impl Fn(&Call) -> bool) -> usize {
-        let calls = lock(&self.0);
-        calls.iter().filter(|call| call.part == Part::FrontEnd && like(call)).count()
-    }
-
-    /// How many calls a region has accepted.
-    #[must_use]
-    pub fn accepted(&self, region: &str) -> usize {
-        self.count(|call| call.region == region && call.verdict == Verdict::Accepted)
-    }
-
-    /// How many calls a region has refused.
-    #[must_use]
-    pub fn refused(&self, region: &str) -> usize {
-        let is_refusal = |call: &Call| matches!(call.verdict, Verdict::Refused { .. });
-        self.count(|call| call.region == region && is_refusal(call))
-    }
-
-    /// Forgets all calls.
-    pub fn clear(&self) {
-        lock(&self.0).clear();
-    }
-}
-
 fn as_date<S: Serializer>(at: &UnixTime, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
@@ -213,10 +168,10 @@ fn as_name<S: Serializer>(origin: &Option<Origin>, to: S) -> Result<S::Ok, S::Er
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn call(region: &str, verdict: Verdict) -> Call {
+    pub(crate) fn call(region: &str, verdict: Verdict) -> Call {
         Call {
             at: UnixTime(0),
             part: Part::FrontEnd,
@@ -234,32 +189,7 @@ mod tests {
         }
     }
 
-    const REFUSED: Verdict = Verdict::Refused { status: 401, code: "aud_mismatch" };
-
-    #[test]
-    fn calls_are_counted_by_region_and_verdict() {
-        let timeline = Timeline::default();
-        for (region, verdict) in
-            [("a", Verdict::Accepted), ("a", REFUSED), ("b", Verdict::Accepted)]
-        {
-            timeline.add(call(region, verdict));
-        }
-        assert_eq!((timeline.accepted("a"), timeline.refused("a")), (1, 1));
-        assert_eq!((timeline.accepted("b"), timeline.refused("b")), (1, 0));
-        timeline.clear();
-        assert!(timeline.calls().is_empty());
-    }
-
-    #[test]
-    fn the_oldest_calls_are_forgotten_first() {
-        let timeline = Timeline::default();
-        timeline.add(call("first", REFUSED));
-        for _ in 0..KEPT {
-            timeline.add(call("later", REFUSED));
-        }
-        assert_eq!(timeline.calls().len(), KEPT);
-        assert_eq!(timeline.refused("first"), 0);
-    }
+    pub(crate) const REFUSED: Verdict = Verdict::Refused { status: 401, code: "aud_mismatch" };
 
     #[test]
     fn a_call_reads_well_as_json() {

@@ -1,15 +1,25 @@
 //! What can be made to go wrong, while it runs.
 
-use std::future::pending;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod regions;
+mod setting;
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::RETRY_AFTER;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Full};
 
-use crate::answers::{Answer, answer, reset, text};
+use crate::answers::{Answer, answer, passed, reset, text};
+use crate::clock::{Clock, OffsetClock};
 use crate::sync::lock;
+pub use regions::FaultError;
+pub(crate) use regions::Regions;
+pub use setting::{FaultSetting, RegionSetting, Server, TokenFault};
 
 /// How a part of the Google listener fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +33,8 @@ pub enum Fault {
     /// It answers 200 with a page of HTML that is called JSON, as a captive
     /// portal or a misled proxy does.
     NotJson,
+    /// It answers with what was asked for, and calls it a page of HTML.
+    WrongContentType,
     /// It answers 200 with what was asked for, behind [`OVERSIZE`] bytes of
     /// white space: nothing but the size is wrong.
     Oversized,
@@ -38,20 +50,26 @@ pub const OVERSIZE: usize = 256 * 1024;
 /// The faults in force. None is, to begin with.
 #[derive(Debug, Default)]
 pub struct Faults {
-    keys: Mutex<Option<Fault>>,
-    iap_keys: Mutex<Option<Fault>>,
-    metadata: Mutex<Option<Fault>>,
-    iam: Mutex<Option<Fault>>,
-    token_endpoint: Mutex<Option<Fault>>,
-    sts: Mutex<Option<Fault>>,
+    servers: Mutex<BTreeMap<Server, Fault>>,
     without_exp: AtomicBool,
     unmintable: Mutex<Option<String>>,
+    /// How far Google's clock is ahead, in seconds.
+    clock_offset: Arc<AtomicI64>,
 }
 
 impl Faults {
+    /// Sets or ends a fault of a server.
+    pub fn set(&self, server: Server, fault: Option<Fault>) {
+        let mut servers = lock(&self.servers);
+        match fault {
+            Some(fault) => drop(servers.insert(server, fault)),
+            None => drop(servers.remove(&server)),
+        }
+    }
+
     /// Sets or ends a fault of Google's key documents.
     pub fn set_keys(&self, fault: Option<Fault>) {
-        *lock(&self.keys) = fault;
+        self.set(Server::Keys, fault);
     }
 
     /// Google's key documents answer 503.
@@ -61,27 +79,27 @@ impl Faults {
 
     /// Sets or ends a fault of IAP's key documents.
     pub fn set_iap_keys(&self, fault: Option<Fault>) {
-        *lock(&self.iap_keys) = fault;
+        self.set(Server::IapKeys, fault);
     }
 
     /// Sets or ends a fault of the metadata server.
     pub fn set_metadata(&self, fault: Option<Fault>) {
-        *lock(&self.metadata) = fault;
+        self.set(Server::Metadata, fault);
     }
 
     /// Sets or ends a fault of IAM Credentials.
     pub fn set_iam(&self, fault: Option<Fault>) {
-        *lock(&self.iam) = fault;
+        self.set(Server::IamCredentials, fault);
     }
 
     /// Sets or ends a fault of the token endpoint.
     pub fn set_token_endpoint(&self, fault: Option<Fault>) {
-        *lock(&self.token_endpoint) = fault;
+        self.set(Server::TokenEndpoint, fault);
     }
 
     /// Sets or ends a fault of STS.
     pub fn set_sts(&self, fault: Option<Fault>) {
-        *lock(&self.sts) = fault;
+        self.set(Server::Sts, fault);
     }
 
     /// Whether the metadata server leaves `exp` out of its ID tokens.
@@ -95,46 +113,28 @@ impl Faults {
         *lock(&self.unmintable) = audience.map(str::to_owned);
     }
 
-    /// Ends all faults.
+    /// Google's time is ahead of this machine's by so many seconds, or behind
+    /// if the number is negative: for all that it mints, publishes and checks.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.clock_offset.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Ends all faults but those of regions.
     pub fn clear(&self) {
-        self.set_keys(None);
-        self.set_iap_keys(None);
-        self.set_metadata(None);
-        self.set_iam(None);
-        self.set_token_endpoint(None);
-        self.set_sts(None);
+        lock(&self.servers).clear();
         self.leave_out_exp(false);
         self.mint_nothing_for(None);
+        self.set_clock_offset(0);
     }
 
-    /// The fault of Google's key documents that is in force.
-    pub(crate) fn of_keys(&self) -> Option<Fault> {
-        *lock(&self.keys)
+    /// A clock that goes wrong as it is told here.
+    pub(crate) fn clock(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
+        Arc::new(OffsetClock::new(clock, Arc::clone(&self.clock_offset)))
     }
 
-    /// The same for IAP's.
-    pub(crate) fn of_iap_keys(&self) -> Option<Fault> {
-        *lock(&self.iap_keys)
-    }
-
-    /// The same for the metadata server.
-    pub(crate) fn of_metadata(&self) -> Option<Fault> {
-        *lock(&self.metadata)
-    }
-
-    /// The same for IAM Credentials.
-    pub(crate) fn of_iam(&self) -> Option<Fault> {
-        *lock(&self.iam)
-    }
-
-    /// The same for the token endpoint.
-    pub(crate) fn of_token_endpoint(&self) -> Option<Fault> {
-        *lock(&self.token_endpoint)
-    }
-
-    /// The same for STS.
-    pub(crate) fn of_sts(&self) -> Option<Fault> {
-        *lock(&self.sts)
+    /// The fault of a server that is in force.
+    pub(crate) fn of(&self, server: Server) -> Option<Fault> {
+        lock(&self.servers).get(&server).copied()
     }
 
     pub(crate) fn leaves_out_exp(&self) -> bool {
@@ -144,6 +144,37 @@ impl Faults {
     /// Whether ID tokens for that audience can be had.
     pub(crate) fn mints_for(&self, audience: &str) -> bool {
         lock(&self.unmintable).as_deref() != Some(audience)
+    }
+
+    /// All that are in force but those of regions.
+    fn in_force(&self) -> Vec<FaultSetting> {
+        let servers = lock(&self.servers);
+        let mut all: Vec<_> =
+            servers.iter().map(|(server, fault)| FaultSetting::Server(*server, *fault)).collect();
+        if self.leaves_out_exp() {
+            all.push(FaultSetting::Tokens(TokenFault::LeaveOutExp));
+        }
+        if let Some(audience) = &*lock(&self.unmintable) {
+            all.push(FaultSetting::Tokens(TokenFault::MintNothingFor(audience.clone())));
+        }
+        match self.clock_offset.load(Ordering::Relaxed) {
+            0 => {}
+            offset => all.push(FaultSetting::Clock { offset }),
+        }
+        all
+    }
+
+    /// Puts a fault in force that is no region's.
+    fn put(&self, setting: &FaultSetting) {
+        match setting {
+            FaultSetting::Server(server, fault) => self.set(*server, Some(*fault)),
+            FaultSetting::Tokens(TokenFault::LeaveOutExp) => self.leave_out_exp(true),
+            FaultSetting::Tokens(TokenFault::MintNothingFor(audience)) => {
+                self.mint_nothing_for(Some(audience));
+            }
+            FaultSetting::Clock { offset } => self.set_clock_offset(*offset),
+            FaultSetting::Region { .. } => {}
+        }
     }
 }
 
@@ -177,8 +208,9 @@ impl RegionFaults {
 }
 
 impl Fault {
-    /// What is answered instead of this JSON document.
-    pub(crate) async fn answer(self, instead_of: &str) -> Answer {
+    /// What is answered instead of what was asked for, which is made only where
+    /// it is needed.
+    pub(crate) async fn answer(self, asked_for: impl Future<Output = Answer>) -> Answer {
         const JSON: &str = "application/json; charset=UTF-8";
         match self {
             Self::Status(status) => text(status, "a fault that the emulator was told to have\n"),
@@ -189,11 +221,25 @@ impl Fault {
             }
             Self::Hang => pending().await,
             Self::NotJson => answer(StatusCode::OK, JSON, "<!DOCTYPE html><title>Hello</title>\n"),
-            Self::Oversized => {
-                let body = " ".repeat(OVERSIZE) + instead_of;
-                answer(StatusCode::OK, JSON, body)
+            Self::WrongContentType => {
+                let mut answer = asked_for.await;
+                let html = HeaderValue::from_static("text/html; charset=utf-8");
+                answer.headers_mut().insert(CONTENT_TYPE, html);
+                answer
             }
+            Self::Oversized => oversized(asked_for.await).await,
             Self::Reset => reset(),
         }
     }
+}
+
+/// The answer behind a lot of white space, as a success, whatever it was.
+async fn oversized(answer: Answer) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut long = vec![b' '; OVERSIZE];
+    long.extend_from_slice(&body);
+    head.status = StatusCode::OK;
+    head.headers.remove(CONTENT_LENGTH);
+    Answer::from_parts(head, passed(Full::new(Bytes::from(long))))
 }
