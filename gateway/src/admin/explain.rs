@@ -45,6 +45,8 @@ pub(super) enum NoQuestion {
     Form,
     #[error("the URL is none of a request: expected https://HOST/PATH")]
     Url,
+    #[error("the method is none: expected up to 20 letters, as in POST")]
+    Method,
     #[error("the command has quotes that don't end")]
     Quotes,
     #[error("the command does not begin with curl")]
@@ -63,6 +65,7 @@ impl From<CaptureError> for NoQuestion {
     fn from(error: CaptureError) -> Self {
         match error {
             CaptureError::Url(_) => Self::Url,
+            CaptureError::Method => Self::Method,
             CaptureError::Quotes => Self::Quotes,
             CaptureError::NotCurl => Self::NotCurl,
             CaptureError::Value(_) => Self::NoValue,
