@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use remint_idtoken::UnixTime;
 
 use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
-use crate::balance::Cause;
+use crate::balance::{Cause, Member};
 use crate::gateway::Gateway;
 use crate::iam;
 use crate::instance::Instance;
@@ -58,14 +58,13 @@ fn has_keys(gateway: &Gateway, service: &Service, without_keys: &[&str]) -> bool
 
 fn of_region(region: &Region, now: UnixTime) -> RegionFacts {
     let (instant, member) = (Instant::now(), region.member());
-    let ejected = member.filter(|it| it.is_ejected(instant));
     let token = region.token.token(now);
     RegionFacts {
         name: region.name.to_string(),
         token_ends: token.as_ref().map(|it| it.expires_at()),
         token_error: region.token.last_error(),
-        ejected: ejected.and_then(|it| it.cause()).map(Cause::name),
-        ejected_for: ejected.and_then(|it| it.ejected_for(instant)),
+        ejected: member.and_then(Member::cause).map(Cause::name),
+        is_on_trial: member.is_some_and(|it| !it.is_ejected(instant)),
         refused: region.last_refusal.get().map(|(status, at)| (status, at, command(region, now))),
     }
 }

@@ -37,7 +37,7 @@ class Group {
     this.line = make("span", { class: "line muted" });
     this.senders = make("ul", { class: "senders" });
     this.rules = new Fold("rule", ["Rule", "Asks for", "Requests/s", "Refused/s", "Errors/s"]);
-    this.regions = new Fold("region", ["Region", "State", "Attempts/s", "Failed/s", "In flight", "Token"]);
+    this.regions = new Fold("region", ["Region", "State", "Attempts/s", "Failed/s", "In flight", "Token", "Made for"]);
     const part = (title, ...children) => make("div", { class: "part" }, make("h4", {}, title), ...children);
     this.element = make("details", { class: "service" },
       make("summary", {}, make("h3", {}, name), this.state, this.line),
@@ -164,10 +164,10 @@ function stateOf(region, now) {
   return ["✓ well", ""];
 }
 
-function tokenOf({ expires_at: ends, next_attempt_at: next, last_error: error, account, audience }, now) {
-  if (ends === null) return ["none", `next attempt ${away(next, now)}, for ${audience}`, "bad"];
+function tokenOf({ expires_at: ends, next_attempt_at: next, last_error: error }, now) {
+  if (ends === null) return ["none", `next attempt ${away(next, now)}`, "bad"];
   const renewed = error === null ? `renewed ${away(next, now)}` : `⚠ not renewed: ${error}; next attempt ${away(next, now)}`;
-  return [`ends ${away(ends, now)}`, `${renewed}; ${account ?? "an account that its source does not tell"}, for ${audience}`, error === null ? "" : "odd"];
+  return [`ends ${away(ends, now)}`, renewed, error === null ? "" : "odd"];
 }
 
 function regionRow(service, region, now, rates) {
@@ -188,6 +188,7 @@ function regionRow(service, region, now, rates) {
       ["Failed/s", shown(failed), "", failed > 0 ? "number bad" : "number"],
       ["In flight", String(region.in_flight ?? 0), "", "number"],
       ["Token", ...token],
+      ["Made for", region.token.audience, region.token.account === null ? "of an account that its source does not tell" : `of ${region.token.account}`],
     ],
   };
 }

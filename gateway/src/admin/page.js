@@ -41,6 +41,7 @@ function lost() {
   byId("headline").className = "lost";
   say(byId("level"), "? Unknown");
   say(byId("text"), status === null ? "The gateway does not answer this page." : `The gateway does not answer. What is below is as of ${status.now.slice(11, 19)}.`);
+  show(byId("mend"), null, () => []);
   document.title = "? Remint gateway";
 }
 
@@ -61,13 +62,14 @@ function showAll() {
   showConfiguration();
 }
 
-function showTroubles(troubles) {
-  // One alone is the headline, unless there is a command to copy.
-  const listed = troubles.length === 1 && troubles[0].command === null ? [] : troubles;
+/** The first is the headline: its command stands below that, then the others. */
+function showTroubles([first, ...others]) {
+  const command = first?.command ?? null;
+  show(byId("mend"), command, () => command === null ? [] : [make("p", { class: "muted" }, "This may mend it:"), copyable(command)]);
   const words = { broken: "broken", warning: "warning", notice: "note" };
-  show(byId("troubles"), listed, () => listed.map(({ level, text, command }) =>
-    make("li", { class: level }, make("span", { class: "tag" }, words[level]),
-      make("div", {}, text, command === null ? null : copyable(command)))));
+  show(byId("troubles"), others, () => others.map((other) =>
+    make("li", { class: other.level }, make("span", { class: "tag" }, words[other.level]),
+      make("div", {}, other.text, other.command === null ? null : copyable(other.command)))));
 }
 
 function showFigures() {
@@ -75,7 +77,7 @@ function showFigures() {
   const outcomes = Object.keys(status.rules[0]?.requests ?? {});
   const sum = (names, ...more) => rates.of(...all.flatMap((rule) => named(rule, names)), ...more);
   const regions = status.services.flatMap((service) => service.regions);
-  const well = regions.filter((region) => !region.is_ejected && region.token.expires_at !== null && region.refuses_gateway === null).length;
+  const well = regions.filter((region) => region.ejection_cause === null && region.token.expires_at !== null && region.refuses_gateway === null).length;
   const figures = [
     ["requests/s", shown(sum(outcomes, "refused_without_rule"))],
     ["refused/s", shown(sum(["refused"], "refused_without_rule"))],

@@ -37,6 +37,7 @@ async function explain() {
   if (mine !== asked) return;
   result.removeAttribute("aria-busy");
   result.replaceChildren(...shown);
+  result.scrollIntoView({ block: "nearest" });
 }
 
 function explanation(told) {

@@ -53,6 +53,17 @@ pub(crate) struct Trouble {
     pub(crate) command: Option<String>,
 }
 
+impl Trouble {
+    /// As a sentence begins. Names stay as they are.
+    fn as_start(&self) -> String {
+        let mut letters = self.text.chars();
+        match (&self.service, letters.next()) {
+            (None, Some(first)) => first.to_uppercase().chain(letters).collect(),
+            _ => self.text.clone(),
+        }
+    }
+}
+
 /// What is the case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
@@ -85,10 +96,10 @@ pub(crate) struct RegionFacts {
     pub(crate) token_ends: Option<UnixTime>,
     /// Why there is no newer token.
     pub(crate) token_error: Option<String>,
-    /// Why it is left alone, if it is.
+    /// Why it is left alone, if it is, or was until nobody knows that it is back.
     pub(crate) ejected: Option<&'static str>,
-    /// For how much longer, if that is known.
-    pub(crate) ejected_for: Option<Duration>,
+    /// Whether it is tried again.
+    pub(crate) is_on_trial: bool,
     /// The status with which its front end refused the gateway last, when, and
     /// the command that may mend it.
     pub(crate) refused: Option<(u16, UnixTime, Option<String>)>,
@@ -123,10 +134,10 @@ impl Headline {
             [first, rest @ ..] => {
                 let more = match rest.len() {
                     0 => ".".to_owned(),
-                    1 => ". One more thing is listed below.".to_owned(),
-                    more => format!(". {more} more things are listed below."),
+                    1 => ". And one thing more.".to_owned(),
+                    more => format!(". And {more} things more."),
                 };
-                (first.level, format!("{}{more}", first.text))
+                (first.level, format!("{}{more}", first.as_start()))
             }
         };
         Self { level, text, troubles }

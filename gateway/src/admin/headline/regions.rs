@@ -1,6 +1,11 @@
 //! What is wrong with the regions of a service.
 
+use std::time::Duration;
+
 use super::{Facts, Level, RegionFacts, ServiceFacts, Trouble, listed, rounded};
+
+/// A refusal that is older is told with its age.
+const LATELY: Duration = Duration::from_secs(120);
 
 impl ServiceFacts {
     pub(super) fn look(&self, facts: &Facts, found: &mut Vec<Trouble>) {
@@ -60,13 +65,18 @@ impl ServiceFacts {
         let refusing = self.like(|it| it.refused.is_some());
         let (status, at, command) = refusing.iter().find_map(|it| it.refused.clone())?;
         let verb = if refusing.len() == 1 { "refuses" } else { "refuse" };
-        let ago = rounded(facts.now.since(at));
+        // Nobody may have called it since.
+        let since = facts.now.since(at);
+        let ago = match since < LATELY {
+            true => String::new(),
+            false => format!(", as of {} ago", rounded(since)),
+        };
         let why = match status {
             403 => "its account may not call it",
             _ => "its token is not taken",
         };
         let text = format!(
-            "{} {verb} the gateway ({status}): {}; {why}, as of {ago} ago",
+            "{} {verb} the gateway ({status}): {}; {why}{ago}",
             self.share(&refusing),
             names(&refusing),
         );
@@ -75,22 +85,18 @@ impl ServiceFacts {
 
     fn ejected(&self) -> Option<Trouble> {
         let ejected = self.like(|it| it.ejected.is_some());
-        let first = ejected.first()?;
-        let cause = first.ejected?;
-        let is = if ejected.len() == 1 { "is" } else { "are" };
-        let left = match (ejected.len(), first.ejected_for) {
-            (1, Some(left)) => format!(" for {} more", rounded(left)),
-            _ => String::new(),
-        };
-        let only = self.level(&ejected) == Level::Broken;
-        let end = if only { "; they are tried all the same" } else { "" };
-        let text = format!(
-            "{} {is} left alone{left} ({}): {}{end}",
-            self.share(&ejected),
-            in_words(cause),
-            names(&ejected),
-        );
-        Some(self.trouble(self.level(&ejected), text))
+        let cause = in_words(ejected.first()?.ejected?);
+        let out: Vec<&RegionFacts> = ejected.iter().copied().filter(|it| !it.is_on_trial).collect();
+        if out.is_empty() {
+            let (share, names) = (self.share(&ejected), names(&ejected));
+            let text = format!("{share} on trial after failures ({cause}): {names}");
+            return Some(self.trouble(Level::Warning, text));
+        }
+        let is = if out.len() == 1 { "is" } else { "are" };
+        let level = self.level(&out);
+        let end = if level == Level::Broken { "; they are tried all the same" } else { "" };
+        let text = format!("{} {is} left alone ({cause}): {}{end}", self.share(&out), names(&out));
+        Some(self.trouble(level, text))
     }
 
     fn unrenewed(&self, facts: &Facts) -> Option<Trouble> {

@@ -53,23 +53,31 @@ fn a_front_end_that_refuses_the_gateway_is_told_with_what_mends_it() {
         it.refused = Some((403, at, Some("gcloud run".to_owned())));
     };
     let text = "orders: 1 of 2 regions refuses the gateway (403): eu; its account may not call \
-                it, as of 5 s ago.";
+                it.";
     let headline = is_told(Level::Warning, text, |it| refused(&mut it.services[0].regions[1]));
     assert_eq!(headline.troubles[0].command.as_deref(), Some("gcloud run"));
     assert_eq!(headline.troubles[0].service.as_deref(), Some("orders"));
+    let text = "orders: 1 of 2 regions refuses the gateway (403): us; its account may not call \
+                it, as of 3 h ago.";
+    is_told(Level::Warning, text, |it| {
+        let at = NOW.minus(Duration::from_secs(3 * 3600));
+        it.services[0].regions[0].refused = Some((403, at, None));
+    });
     let text = "orders: all 2 regions refuse the gateway (403): us, eu; its account may not call \
-                it, as of 5 s ago.";
+                it.";
     is_told(Level::Broken, text, |it| it.services[0].regions.iter_mut().for_each(refused));
 }
 
 #[test]
 fn regions_that_are_left_alone_are_told_with_the_cause() {
-    let ejected = |it: &mut RegionFacts| {
-        it.ejected = Some("unreachable");
-        it.ejected_for = Some(Duration::from_secs(25));
-    };
-    let text = "orders: 1 of 2 regions is left alone for 25 s more (no connection): us.";
+    let ejected = |it: &mut RegionFacts| it.ejected = Some("unreachable");
+    let text = "orders: 1 of 2 regions is left alone (no connection): us.";
     is_told(Level::Warning, text, |it| ejected(&mut it.services[0].regions[0]));
+    let text = "orders: 1 of 2 regions on trial after failures (no connection): us.";
+    is_told(Level::Warning, text, |it| {
+        ejected(&mut it.services[0].regions[0]);
+        it.services[0].regions[0].is_on_trial = true;
+    });
     let text = "bills: all 2 regions are left alone (no connection): us, eu; they are tried all \
                 the same.";
     is_told(Level::Broken, text, |it| it.services[1].regions.iter_mut().for_each(ejected));
@@ -97,40 +105,40 @@ fn tokens_that_are_missing_or_not_renewed_are_told() {
 
 #[test]
 fn what_is_on_its_way_at_the_start_is_not_called_broken() {
-    let text = "no keys of the issuer google, so its tokens are refused, but it may be on its \
+    let text = "No keys of the issuer google, so its tokens are refused, but it may be on its \
                 way: the gateway starts.";
     let without = |it: &mut Facts| it.keys[0].is_usable = false;
     is_told(Level::Warning, text, |it| {
         without(it);
         it.was_ready = false;
     });
-    let text = "no keys of the issuer google, so its tokens are refused.";
+    let text = "No keys of the issuer google, so its tokens are refused.";
     is_told(Level::Broken, text, without);
 }
 
 #[test]
 fn keys_that_are_old_are_a_warning() {
-    let text = "the keys of google can't be renewed: no connection.";
+    let text = "The keys of google can't be renewed: no connection.";
     is_told(Level::Warning, text, |it| it.keys[0].error = Some("no connection".to_owned()));
 }
 
 #[test]
 fn a_certificate_is_told_before_it_ends() {
     let after = |seconds| move |it: &mut Facts| it.certificate_ends = Some(UnixTime(seconds));
-    let text = "the certificate that callers see ends in 2 days, at 1970-01-14T13:46:40Z.";
+    let text = "The certificate that callers see ends in 2 days, at 1970-01-14T13:46:40Z.";
     is_told(Level::Warning, text, after(NOW.0 + 172_800));
-    let text = "the certificate that callers see has expired at 1970-01-12T13:46:40Z.";
+    let text = "The certificate that callers see has expired at 1970-01-12T13:46:40Z.";
     is_told(Level::Broken, text, after(NOW.0));
     assert_eq!(told(after(NOW.0 + 8 * 86_400)).level, Level::Well);
 }
 
 #[test]
 fn a_wrong_configuration_and_a_restart_are_told() {
-    let text = "the newest configuration is wrong, so the old one stays: no rules.";
+    let text = "The newest configuration is wrong, so the old one stays: no rules.";
     is_told(Level::Warning, text, |it| it.configuration_error = Some("no rules".to_owned()));
     let text = "All is well, but a restart is needed for listen, admin.";
     is_told(Level::Notice, text, |it| it.needs_restart = vec!["listen", "admin"]);
-    let text = "the gateway is stopping: requests under way are finished.";
+    let text = "The gateway is stopping: requests under way are finished.";
     is_told(Level::Warning, text, |it| it.is_draining = true);
 }
 
@@ -160,8 +168,8 @@ fn the_worst_comes_first_and_the_rest_is_counted() {
     });
     let levels: Vec<_> = headline.troubles.iter().map(|it| it.level).collect();
     assert_eq!(levels, [Level::Broken, Level::Warning, Level::Notice]);
-    let text = "bills: no token for all 2 regions, so none of its requests can be served. 2 more \
-                things are listed below.";
+    let text = "bills: no token for all 2 regions, so none of its requests can be served. And 2 \
+                things more.";
     assert_eq!(headline.text, text);
 }
 

@@ -68,9 +68,7 @@ async fn a_region_that_is_down_and_one_that_refuses_stand_on_top() {
     world.emulator.region("orders", "us-central1").unwrap().stop().await;
     world.emulator.region("orders", "europe-west1").unwrap().set_invokers([]);
     let page = world.open(View::default()).await;
-    for (words, place) in
-        [("is left alone", "#troubles"), ("refuses the gateway (403)", "#troubles")]
-    {
+    for (words, place) in [("is left alone", "#troubles"), ("refuses the gateway", "#headline")] {
         let found = says(place, words);
         for number in 0..60 {
             world.push(&format!("/{number}"), AUDIENCE).await;
@@ -80,7 +78,7 @@ async fn a_region_that_is_down_and_one_that_refuses_stand_on_top() {
     page.wait_for(&says("#headline", "orders: 1 of 3 regions")).await.unwrap();
     page.wait_for("document.getElementById('headline').className === 'warning'").await.unwrap();
     let command = "gcloud run services add-iam-policy-binding orders";
-    page.wait_for(&says("#troubles .copyable", command)).await.unwrap();
+    page.wait_for(&says("#mend .copyable", command)).await.unwrap();
     page.wait_for(&says(".service .state", "⚠ partly failing")).await.unwrap();
     let last = "[...document.querySelectorAll('.part:last-child tbody th')].at(-1).innerText";
     assert!(page.eval(last).await.unwrap().as_str().unwrap().starts_with("asia-east1"));
