@@ -7,6 +7,8 @@ import { ERRORS, FAILURES, named, shown } from "/rates.js";
 /** More than so many rows are folded away while they are well. */
 const FEW = 8;
 
+const NUMBERS = new Set(["Requests/s", "Refused/s", "Errors/s", "Attempts/s", "Failed/s", "In flight"]);
+
 const groups = new Map();
 
 export function showFlow(status, rates, search) {
@@ -86,12 +88,13 @@ class Fold {
 
   constructor(what, columns) {
     this.what = what;
-    const table = () => make("table", {}, make("thead", {}, make("tr", {}, columns.map((column) => make("th", { scope: "col" }, column)))), make("tbody"));
+    const table = () => make("table", {}, make("thead", {}, make("tr", {}, columns.map((column) => make("th", NUMBERS.has(column) ? { scope: "col", class: "number" } : { scope: "col" }, column)))), make("tbody"));
     this.first = table();
     this.rest = table();
     this.summary = make("summary");
     this.fold = make("details", { class: "fold" }, this.summary, make("div", { class: "scroll" }, this.rest));
-    this.element = make("div", {}, make("div", { class: "scroll" }, this.first), this.fold);
+    this.none = make("p", { class: "muted" }, `no ${what} is like this`);
+    this.element = make("div", {}, make("div", { class: "scroll" }, this.first), this.fold, this.none);
   }
 
   /** `rows` are { key, cells, bad, text }. Says whether there is any like that. */
@@ -107,6 +110,7 @@ class Fold {
     place(this.rest, below);
     this.first.parentElement.hidden = above.length === 0;
     this.fold.hidden = below.length === 0;
+    this.none.hidden = found.length > 0;
     say(this.summary, above.length === 0
       ? `all ${counted(below.length, this.what)}, none with trouble`
       : `${counted(below.length, `further ${this.what}`)} without trouble`);

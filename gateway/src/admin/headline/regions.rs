@@ -12,7 +12,7 @@ impl ServiceFacts {
         if !self.has_keys {
             let text = "no rule of it can let anybody in: there are no keys of its issuers";
             let (level, _) = facts.missing(None);
-            found.push(self.trouble(level, text.to_owned()));
+            found.push(self.trouble(level, text));
         }
         found.extend(self.without_tokens(facts));
         found.extend(self.refused(facts));
@@ -20,7 +20,7 @@ impl ServiceFacts {
         found.extend(self.unrenewed(facts));
     }
 
-    fn trouble(&self, level: Level, text: String) -> Trouble {
+    fn trouble(&self, level: Level, text: &str) -> Trouble {
         let text = format!("{}: {text}", self.name);
         Trouble { level, text, service: Some(self.name.clone()), command: None }
     }
@@ -57,7 +57,7 @@ impl ServiceFacts {
             }
             _ => format!("no token for {} ({}){why}", self.share(&without), names(&without)),
         };
-        Some(self.trouble(level.max(self.level(&without)), text))
+        Some(self.trouble(level.max(self.level(&without)), &text))
     }
 
     /// The word of a front end stands until it says another.
@@ -80,7 +80,7 @@ impl ServiceFacts {
             self.share(&refusing),
             names(&refusing),
         );
-        Some(Trouble { command, ..self.trouble(self.level(&refusing), text) })
+        Some(Trouble { command, ..self.trouble(self.level(&refusing), &text) })
     }
 
     fn ejected(&self) -> Option<Trouble> {
@@ -90,13 +90,13 @@ impl ServiceFacts {
         if out.is_empty() {
             let (share, names) = (self.share(&ejected), names(&ejected));
             let text = format!("{share} on trial after failures ({cause}): {names}");
-            return Some(self.trouble(Level::Warning, text));
+            return Some(self.trouble(Level::Warning, &text));
         }
         let is = if out.len() == 1 { "is" } else { "are" };
         let level = self.level(&out);
         let end = if level == Level::Broken { "; they are tried all the same" } else { "" };
         let text = format!("{} {is} left alone ({cause}): {}{end}", self.share(&out), names(&out));
-        Some(self.trouble(level, text))
+        Some(self.trouble(level, &text))
     }
 
     fn unrenewed(&self, facts: &Facts) -> Option<Trouble> {
@@ -108,7 +108,7 @@ impl ServiceFacts {
             "the tokens of {} can't be renewed, the first ends in {left}: {error}",
             self.share(&stale),
         );
-        Some(self.trouble(Level::Warning, text))
+        Some(self.trouble(Level::Warning, &text))
     }
 }
 
