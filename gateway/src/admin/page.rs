@@ -50,7 +50,8 @@ pub(super) fn reasons() -> Value {
     Reason::ALL.iter().map(reason).collect()
 }
 
-/// All answers carry these, so that none can be used by another site's page.
+/// All answers carry these, so that none can be used by another site's page. What
+/// may be kept for a while says so itself: public keys.
 pub(super) fn hardened(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
     const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -62,7 +63,7 @@ pub(super) fn hardened(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes
         (OPENER, "same-origin"),
         (RESOURCE, "same-origin"),
     ] {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     answer
 }

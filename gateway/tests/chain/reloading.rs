@@ -224,9 +224,9 @@ async fn no_figure_of_now_tells_of_a_service_that_is_gone() {
         let is_gauge = |line: &&str| !line.contains("_total{") && line.contains(&label);
         page.lines().filter(is_gauge).count()
     };
-    assert_eq!(tells_of("orders").await, 5);
+    assert_eq!(tells_of("orders").await, 7);
     chain.rewrite(&chain.text.replace("name: orders", "name: bills"), "applied").await;
-    assert_eq!((tells_of("orders").await, tells_of("bills").await), (0, 5));
+    assert_eq!((tells_of("orders").await, tells_of("bills").await), (0, 7));
 }
 
 #[tokio::test]
