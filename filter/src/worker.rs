@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proxy_wasm::types::LogLevel;
 use remint_idtoken::policy::Verdict;
-use remint_idtoken::{Admission, LineBudget, Reason, Refusal, UnixTime, VerifiedToken};
+use remint_idtoken::{
+    Admission, LineBudget, Reason, Refusal, TraceContext, UnixTime, VerifiedToken,
+};
 use serde_json::{Value, json};
 
 use crate::backend::{Backend, Change};
@@ -110,7 +112,7 @@ impl Worker {
     /// learns nothing but the status.
     fn refuse(&mut self, refusal: &Refusal, head: &RequestHead) {
         self.note("refused", refusal, head);
-        self.tell(Verdict::Refused, refusal.rule_name(), None, Some(refusal));
+        self.tell(head, Verdict::Refused, refusal.rule_name(), None, Some(refusal));
         host::answer(refusal.answer(), head.request_id());
     }
 
@@ -131,6 +133,7 @@ impl Worker {
     /// log what was decided about the request at hand.
     fn tell(
         &mut self,
+        head: &RequestHead,
         verdict: Verdict,
         rule: Option<&str>,
         caller: Option<&VerifiedToken>,
@@ -143,12 +146,20 @@ impl Worker {
         }
         let email = caller.and_then(|token| token.claims().verified_email());
         let email = email.or(refusal.and_then(Refusal::caller_name));
+        // What callers write there is logged only if it can be a trace.
+        let trace = TraceContext::of(head);
+        let trace_id = trace.map(|trace| trace.id().to_string());
+        let span_id = trace.and_then(TraceContext::span_id).map(|span| span.to_string());
+        let is_sampled = trace.map(|trace| if trace.is_sampled() { "true" } else { "false" });
         let properties = [
             ("remint.verdict", Some(verdict.name())),
             ("remint.rule", rule),
             ("remint.email", email),
             ("remint.audience", caller.map(VerifiedToken::audience)),
             ("remint.reason", reason.map(Reason::code)),
+            ("remint.trace", trace_id.as_deref()),
+            ("remint.span", span_id.as_deref()),
+            ("remint.trace_sampled", is_sampled),
         ];
         for (name, value) in properties {
             if let Some(value) = value {
@@ -180,7 +191,7 @@ impl Worker {
             }
         }
         let rule = Some(&**admission.rule().name());
-        self.tell(admission.verdict(), rule, admission.caller(), admission.reported());
+        self.tell(head, admission.verdict(), rule, admission.caller(), admission.reported());
         may_pass.set(true);
     }
 

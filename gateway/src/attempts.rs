@@ -16,6 +16,7 @@ use remint_idtoken::Admission;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
+use crate::access::Course;
 use crate::error::ProxyError;
 use crate::headers;
 use crate::ongoing::Ongoing;
@@ -118,14 +119,18 @@ impl<'a> Attempts<'a> {
     }
 
     /// Sends the request until it has an answer.
-    pub(crate) async fn run(mut self, request: Request<RequestBody>) -> Answered {
+    pub(crate) async fn run(
+        mut self,
+        request: Request<RequestBody>,
+        course: &mut Course<'_>,
+    ) -> Answered {
         self.service().budget.note_request(std::time::Instant::now());
         let mut request = self.with_spare(request);
         let clock = &*self.proxy.clock;
         let choosing = self.service().choose(self.tried, clock);
         let chosen = timeout_at(self.deadline, choosing).await;
         let mut choice = chosen.map_err(|_| ProxyError::TimedOut)?.ok_or(ProxyError::NoToken)?;
-        self.enter(&choice);
+        self.enter(&choice, course);
         let (mut result, upload, began) = loop {
             let (upload, began) = (request.body().upload(), Instant::now());
             let (cause, next) = match self.attempt(&choice, began, request).await {
@@ -133,6 +138,7 @@ impl<'a> Attempts<'a> {
                 Ended::GivenUp(next) => (Cause::TimedOut, *next),
                 Ended::Failed(failed) => {
                     let cause = failed.cause;
+                    course.cause = Some(cause);
                     match self.after(&choice, failed).await {
                         Ok(next) => (cause, next),
                         Err(result) => break (result, upload, began),
@@ -142,7 +148,7 @@ impl<'a> Attempts<'a> {
             debug!(request_id = shown(self.id), cause = cause.name(), "sent again");
             self.service().retries.again(cause);
             (request, choice) = (next.request, next.choice);
-            self.enter(&choice);
+            self.enter(&choice, course);
         };
         self.count(&result);
         if let Ok(response) = &mut result {
@@ -182,7 +188,8 @@ impl<'a> Attempts<'a> {
         Request::from_parts(head, body)
     }
 
-    fn enter(&mut self, choice: &Choice<'_>) {
+    fn enter(&mut self, choice: &Choice<'_>, course: &mut Course<'_>) {
+        course.enter(choice);
         self.made = self.made.saturating_add(1);
         self.tried.add(choice.place);
     }

@@ -69,6 +69,15 @@ enum GrpcStatus {
 }
 
 impl ProxyError {
+    /// The code of what went wrong: of the refusal, or of the gateway's own
+    /// error as its caller is told it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.reason.code(),
+            _ => self.answer().kind,
+        }
+    }
+
     /// Never a success: a sender takes that for an acknowledgement.
     fn answer(&self) -> Answer {
         match self {

@@ -3,7 +3,9 @@
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use remint_idtoken::Reason;
 
+use crate::config::Kind;
 use crate::retry::Cause;
 
 /// How much of a page is looked at. Google's say what matters in the first few
@@ -19,6 +21,12 @@ const STYLED_TITLE: &str = ")!!1</title>";
 /// What it says to those who may not, before the URL that they asked for.
 const NO_PERMISSION: &str = "Your client does not have permission to get URL <code>";
 
+/// What it says where nothing is, before the URL if it names that.
+const NOT_FOUND: &str = "The requested URL <code>";
+/// What Cloud Run says instead: where there is no such service, and to whom the
+/// service's `ingress` does not let in, who shall not tell the one from the other.
+const NOTHING_HERE: &str = "The requested URL was not found on this server.";
+
 /// Whether an answer may be the front end's own, so that its page is worth a
 /// look: HTML, and with 401 the challenge that Google sends.
 pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
@@ -29,7 +37,7 @@ pub(crate) fn may_be_its_own(status: StatusCode, headers: &HeaderMap, length: Op
     is_page
         && match status.as_u16() {
             401 => text(WWW_AUTHENTICATE).starts_with("Bearer"),
-            403 | 429 | 500 | 502..=504 => true,
+            403 | 404 | 429 | 500 | 502..=504 => true,
             _ => false,
         }
 }
@@ -48,16 +56,19 @@ pub(crate) fn cause(status: StatusCode, beginning: &[u8], path: &str) -> Option<
         return None;
     }
     match status {
-        StatusCode::UNAUTHORIZED => refuses(page, path).then_some(Cause::TokenRefused),
-        StatusCode::FORBIDDEN => refuses(page, path).then_some(Cause::CallerRefused),
+        StatusCode::UNAUTHORIZED => names(page, NO_PERMISSION, path).then_some(Cause::TokenRefused),
+        StatusCode::FORBIDDEN => names(page, NO_PERMISSION, path).then_some(Cause::CallerRefused),
+        StatusCode::NOT_FOUND if names(page, NOT_FOUND, path) => Some(Cause::NotFound),
+        StatusCode::NOT_FOUND => has(NOTHING_HERE).then_some(Cause::MaybeNotFound),
         _ => Some(Cause::FrontEndFailed),
     }
 }
 
-/// Whether the page refuses that path: with its query, which may be left out.
-fn refuses(page: &[u8], path: &str) -> bool {
-    let length = NO_PERMISSION.len();
-    let found = page.windows(length).position(|part| part == NO_PERMISSION.as_bytes());
+/// Whether the page names that path behind these words: with its query, which
+/// may be left out.
+fn names(page: &[u8], words: &str, path: &str) -> bool {
+    let length = words.len();
+    let found = page.windows(length).position(|part| part == words.as_bytes());
     let named = found.and_then(|at| page.get(at.checked_add(length)?..));
     let rest = named.and_then(|text| path.bytes().try_fold(text, without));
     rest.is_some_and(|rest| rest.starts_with(b"?") || rest.starts_with(b"</code>"))
@@ -80,13 +91,42 @@ fn without(text: &[u8], letter: u8) -> Option<&[u8]> {
     named.or_else(numbered).or_else(|| text.strip_prefix(&[letter]))
 }
 
-/// What is most likely wrong.
-pub(crate) fn likely_cause(status: StatusCode) -> &'static str {
-    if status == StatusCode::FORBIDDEN {
-        "the gateway's account lacks roles/run.invoker on this service (a new binding takes \
-         minutes to work); if it has it, the audience is wrong"
-    } else {
-        "the audience is neither the service's own URL nor one of its custom audiences"
+/// The statuses with which it refuses the gateway, whatever the request: they
+/// are the operator's affair.
+pub(crate) const REFUSALS: [u16; 4] = [401, 403, 404, 429];
+
+/// Why a region of that kind did not let a request in, as its operator knows it.
+///
+/// Behind IAP it is Cloud Run's page that is recognised, which shows that IAP
+/// let the gateway through: what it says is said to IAP's own agent. IAP's
+/// refusals are no pages of Cloud Run's.
+pub(crate) fn reason(cause: Cause, kind: Kind) -> Option<Reason> {
+    match cause {
+        Cause::TokenRefused => Some(Reason::AudienceMismatch),
+        Cause::CallerRefused if kind == Kind::Iap => Some(Reason::IapInvokerMissing),
+        Cause::CallerRefused => Some(Reason::InvokerMissing),
+        Cause::NotFound | Cause::MaybeNotFound => Some(Reason::IngressRefused),
+        _ => None,
+    }
+}
+
+/// What is most likely wrong where a refusal has that reason.
+pub(crate) fn likely_cause(reason: Option<Reason>) -> &'static str {
+    match reason {
+        Some(Reason::InvokerMissing) => {
+            "the gateway's account lacks roles/run.invoker on this service (a new binding takes \
+             minutes to work); if it has it, the audience is wrong"
+        }
+        Some(Reason::IapInvokerMissing) => {
+            "IAP let the gateway through, and IAP's service agent lacks roles/run.invoker on the \
+             service behind it"
+        }
+        Some(Reason::IngressRefused) => {
+            "the service's ingress setting does not let the gateway in, or there is no such \
+             service: send the gateway's calls through the VPC, or change the setting"
+        }
+        Some(_) => "the audience is neither the service's own URL nor one of its custom audiences",
+        None => "the service has as many instances as it may have, and all of them are busy",
     }
 }
 
@@ -123,10 +163,10 @@ mod tests {
         let mut packed = headers(html, challenge);
         packed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         assert!(!may(401, &packed, None));
-        for status in [403, 429, 500, 502, 503, 504] {
+        for status in [403, 404, 429, 500, 502, 503, 504] {
             assert!(may(status, &headers(html, None), None), "{status}");
         }
-        for status in [200, 204, 302, 400, 404, 501] {
+        for status in [200, 204, 302, 400, 410, 501] {
             assert!(!may(status, &headers(html, challenge), None), "{status}");
         }
     }
@@ -148,7 +188,7 @@ mod tests {
             ("/a&b=c", "/a&#38;b&#61;c"),
             ("/a&amp;", "/a&amp;amp;"),
         ] {
-            assert!(refuses(refusing(named).as_bytes(), path), "{path} {named}");
+            assert!(names(refusing(named).as_bytes(), NO_PERMISSION, path), "{path} {named}");
         }
         for (path, named) in [
             ("/", "/other"),
@@ -158,11 +198,11 @@ mod tests {
             ("/orders", ""),
             ("/a<b", "/a&gt;b"),
         ] {
-            assert!(!refuses(refusing(named).as_bytes(), path), "{path} {named}");
+            assert!(!names(refusing(named).as_bytes(), NO_PERMISSION, path), "{path} {named}");
         }
         let cut = refusing("/orders/7");
-        assert!(!refuses(cut.split_at(cut.len() - 40).0.as_bytes(), "/orders/7"));
-        assert!(!refuses(b"", "/"));
+        assert!(!names(cut.split_at(cut.len() - 40).0.as_bytes(), NO_PERMISSION, "/orders/7"));
+        assert!(!names(b"", NO_PERMISSION, "/"));
     }
 
     #[test]
@@ -198,5 +238,38 @@ mod tests {
             assert_eq!(told(status, &format!("{}{refusal}", " ".repeat(LOOKED_AT))), None);
             assert_eq!(told(status, ""), None);
         }
+    }
+
+    #[test]
+    fn a_404_is_sure_only_if_it_names_the_path() {
+        let plain = |text: &str| {
+            format!(
+                "<html><head>\n<title>404 Page not found</title>\n</head>\n\
+                 <body text=#000000 bgcolor=#ffffff>\n<h1>Error: Page not found</h1>\n\
+                 <h2>{text}</h2>\n"
+            )
+        };
+        assert_eq!(told(404, &plain(NOTHING_HERE)), Some(Cause::MaybeNotFound));
+        assert_eq!(told(404, &plain("No such order.")), None);
+        let styled = |path: &str| {
+            format!(
+                "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n\
+                 <p>The requested URL <code>{path}</code> was not found on this server."
+            )
+        };
+        assert_eq!(told(404, &styled("/")), Some(Cause::NotFound));
+        assert_eq!(told(404, &styled("/another")), None, "that is another's page");
+        assert_eq!(told(404, NOTHING_HERE), None);
+        assert!(Cause::NotFound.is_unprocessed() && !Cause::MaybeNotFound.is_unprocessed());
+    }
+
+    #[test]
+    fn a_refusal_behind_iap_is_said_to_iap() {
+        let of = |cause, kind| reason(cause, kind).map(Reason::code);
+        assert_eq!(of(Cause::CallerRefused, Kind::CloudRun), Some("invoker_missing"));
+        assert_eq!(of(Cause::CallerRefused, Kind::Iap), Some("iap_invoker_missing"));
+        assert_eq!(of(Cause::MaybeNotFound, Kind::CloudRun), Some("ingress_refused"));
+        assert_eq!(of(Cause::TokenRefused, Kind::CloudRun), Some("aud_mismatch"));
+        assert_eq!(of(Cause::FrontEndFailed, Kind::CloudRun), None);
     }
 }

@@ -2,12 +2,13 @@
 //! same.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use remint_idtoken::UnixTime;
 
+use crate::access::AccessLog;
 use crate::assertion::Asserter;
 use crate::config::{self, Config, Locality, Origin, Tls};
 use crate::doorbell::Task;
@@ -15,6 +16,7 @@ use crate::headers::TokenPlaces;
 use crate::kept::{FreshToken, Kept};
 use crate::keys::Keyring;
 use crate::locality;
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::probe;
 use crate::proxy::{Proxy, Route};
@@ -65,6 +67,7 @@ impl Gateway {
         let replay = kept.replay.get(config.upstream.replay_memory, held)?;
         let mut tasks: Vec<Task> =
             locality_task(&config.locality, &connector, &services)?.into_iter().collect();
+        tasks.extend(logging::follow_project(&config.logs.project, &connector)?);
         // Nothing fails from here on: parts that are in use may change.
         kept.in_flight.keep_to(&config.limits.in_flight);
         tasks.extend(probe_tasks(config, &services, kept));
@@ -85,8 +88,7 @@ impl Gateway {
                 in_flight: Arc::clone(&kept.in_flight),
                 replay,
                 ids: RequestIds::new(),
-                lines: Mutex::default(),
-                refusals: Arc::clone(&kept.refusals),
+                access: AccessLog::new(config.logs.access, &kept.refusals),
                 token_places: TokenPlaces::of(&config.policy),
                 asserter: config.assertion.as_ref().map(Asserter::new),
             },

@@ -1,7 +1,6 @@
 //! What happens to headers on their way, as pure functions.
 
 mod passage;
-pub(crate) mod trace;
 mod untold;
 
 use http::header::{

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+mod access;
 mod admin;
 mod assertion;
 mod attempts;
@@ -41,6 +42,7 @@ mod keys;
 mod last_refusal;
 mod limited_file;
 mod locality;
+pub mod logging;
 mod metrics;
 mod mint;
 mod ongoing;

@@ -21,6 +21,7 @@ use labels::{
 };
 
 use crate::balance::Cause;
+use crate::front_end::REFUSALS;
 use crate::retry;
 use crate::token_store::Looks;
 
@@ -252,12 +253,13 @@ impl Metrics {
             refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
-            refused: [401, 403].map(|status| {
-                self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
+            refused: REFUSALS.map(|status| {
+                let counter = self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
                     service: service.to_owned(),
                     region: region.to_owned(),
                     status,
-                })
+                });
+                (status, counter)
             }),
             broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),

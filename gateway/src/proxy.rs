@@ -1,22 +1,23 @@
 //! One request: verify, choose, mint, forward, answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
-use remint_idtoken::{Admission, LineBudget, Policy, Refusal, VerifiedToken};
-use tracing::{Instrument, debug, error_span, warn};
+use remint_idtoken::{Admission, Policy, Refusal, TraceContext, VerifiedToken};
+use tracing::debug;
 
-use crate::admin::Refusals;
+use crate::access::{AccessLog, Course, Seen};
 use crate::assertion::Asserter;
 use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::config::{HostHeader, Telling};
 use crate::error::{Form, ProxyError, is_grpc};
-use crate::headers::{Address, Passage, TokenPlaces, trace};
+use crate::headers::{Address, Passage, TokenPlaces};
 use crate::in_flight::{InFlight, Overloaded};
 use crate::keys::Keyring;
+use crate::logging;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, prepared, shown, target};
 use crate::retry::{Limits, ReplayMemory};
@@ -24,8 +25,6 @@ use crate::senders::SenderCounts;
 use crate::server::Incoming;
 use crate::service::{Choice, Service};
 use crate::upstream::{BodyFault, RequestBody, ResponseBody};
-
-const REPORTED: &str = "would be refused, but its rule only reports";
 
 /// All that requests need.
 pub(crate) struct Proxy {
@@ -42,10 +41,8 @@ pub(crate) struct Proxy {
     /// Where bodies are held.
     pub(crate) replay: Arc<ReplayMemory>,
     pub(crate) ids: RequestIds,
-    /// What the log may hold of refusals; the metrics count all.
-    pub(crate) lines: Mutex<LineBudget>,
-    /// What the log had a line for, kept for a while.
-    pub(crate) refusals: Arc<Refusals>,
+    /// What the log has of requests.
+    pub(crate) access: AccessLog,
     /// Where no trailer may speak.
     pub(crate) token_places: TokenPlaces,
     /// Tells regions who called, if they are told.
@@ -68,24 +65,37 @@ impl Proxy {
     pub(crate) async fn handle(
         &self,
         peer: &HeaderValue,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
     ) -> Response<ResponseBody> {
         if let Some(keys) = self.asserter.as_ref().and_then(|it| it.published(&request)) {
             return keys;
         }
         let id = self.ids.of(request.headers());
         let form = self.form(&request);
+        let trace = TraceContext::of(request.headers());
+        let seen = Seen::of(&request, &id, peer, trace);
+        // All lines of this request's carry its trace.
+        logging::within(trace, self.followed(form, &seen, request)).await
+    }
+
+    /// Answers a request, and has a line written of it.
+    async fn followed(
+        &self,
+        form: Form,
+        seen: &Seen,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let mut course = Course::default();
         // hyper counts those of HTTP/1.1 itself, before it stores them.
-        if request.headers().len() > self.max_headers {
-            return ProxyError::TooManyHeaders.response(&id, form);
-        }
-        let trace_id = trace::settle(request.headers_mut());
-        // All lines of this request's carry its trace, at any level.
-        let span = error_span!("request", %trace_id);
-        match self.relay(peer, &id, request).instrument(span).await {
-            Ok(response) => response,
-            Err(error) => error.response(&id, form),
-        }
+        let result = match request.headers().len() > self.max_headers {
+            true => Err(ProxyError::TooManyHeaders),
+            false => self.relay(seen, request, &mut course).await,
+        };
+        result.unwrap_or_else(|error| {
+            let response = error.response(seen.id(), form);
+            self.access.failed(seen, course, &error, &response, self.clock.now());
+            response
+        })
     }
 
     /// How the caller wants to be told of failures.
@@ -102,21 +112,22 @@ impl Proxy {
         }
     }
 
-    async fn relay(
-        &self,
-        peer: &HeaderValue,
-        id: &HeaderValue,
+    async fn relay<'p>(
+        &'p self,
+        seen: &Seen,
         request: Request<Incoming>,
+        course: &mut Course<'p>,
     ) -> Result<Response<ResponseBody>, ProxyError> {
+        let id = seen.id();
         let target = target(&request);
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
         let admission = match admitted.await {
             Ok(admission) => admission,
-            Err(refusal) => return Err(self.refused(id, refusal, &request)),
+            Err(refusal) => return Err(self.refused(id, refusal, &request, course)),
         };
         if let Some(refusal) = admission.reported() {
             self.metrics.reported(refusal);
-            self.note(id, refusal, &request, true);
+            self.access.reported(id, refusal, &request, self.clock.now());
         }
         let rule = &**admission.rule().name();
         let Some(route) = self.routes.get(rule) else {
@@ -124,6 +135,7 @@ impl Proxy {
             return Err(ProxyError::NoRegion);
         };
         route.senders.count(request.headers());
+        course.route = Some(route);
         let (verdict, caller) =
             (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
         let caller = caller.map(tracing::field::display);
@@ -133,40 +145,30 @@ impl Proxy {
             token_headers: &route.service.token_headers,
             passes_caller_token: route.telling.pass_caller_token,
         };
-        let request = prepared(request, peer, id, &passage, &self.token_places);
-        let result = self.admitted(route, &admission, id, request).await;
+        let request = prepared(request, seen.peer(), id, &passage, &self.token_places);
+        let mut result = self.admitted(route, &admission, id, request, course).await;
         route.count(&result);
+        match &mut result {
+            Ok(response) => {
+                self.access.answered(seen, course, &admission, response, self.clock.now());
+            }
+            Err(_) => course.failed(&admission),
+        }
         result
     }
 
-    /// Tells the operator of a refusal, unless there are too many.
-    fn note(
-        &self,
-        id: &HeaderValue,
-        refusal: &Refusal,
-        request: &Request<Incoming>,
-        is_reported: bool,
-    ) {
-        let what = if is_reported { REPORTED } else { "refused" };
-        let now = Duration::from_secs(self.clock.now().0);
-        let may_log = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now);
-        if let Some(left_out) = may_log {
-            let refusal = refusal.clone().about(&target(request), request.headers()).to_json();
-            warn!(request_id = shown(id), %refusal, left_out, "{what}");
-            self.refusals.add(self.clock.now(), shown(id), is_reported, left_out, refusal);
-        }
-    }
-
-    fn refused(
-        &self,
+    fn refused<'p>(
+        &'p self,
         id: &HeaderValue,
         refusal: Refusal,
         request: &Request<Incoming>,
+        course: &mut Course<'p>,
     ) -> ProxyError {
-        self.note(id, &refusal, request, false);
+        self.access.refused(course, id, &refusal, request, self.clock.now());
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {
+            course.route = Some(route);
             route.counters.refused.inc();
             route.senders.count(request.headers());
         }
@@ -175,17 +177,18 @@ impl Proxy {
 
     /// Forwards a request when it is its turn. What is refused needs no turn,
     /// so that those who may not call can't keep out those who may.
-    async fn admitted(
-        &self,
-        route: &Route,
+    async fn admitted<'p>(
+        &'p self,
+        route: &'p Route,
         admission: &Admission,
         id: &HeaderValue,
         mut request: Request<RequestBody>,
+        course: &mut Course<'p>,
     ) -> Result<Response<ResponseBody>, ProxyError> {
         request.body_mut().limit(route.max_body, self.body_timeout)?;
         let place = self.in_flight.enter().await.map_err(|Overloaded| ProxyError::Overloaded)?;
         let attempts = Attempts::new(self, route, admission, id, &request);
-        let mut response = attempts.ok_or(ProxyError::TimedOut)?.run(request).await?;
+        let mut response = attempts.ok_or(ProxyError::TimedOut)?.run(request, course).await?;
         response.body_mut().occupy(place);
         Ok(response)
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::error;
 
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Config, ConfigError, Environment, LogFormat};
 use crate::error::chain;
 use crate::instance::{Instance, Source};
 
@@ -106,6 +106,8 @@ pub(crate) struct Follower {
     pub(crate) interval: Duration,
     /// Where it listens, and can't listen elsewhere.
     pub(crate) listens_on: [(&'static str, SocketAddr); 2],
+    /// How its log is written, and goes on being.
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 impl Follower {
@@ -155,8 +157,9 @@ impl Follower {
     fn tell(&self, config: &Config, source: Source) {
         let wanted = [config.listen, config.admin];
         let moved = self.listens_on.iter().zip(wanted).filter(|((_, is), wanted)| is != wanted);
-        let moved = moved.map(|((name, _), _)| *name).collect();
-        self.instance.reloaded(source, moved);
+        let moved = moved.map(|((name, _), _)| *name);
+        let format = (self.log_format != config.logs.format).then_some("logs.format");
+        self.instance.reloaded(source, moved.chain(format).collect());
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, LogFormat};
 use crate::doorbell::Task;
 use crate::gateway::Drain;
 use crate::instance::Instance;
@@ -45,6 +45,7 @@ pub struct Running {
     admin_address: SocketAddr,
     /// As they were asked for, with the port 0 for any.
     listens_on: [(&'static str, SocketAddr); 2],
+    log_format: Option<LogFormat>,
     instance: Arc<Instance>,
     stop: watch::Sender<bool>,
     front: JoinHandle<Rest>,
@@ -71,6 +72,7 @@ impl Running {
             address,
             admin_address,
             listens_on: [("listen", config.listen), ("admin", config.admin)],
+            log_format: config.logs.format,
             instance,
             stop,
             front,
@@ -91,6 +93,7 @@ impl Running {
             reloader: Mutex::new(reloader),
             interval: self.reload_interval,
             listens_on: self.listens_on,
+            log_format: self.log_format,
         };
         let (ask, asked) = mpsc::channel(1);
         self.follower = Some((Task::spawn(follower.follow(asked)), ask));

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use remint_gateway::clock::SystemClock;
-use remint_gateway::config::{Config, Environment};
-use remint_gateway::{Reloader, Running};
+use remint_gateway::config::{Config, Environment, LogFormat};
+use remint_gateway::{Reloader, Running, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::one_service::OneService;
 use crate::output::print;
@@ -25,8 +24,8 @@ Run the gateway.
 
 Listens on the configuration's address, or on $PORT as Cloud Run asks. Health
 and metrics are on the admin address: /healthz, /readyz, /metrics, /status.
-Logs go to stderr, as JSON unless that is a terminal; RUST_LOG says how much
-(info by default).
+Logs go to stderr: as JSON for Cloud Logging, or for people where that is a
+terminal; --log-format says otherwise. RUST_LOG says how much (info by default).
 
 The configuration is read again when one of its files changes and at SIGHUP; a
 wrong one is reported and changes nothing. SIGTERM or SIGINT stops the gateway:
@@ -54,6 +53,9 @@ pub(crate) struct Arguments {
     /// Allow what is for a laptop alone: `keys: dev` under `assertion`.
     #[arg(long)]
     dev: bool,
+    /// How lines of the log are written; it goes before the configuration.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
     #[command(flatten)]
     service: OneService,
     /// Print the configuration that these flags amount to, and stop.
@@ -76,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(_) if by_flags => Err(Usage(BOTH.to_owned()).into()),
         Some(file) => {
             let (reloader, config) = Reloader::load(file, environment)?;
-            start(&config, Some(reloader))
+            start(arguments, &config, Some(reloader))
         }
         None if by_flags => run_flags(arguments, &environment),
         None => Err(Usage(NEITHER.to_owned()).into()),
@@ -94,11 +96,17 @@ fn run_flags(arguments: &Arguments, environment: &Environment) -> Result<(), Box
     if arguments.print_config {
         return Ok(print(&written.text)?);
     }
-    start(&config, None)
+    start(arguments, &config, None)
 }
 
-fn start(config: &Config, reloader: Option<Reloader>) -> Result<(), Box<dyn Error>> {
-    log();
+fn start(
+    arguments: &Arguments,
+    config: &Config,
+    reloader: Option<Reloader>,
+) -> Result<(), Box<dyn Error>> {
+    let is_read_along = std::io::stderr().is_terminal();
+    let usual = if is_read_along { LogFormat::Text } else { LogFormat::Json };
+    logging::start(arguments.log_format.or(config.logs.format).unwrap_or(usual));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config, reloader))
 }
@@ -145,14 +153,4 @@ async fn serve(config: &Config, reloader: Option<Reloader>) -> Result<(), Box<dy
     signals.end(&running).await;
     running.drain().await;
     Ok(())
-}
-
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
 }

@@ -3,13 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 
 use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
 use crate::balance::{Cause, Member};
+use crate::front_end;
 use crate::gateway::Gateway;
 use crate::iam;
 use crate::instance::Instance;
+use crate::retry;
 use crate::service::{Region, Service};
 
 /// How far back refusals are told of.
@@ -65,14 +67,32 @@ fn of_region(region: &Region, now: UnixTime) -> RegionFacts {
         token_error: region.token.last_error(),
         ejected: member.and_then(Member::cause).map(Cause::name),
         is_on_trial: member.is_some_and(|it| !it.is_ejected(instant)),
-        refused: region.last_refusal.get().map(|(status, at)| (status, at, command(region, now))),
+        refused: region
+            .last_refusal
+            .get()
+            .map(|(status, at)| (status, at, command(region, status, now))),
     }
 }
 
-/// What lets the gateway's account call a region, as far as it is known.
-pub(super) fn command(region: &Region, now: UnixTime) -> Option<String> {
+/// Why a front end refused the gateway, by the status that it did so with.
+pub(super) fn reason(region: &Region, status: u16) -> Option<Reason> {
+    let cause = match status {
+        401 => retry::Cause::TokenRefused,
+        403 => retry::Cause::CallerRefused,
+        _ => retry::Cause::NotFound,
+    };
+    front_end::reason(cause, region.kind)
+}
+
+/// What may make a front end that refused the gateway let it in, if that is known.
+pub(super) fn command(region: &Region, status: u16, now: UnixTime) -> Option<String> {
     let token = region.token.token(now);
-    let account = token.as_ref().and_then(|it| it.account());
-    let host = region.host.to_str().unwrap_or_default();
-    Some(iam::of_region(region.kind, host, &region.base_path, account)?.command)
+    let place = iam::Place {
+        kind: region.kind,
+        host: region.host.to_str().unwrap_or_default(),
+        path: &region.base_path,
+        account: token.as_ref().and_then(|it| it.account()),
+        audience: region.token.audience(),
+    };
+    iam::remedy(&place, reason(region, status))
 }

@@ -32,7 +32,7 @@ fn of_rule(proxy: &Proxy, rule: &Rule) -> Value {
         "audience_count": audiences.len(),
         // Nothing where anyone may call who has a token of the issuer's.
         "caller_count": callers.into_iter().sum::<Option<usize>>(),
-        "requests": route.map(|it| it.counters.by_outcome().into_iter().collect::<Value>()),
+        "requests": route.map(|it| it.counters.by_outcome().collect::<Value>()),
         "senders": route.map(|it| it.senders.all().collect::<Value>()),
     })
 }

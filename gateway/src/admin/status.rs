@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
-use super::facts::command;
+use super::facts::{command, reason};
 use super::headline::{Facts, Headline};
 use super::rules::of_rules;
 use crate::balance::{Cause, Member};
@@ -75,7 +75,7 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
         "ejected_until": ejected_for.map(|it| now.plus(it).to_string()),
         "ejection_cause": member.and_then(Member::cause).map(Cause::name),
         "refuses_gateway": of_last_refusal(region, now),
-        "attempts": region.counters.by_outcome().into_iter().collect::<Value>(),
+        "attempts": region.counters.by_outcome().collect::<Value>(),
         "token": {
             "audience": region.token.audience(),
             "account": token.as_ref().and_then(|it| it.account()),
@@ -89,12 +89,13 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
 /// The last word of its front end, if that was a refusal of the gateway.
 fn of_last_refusal(region: &Region, now: UnixTime) -> Option<Value> {
     let (status, at) = region.last_refusal.get()?;
-    let known = http::StatusCode::from_u16(status).ok();
+    let reason = reason(region, status);
     Some(json!({
         "status": status,
         "at": at.to_string(),
-        "likely_cause": known.map(front_end::likely_cause),
-        "command": command(region, now),
+        "reason": reason.map(Reason::code),
+        "likely_cause": front_end::likely_cause(reason),
+        "command": command(region, status, now),
     }))
 }
 

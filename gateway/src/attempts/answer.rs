@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body::Body;
+use remint_idtoken::Reason;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
@@ -43,9 +44,12 @@ impl<'a> Attempts<'a> {
             true => region.unserved(service, self.id, status.as_u16(), began),
             false => region.answered(service, began),
         }
-        if matches!(cause, Cause::TokenRefused | Cause::CallerRefused) {
-            self.note_refusal(choice, status);
+        let reason = front_end::reason(cause, region.kind);
+        self.note_refusal(choice, status, reason);
+        // What an application may have passed on is left as it is.
+        if reason.is_some() && cause.is_unprocessed() {
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
+            region.last_refusal.refused(status, self.proxy.clock.now());
         }
         Ended::sent(cause, Ok(response))
     }
@@ -75,28 +79,33 @@ impl<'a> Attempts<'a> {
     }
 
     /// A region that refuses the gateway is the operator's affair.
-    fn note_refusal(&self, choice: &Choice<'_>, status: StatusCode) {
+    fn note_refusal(&self, choice: &Choice<'_>, status: StatusCode, reason: Option<Reason>) {
         let region = choice.region;
-        let [unauthorized, forbidden] = &region.counters.refused;
-        if status == StatusCode::FORBIDDEN { forbidden } else { unauthorized }.inc();
-        let now = self.proxy.clock.now();
-        region.last_refusal.refused(status, now);
-        if !region.may_warn(now) {
+        let is_refusal = region.counters.refused_by_front_end(status);
+        if !is_refusal || !region.may_warn(self.proxy.clock.now()) {
             return;
         }
-        let (kind, account) = (region.kind, choice.token.account());
-        let host = region.host.to_str().unwrap_or_default();
-        let grant = iam::of_region(kind, host, &region.base_path, account);
-        let command = grant.map(|grant| grant.command);
+        let command = iam::remedy(
+            &iam::Place {
+                kind: region.kind,
+                host: region.host.to_str().unwrap_or_default(),
+                path: &region.base_path,
+                account: choice.token.account(),
+                audience: choice.token.audience(),
+            },
+            reason,
+        );
         warn!(
             request_id = shown(self.id),
             service = &*self.service().name,
             region = &*region.name,
             status = status.as_u16(),
             audience = choice.token.audience(),
-            likely_cause = front_end::likely_cause(status),
+            reason = reason.map(Reason::code),
+            docs = reason.map(Reason::docs),
+            likely_cause = front_end::likely_cause(reason),
             command,
-            "the region's front end refused the gateway's token",
+            "the region's front end refused the gateway",
         );
     }
 }

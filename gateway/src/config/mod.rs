@@ -17,6 +17,7 @@ mod files;
 mod identity;
 mod limits;
 mod locality;
+mod logs;
 mod origin;
 mod outlier;
 mod region;
@@ -49,6 +50,7 @@ pub use identity::{
 };
 pub use limits::{InFlightLimits, Limits};
 pub use locality::Locality;
+pub use logs::{AccessLines, LogFormat, LogProject, Logs};
 pub use origin::{HostPort, Origin};
 pub use outlier::{Outlier, Probe};
 pub use region::{Kind, Region};
@@ -79,6 +81,8 @@ pub struct Config {
     pub token_cache: CacheBounds,
     /// Where the gateway runs.
     pub locality: Locality,
+    /// What is written of its work, and how.
+    pub logs: Logs,
     /// Where requests go. Each rule of the policy belongs to one of them.
     pub services: Vec<Service>,
     /// How regions are told who called, if they are told.
@@ -280,6 +284,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
     let token_cache = settings::token_cache(&mut object);
     let identities = Identities::read(&mut object, files, environment);
     let locality = locality::read(&mut object, &identities, environment);
+    let logs = logs::read(&mut object, &identities, environment);
     let services = object.need("services");
     let services = services.and_then(|list| services::read(&list, policy.as_ref(), &identities));
     let assertion = assertion::read(&mut object, files, environment);
@@ -296,6 +301,7 @@ fn read_root(root: &Reader<'_>, files: &Files, environment: &Environment) -> Opt
         policy: policy?,
         token_cache: token_cache?,
         locality: locality?,
+        logs: logs?,
         services: services?,
         assertion: assertion?,
         upstream: upstream?,

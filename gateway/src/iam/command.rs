@@ -5,16 +5,16 @@ use crate::config::Kind;
 
 /// A binding of IAM, as the command that makes it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct RegionGrant {
+pub(super) struct RegionGrant {
     /// The command, for a shell.
-    pub(crate) command: String,
+    pub(super) command: String,
     /// What its URL does not tell: these words stand for it.
-    pub(crate) untold: Vec<&'static str>,
+    pub(super) untold: Vec<&'static str>,
 }
 
 /// The command that lets `account` call what stands in a region: at that host
 /// and below that path. None if Google does not guard it.
-pub(crate) fn of_region(
+pub(super) fn of_region(
     kind: Kind,
     host: &str,
     path: &str,
@@ -41,11 +41,11 @@ pub(crate) fn of_region(
     Some(RegionGrant { command, untold: told.into_iter().filter_map(is_untold).collect() })
 }
 
-fn or_word<'n>((name, word): (Option<&'n str>, &'static str)) -> &'n str {
+pub(super) fn or_word<'n>((name, word): (Option<&'n str>, &'static str)) -> &'n str {
     name.unwrap_or(word)
 }
 
-fn run_command([service, region]: [&str; 2], member: &str) -> String {
+pub(super) fn run_command([service, region]: [&str; 2], member: &str) -> String {
     format!(
         "gcloud run services add-iam-policy-binding {service} --region={region} {member} \
          --role=roles/run.invoker"
@@ -69,7 +69,7 @@ fn iap_command([backend]: [&str; 1], member: &str) -> String {
 /// Service and region of `[TAG---]SERVICE-PROJECTNUMBER.REGION.run.app`. The
 /// host of a service's other URL, `SERVICE-HASH-RC.a.run.app`, tells neither:
 /// names may have hyphens, and the region is abbreviated.
-fn service_of(host: &str) -> Option<(&str, &str)> {
+pub(super) fn service_of(host: &str) -> Option<(&str, &str)> {
     let (name, region) = host.strip_suffix(".run.app")?.split_once('.')?;
     let (service, project) = name.rsplit_once('-')?;
     let is_number = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,10 +1,12 @@
 //! The bindings of IAM that a configuration needs, as `gcloud` commands.
 
 mod command;
+mod remedy;
 
 use std::fmt;
 
-pub(crate) use command::of_region;
+use command::of_region;
+pub(crate) use remedy::{Place, remedy};
 
 use crate::config::{
     ACCOUNT_OF_THIS_MACHINE, Config, Grant, Identity, Impersonation, Region, Service, YOUR_ADDRESS,

@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::balance::Cause;
+use crate::front_end::REFUSALS;
 use crate::retry;
 
 /// Answers of regions, by the first digit of their status.
@@ -33,7 +34,7 @@ impl RequestCounters {
     }
 
     /// All of them so far, by the names that figures have for them.
-    pub(crate) fn by_outcome(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
+    pub(crate) fn by_outcome(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let classes = CLASSES.into_iter().zip(&self.by_class);
         let own = [
             ("refused", &self.refused),
@@ -58,8 +59,8 @@ pub(crate) struct RegionCounters {
     pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
-    /// Refusals of its front end: 401 and 403.
-    pub(crate) refused: [Counter; 2],
+    /// Refusals of its front end, by status.
+    pub(super) refused: [(u16, Counter); REFUSALS.len()],
     /// Answers of Google's front end that it could not serve.
     pub(crate) unserved: Counter,
     /// Answers that it began and did not end.
@@ -74,9 +75,8 @@ pub(crate) struct RegionCounters {
 impl RegionCounters {
     /// All attempts so far, by the names that figures have for how they ended.
     /// Those that the front end refused, for the gateway's sake, are among the
-    /// answered.
-    pub(crate) fn by_outcome(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
-        let [unauthorized, forbidden] = &self.refused;
+    /// answered, and once more by status.
+    pub(crate) fn by_outcome(&self) -> impl Iterator<Item = (String, u64)> {
         let all = [
             ("answered", &self.answered),
             ("front_end", &self.unserved),
@@ -85,10 +85,16 @@ impl RegionCounters {
             ("connection_lost", &self.lost),
             ("timeout", &self.timed_out),
             ("broken_off", &self.broken_off),
-            ("front_end_401", unauthorized),
-            ("front_end_403", forbidden),
         ];
-        all.map(|(name, counter)| (name, counter.get()))
+        let named = all.into_iter().map(|(name, counter)| (name.to_owned(), counter.get()));
+        let refused = self.refused.iter();
+        named.chain(refused.map(|(status, it)| (format!("front_end_{status}"), it.get())))
+    }
+
+    /// Counts what its front end says, if that status is a refusal.
+    pub(crate) fn refused_by_front_end(&self, status: http::StatusCode) -> bool {
+        let counter = self.refused.iter().find(|(it, _)| *it == status.as_u16());
+        counter.map(|(_, counter)| counter.inc()).is_some()
     }
 
     /// Counts an ejection.

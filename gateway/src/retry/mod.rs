@@ -26,18 +26,26 @@ pub(crate) enum Cause {
     TokenRefused,
     /// The front end does not let the gateway call the service (403).
     CallerRefused,
+    /// The front end says that there is nothing at this path (404), and names
+    /// it: the service's `ingress` keeps the gateway out, or there is none.
+    NotFound,
+    /// The same in words that name no path: an application may have passed
+    /// them on.
+    MaybeNotFound,
     /// The front end could not get an answer of the service (429, 5xx).
     FrontEndFailed,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Unsent,
         Self::Refused,
         Self::Lost,
         Self::TimedOut,
         Self::TokenRefused,
         Self::CallerRefused,
+        Self::NotFound,
+        Self::MaybeNotFound,
         Self::FrontEndFailed,
     ];
 
@@ -50,6 +58,8 @@ impl Cause {
             Self::TimedOut => "timeout",
             Self::TokenRefused => "front_end_401",
             Self::CallerRefused => "front_end_403",
+            Self::NotFound => "front_end_404",
+            Self::MaybeNotFound => "front_end_404_likely",
             Self::FrontEndFailed => "front_end_failed",
         }
     }
@@ -63,8 +73,19 @@ impl Cause {
     /// 429, 500 and 503 are not sure: they also stand for a container that
     /// took the request and broke down over it (Cloud Run's documentation,
     /// "Troubleshoot Cloud Run issues").
+    ///
+    /// Neither is a 404 whose page names no path: an application that calls
+    /// another service passes the same page on, and has done its work by then.
+    /// So only what may be done twice goes elsewhere for it.
     pub(crate) fn is_unprocessed(self) -> bool {
-        matches!(self, Self::Unsent | Self::Refused | Self::TokenRefused | Self::CallerRefused)
+        matches!(
+            self,
+            Self::Unsent
+                | Self::Refused
+                | Self::TokenRefused
+                | Self::CallerRefused
+                | Self::NotFound
+        )
     }
 }
 

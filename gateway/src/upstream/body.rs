@@ -14,6 +14,7 @@ use super::http2::Slot;
 use super::peeked::PeekedBody;
 use super::pool::Pool;
 use super::upgrade::Lodging;
+use crate::access::Line;
 use crate::headers::clean_answer_trailers;
 use crate::in_flight::Place;
 use crate::ongoing::Ongoing;
@@ -52,6 +53,8 @@ pub(crate) struct RegionBody {
     place: Option<Place>,
     /// Of a connection that has become a tunnel.
     tunnel: Option<Lodging>,
+    /// What the log will have of the request. Of a tunnel it tells how it began.
+    line: Option<Box<Line>>,
 }
 
 /// What a body keeps in use.
@@ -81,7 +84,15 @@ impl RegionBody {
     }
 
     fn bare(body: Incoming) -> Self {
-        Self { body, is_http_2: false, lease: None, ongoing: None, place: None, tunnel: None }
+        Self {
+            body,
+            is_http_2: false,
+            lease: None,
+            ongoing: None,
+            place: None,
+            tunnel: None,
+            line: None,
+        }
     }
 
     /// Keeps the region busy until the body has ended, or the tunnel.
@@ -100,6 +111,13 @@ impl RegionBody {
             Some(tunnel) => tunnel.occupy(place),
             None => self.place = Some(place),
         }
+    }
+
+    /// Has a line written when the body is gone. Parts of the body that were
+    /// read already, `known` bytes, are still to be passed on.
+    pub(super) fn tell(&mut self, line: Box<Line>, known: usize) {
+        let line = self.line.insert(line);
+        line.sent(known);
     }
 
     fn give_back_at_end(&mut self) {
@@ -122,6 +140,9 @@ impl RegionBody {
 
     fn broke_off(&mut self, error: &RegionBodyError) {
         self.lease = None;
+        if let Some(line) = &mut self.line {
+            line.broke_off();
+        }
         if let Some(ongoing) = self.ongoing.take() {
             ongoing.broke_off(error);
         }
@@ -150,6 +171,9 @@ impl Body for RegionBody {
             }
             polled => polled.map_ok(without_own).map_err(RegionBodyError::Read),
         };
+        if let (Some(line), Poll::Ready(Some(Ok(frame)))) = (&mut self.line, &polled) {
+            line.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
         match &polled {
             Poll::Ready(None) => self.give_back(),
             // Nothing follows trailers, and nobody looks whether it does.
@@ -189,6 +213,15 @@ impl ResponseBody {
             Self::Own(_) => {}
             Self::Region(body) => body.hold(ongoing),
             Self::Peeked(body) => body.hold(ongoing),
+        }
+    }
+
+    /// Has a line written when the body is gone.
+    pub(crate) fn tell(&mut self, line: Box<Line>) {
+        match self {
+            Self::Own(_) => {}
+            Self::Region(body) => body.tell(line, 0),
+            Self::Peeked(body) => body.tell(line),
         }
     }
 

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::body::{RegionBody, RegionBodyError};
+use crate::access::Line;
 use crate::in_flight::Place;
 use crate::ongoing::Ongoing;
 
@@ -47,6 +48,12 @@ impl PeekedBody {
     /// Keeps the request's place until the body is gone.
     pub(crate) fn occupy(&mut self, place: Place) {
         self.rest.occupy(place);
+    }
+
+    /// Has a line written when the body is gone.
+    pub(crate) fn tell(&mut self, line: Box<Line>) {
+        let known = self.known();
+        self.rest.tell(line, known);
     }
 
     /// What is known of it.

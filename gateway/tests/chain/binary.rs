@@ -55,7 +55,7 @@ impl Started {
         let (google, folder) = (Google::start().await, Folder::new());
         folder.write("ca.pem", google.emulator.ca_pem());
         let text = configuration(&google.emulator, &google.regions());
-        let (program, front, _) = started(&folder, &text, Stdio::null()).await;
+        let (program, front, _) = started(&folder, &text, Stdio::null(), |it| it).await;
         Self { program, front, google, _folder: folder }
     }
 
@@ -70,11 +70,16 @@ impl Started {
 
 /// The program with this configuration, once it is ready; where it takes
 /// requests, and where it tells of itself.
-async fn started(folder: &Folder, text: &str, log: Stdio) -> (Program, SocketAddr, SocketAddr) {
+pub(crate) async fn started(
+    folder: &Folder,
+    text: &str,
+    log: Stdio,
+    change: impl FnOnce(&mut Command) -> &mut Command,
+) -> (Program, SocketAddr, SocketAddr) {
     let file = folder.write("remint.yaml", text);
     let mut command = remint();
     command.arg("serve").arg("--config").arg(file);
-    let child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let child = change(&mut command).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut program = Program(child);
     let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
     let front = address(&mut lines, "remint: listening on http://");
@@ -90,7 +95,7 @@ async fn sighup_has_the_configuration_read_again() {
     folder.write("ca.pem", google.emulator.ca_pem());
     // By itself it never looks.
     let text = configuration(&google.emulator, &google.regions()) + "reload_interval: 0s\n";
-    let (program, front, admin) = started(&folder, &text, Stdio::null()).await;
+    let (program, front, admin) = started(&folder, &text, Stdio::null(), |it| it).await;
     let token = google.emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let status = async || {
         let request = Request::get("/").header("host", HOST);
@@ -184,26 +189,6 @@ async fn a_check_warns_of_a_certificate_that_has_expired() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let warning = "tls: warning: the certificate expired at 2020-02-29T00:00:00Z";
     assert!(said.lines().any(|line| line == warning), "{said}");
-}
-
-#[tokio::test]
-async fn what_is_logged_of_a_request_names_its_trace() {
-    let (google, folder) = (Google::start().await, Folder::new());
-    folder.write("ca.pem", google.emulator.ca_pem());
-    let text = configuration(&google.emulator, &google.regions());
-    let (mut program, front, _) = started(&folder, &text, Stdio::piped()).await;
-    let log = BufReader::new(program.0.stderr.take().unwrap());
-    let request = Request::get("/")
-        .header("host", HOST)
-        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-        .body(Full::default())
-        .unwrap();
-    assert_eq!(send(front, request).await.status, 401);
-    let refused = tokio::task::spawn_blocking(move || {
-        log.lines().map(|line| line.unwrap()).find(|line| line.contains("\"refused\""))
-    });
-    let line: serde_json::Value = serde_json::from_str(&refused.await.unwrap().unwrap()).unwrap();
-    assert_eq!(line["span"]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{line}");
 }
 
 #[test]

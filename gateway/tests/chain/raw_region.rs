@@ -19,6 +19,10 @@ pub(crate) enum Habit {
     Page,
     /// Answers 403 with the page by which Google refused another call.
     Relay,
+    /// Answers 404 with Cloud Run's page, which names no path.
+    NotFound,
+    /// Answers 404 with Google's page for `/`.
+    NotFoundThere,
     /// Says first what the answer may be.
     Hint,
     /// Breaks off in the middle of its answer.
@@ -102,6 +106,24 @@ impl RawRegion {
     }
 }
 
+const RELAYED: &str = "<html><head>\n<title>403 Forbidden</title>\n</head>\n\
+    <body text=#000000 bgcolor=#ffffff>\n<h1>Error: Forbidden</h1>\n\
+    <h2>Your client does not have permission to get URL <code>/stock</code> \
+    from this server.</h2>\n<h2></h2>\n</body></html>\n";
+const NOT_FOUND: &str = "<html><head>\n<title>404 Page not found</title>\n</head>\n\
+    <body text=#000000 bgcolor=#ffffff>\n<h1>Error: Page not found</h1>\n\
+    <h2>The requested URL was not found on this server.</h2>\n<h2></h2>\n\
+    </body></html>\n";
+const NOT_FOUND_THERE: &str = "<!DOCTYPE html>\n<html lang=en>\n\
+    <title>Error 404 (Not Found)!!1</title>\n<p>The requested URL \
+    <code>/</code> was not found on this server.\n";
+
+async fn send_page(stream: &mut (impl AsyncWrite + Unpin), status: &str, page: &str) {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: text/html; charset=UTF-8");
+    let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, seen: &Seen) {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
@@ -140,13 +162,13 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, habit: Habit, se
                 stream.write_all(b"3\r\nps!\r\n0\r\n\r\n").await.unwrap();
             }
             Habit::Relay => {
-                let page = "<html><head>\n<title>403 Forbidden</title>\n</head>\n\
-                    <body text=#000000 bgcolor=#ffffff>\n<h1>Error: Forbidden</h1>\n\
-                    <h2>Your client does not have permission to get URL <code>/stock</code> \
-                    from this server.</h2>\n<h2></h2>\n</body></html>\n";
-                let head = "HTTP/1.1 403 Forbidden\r\ncontent-type: text/html; charset=UTF-8";
-                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len());
-                stream.write_all(answer.as_bytes()).await.unwrap();
+                send_page(&mut stream, "403 Forbidden", RELAYED).await;
+            }
+            Habit::NotFound => {
+                send_page(&mut stream, "404 Not Found", NOT_FOUND).await;
+            }
+            Habit::NotFoundThere => {
+                send_page(&mut stream, "404 Not Found", NOT_FOUND_THERE).await;
             }
             Habit::Hint => {
                 let hint = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";

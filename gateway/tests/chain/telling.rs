@@ -9,7 +9,6 @@ use crate::client::exchange;
 use crate::raw_region::{Habit, RawRegion};
 use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST};
 
-const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// Callers' tokens are looked for in another header.
 const ELSEWHERE: &str = "policy:
   issuers: [{ preset: google, tokens: [{ header: x-id-token }] }]
@@ -154,24 +153,6 @@ async fn no_place_of_a_token_passes_in_trailers() {
     assert_eq!(exchange(chain.gateway.address(), request).await.status(), 504);
     let text = region.text();
     assert!(text.ends_with("all of it\r\n0\r\nx-sum: 1\r\n\r\n"), "{text}");
-}
-
-#[tokio::test]
-async fn a_request_belongs_to_its_callers_trace_or_to_a_new_one() {
-    let chain = Chain::start().await;
-    let request = chain
-        .request("/")
-        .header("traceparent", TRACE)
-        .header("tracestate", "a=1")
-        .header("x-cloud-trace-context", "105445aa7843bc8bf206b12000100000/1;o=1");
-    let headers = chain.send(request).await.json()["headers"].clone();
-    assert_eq!((&headers["traceparent"], &headers["tracestate"]), (&TRACE.into(), &"a=1".into()));
-    assert_eq!(headers["x-cloud-trace-context"], "105445aa7843bc8bf206b12000100000/1;o=1");
-    let request = chain.request("/").header("traceparent", "00-x").header("tracestate", "a=1");
-    let headers = chain.send(request).await.json()["headers"].clone();
-    let made = headers["traceparent"].as_str().unwrap();
-    assert!(made.len() == 55 && made.starts_with("00-") && made.ends_with("-00"), "{made}");
-    assert!(headers.get("tracestate").is_none(), "{headers}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub use reason::{Answer, Reason};
 use crate::fingerprint::Fingerprint;
 use crate::policy::TokenPlace;
 use crate::request::{Headers, Target, TargetError};
+use crate::safe::safe;
 use crate::sender::Sender;
 
 /// What would have been accepted.
@@ -142,8 +143,10 @@ impl Refusal {
         self.details.fingerprint = token.map(Fingerprint::of);
         if let Ok(target) = target {
             let endpoint = format!("https://{}{}", target.host(), target.path());
-            self.details.whole_url = target.whole_url();
-            self.details.endpoint = Some(cut(endpoint));
+            let shown = safe(&endpoint);
+            // What is not fit to be shown is not fit for a command either.
+            self.details.whole_url = target.whole_url().filter(|_| shown == endpoint);
+            self.details.endpoint = Some(shown);
         }
         self
     }
@@ -222,6 +225,7 @@ impl Refusal {
             "reason": self.reason.code(),
             "message": self.reason.summary(),
             "status": self.answer().status(),
+            "docs": self.reason.docs(),
         });
         let remedy = self.remedy();
         let fields = [

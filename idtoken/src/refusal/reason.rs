@@ -175,6 +175,12 @@ impl Reason {
         self.entry().code
     }
 
+    /// Where the project's documentation tells of it.
+    #[must_use]
+    pub fn docs(self) -> String {
+        format!("docs/reasons.md#{}", self.code())
+    }
+
     /// What is wrong, in one sentence without a full stop.
     #[must_use]
     pub fn summary(self) -> &'static str {

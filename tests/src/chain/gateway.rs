@@ -121,7 +121,7 @@ impl Gateway {
     pub async fn refusal_number(&mut self, place: usize) -> io::Result<Value> {
         let refusal = |line: &String| {
             let line: Value = serde_json::from_str(line).ok()?;
-            serde_json::from_str(line["refusal"].as_str()?).ok()
+            line["refusal"].is_object().then(|| line["refusal"].clone())
         };
         self.process.wait_until(|lines| lines.iter().filter_map(refusal).nth(place)).await
     }

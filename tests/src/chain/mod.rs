@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use remint_emulator::{Config, Emulator};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub use edge::Edge;
@@ -66,10 +67,22 @@ impl Chain {
         emulator: Emulator,
         change: impl FnOnce(&Emulator, &mut EnvoyConfig),
     ) -> io::Result<Self> {
+        Self::before(emulator, |_| {}, change).await
+    }
+
+    /// The same with another configuration of the gateway.
+    ///
+    /// # Errors
+    /// If a part does not start; the error shows what it printed.
+    pub async fn before(
+        emulator: Emulator,
+        gateway: impl FnOnce(&mut Value),
+        change: impl FnOnce(&Emulator, &mut EnvoyConfig),
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, emulator.ca_pem())?;
-        let gateway = Gateway::start(&emulator, folder.path(), &ca).await?;
+        let gateway = Gateway::start_with(&emulator, folder.path(), &ca, gateway).await?;
         let mut config = EnvoyConfig::shipped("envoy.yaml")?
             .cluster("gateway", &[gateway.address()])
             .cluster("google_keys", &[emulator.google_addr()])

@@ -11,6 +11,7 @@
 )]
 
 mod demo_program;
+mod following;
 mod istio;
 mod keys;
 mod parts;

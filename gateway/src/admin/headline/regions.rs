@@ -73,6 +73,7 @@ impl ServiceFacts {
         };
         let why = match status {
             403 => "its account may not call it",
+            404 => "its ingress setting keeps the gateway out",
             _ => "its token is not taken",
         };
         let text = format!(
