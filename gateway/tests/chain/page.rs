@@ -272,6 +272,22 @@ async fn refusals_are_told_with_what_was_wrong_and_by_number() {
 }
 
 #[tokio::test]
+async fn refusals_are_told_also_where_the_log_is_off_and_a_flood_is_bounded() {
+    let google = Google::start().await;
+    let regions = google.regions();
+    let off = |text: String| format!("{text}logs: {{ access: off }}\n");
+    let chain = Chain::before(google, &regions, off).await;
+    for _ in 0..300 {
+        chain.send(Request::get("/").header("host", HOST)).await;
+    }
+    let told = status(&chain).await;
+    let recent = told["refusals"]["recent"].as_array().unwrap();
+    assert_eq!(recent.len(), 200);
+    assert_eq!(recent[199]["refusal"]["reason"], "token_missing");
+    assert_eq!(told["rules"][0]["requests"]["refused"], 300);
+}
+
+#[tokio::test]
 async fn a_region_that_refuses_the_gateway_is_in_the_headline_until_it_lets_it_in() {
     let chain = Chain::start().await;
     let us = chain.emulator.region("orders", "us-central1").unwrap();
