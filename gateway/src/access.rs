@@ -20,6 +20,7 @@ use tracing::warn;
 pub(crate) use line::Line;
 use line::Record;
 
+use crate::admin::Refusals;
 use crate::config::{AccessLines, Kind};
 use crate::error::ProxyError;
 use crate::front_end;
@@ -36,6 +37,8 @@ pub(crate) struct AccessLog {
     lines: AccessLines,
     /// What the log may hold of what goes wrong; the metrics count all.
     budget: Mutex<LineBudget>,
+    /// What is told of refusals, kept for a while.
+    refusals: Arc<Refusals>,
 }
 
 /// What is kept of a request for its line.
@@ -76,21 +79,22 @@ struct Who {
 }
 
 impl AccessLog {
-    pub(crate) fn new(lines: AccessLines) -> Self {
-        Self { lines, budget: Mutex::default() }
+    pub(crate) fn new(lines: AccessLines, refusals: &Arc<Refusals>) -> Self {
+        Self { lines, budget: Mutex::default(), refusals: Arc::clone(refusals) }
     }
 
     /// Whether what went wrong has a line; then how many were left out before.
     fn takes_fault(&self, now: UnixTime) -> Option<u64> {
-        let take = || {
-            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-            budget.take(Duration::from_secs(now.0))
-        };
         match self.lines {
             AccessLines::All => Some(0),
-            AccessLines::Errors => take(),
+            AccessLines::Errors => self.take(now),
             AccessLines::Off => None,
         }
+    }
+
+    fn take(&self, now: UnixTime) -> Option<u64> {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.take(Duration::from_secs(now.0))
     }
 
     /// A region has answered: the answer gets the line that will be written at
@@ -152,16 +156,22 @@ impl AccessLog {
         }));
     }
 
-    /// What is told of a refusal, if anything is. It takes time to find out.
-    pub(crate) fn told(
+    /// What the log is told of a refusal, if anything is. It takes time to find
+    /// out, so that those that are kept are no more than it may have, also where
+    /// it is off.
+    fn told(
         &self,
+        id: &HeaderValue,
         refusal: &Refusal,
+        is_reported: bool,
         request: &Request<Incoming>,
         now: UnixTime,
     ) -> Option<(Value, u64)> {
-        let left_out = self.takes_fault(now)?;
-        let refusal = refusal.clone().about(&target(request), request.headers());
-        Some((refusal.to_json(), left_out))
+        let is_off = self.lines == AccessLines::Off;
+        let left_out = if is_off { self.take(now) } else { self.takes_fault(now) }?;
+        let refusal = refusal.clone().about(&target(request), request.headers()).to_json();
+        self.refusals.add(now, shown(id), is_reported, left_out, refusal.clone());
+        (!is_off).then_some((refusal, left_out))
     }
 
     /// A request passes that its rule would refuse if it did not only report.
@@ -172,7 +182,7 @@ impl AccessLog {
         request: &Request<Incoming>,
         now: UnixTime,
     ) {
-        if let Some((refusal, left_out)) = self.told(refusal, request, now) {
+        if let Some((refusal, left_out)) = self.told(id, refusal, true, request, now) {
             let left_out = (left_out > 0).then_some(left_out);
             let request_id = shown(id);
             warn!(request_id, %refusal, left_out, "would be refused, but its rule only reports");
@@ -183,11 +193,12 @@ impl AccessLog {
     pub(crate) fn refused(
         &self,
         course: &mut Course<'_>,
+        id: &HeaderValue,
         refusal: &Refusal,
         request: &Request<Incoming>,
         now: UnixTime,
     ) {
-        course.refusal = self.told(refusal, request, now);
+        course.refusal = self.told(id, refusal, false, request, now);
         let rule = refusal.rule_name().filter(|_| course.refusal.is_some());
         course.who = rule.map(|rule| Who {
             rule: rule.into(),
@@ -273,13 +284,13 @@ mod tests {
 
     #[test]
     fn a_log_of_errors_is_bounded_and_says_how_much_it_leaves_out() {
-        let (log, mut now) = (AccessLog::new(AccessLines::Errors), UnixTime(1));
+        let (log, mut now) = (AccessLog::new(AccessLines::Errors, &Arc::default()), UnixTime(1));
         let taken = (0..1000).filter(|_| log.takes_fault(now).is_some()).count();
         assert!((1..1000).contains(&taken));
         now = UnixTime(2);
         assert_eq!(log.takes_fault(now), Some(1000 - taken as u64));
-        let all = AccessLog::new(AccessLines::All);
+        let all = AccessLog::new(AccessLines::All, &Arc::default());
         assert!((0..1000).all(|_| all.takes_fault(now) == Some(0)));
-        assert_eq!(AccessLog::new(AccessLines::Off).takes_fault(now), None);
+        assert_eq!(AccessLog::new(AccessLines::Off, &Arc::default()).takes_fault(now), None);
     }
 }

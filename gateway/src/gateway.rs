@@ -22,6 +22,7 @@ use crate::probe;
 use crate::proxy::{Proxy, Route};
 use crate::request::RequestIds;
 use crate::retry::{Limits, ReplayMemory};
+use crate::senders::SenderCounts;
 use crate::server::{Door, Incoming, Peer};
 use crate::service::Service;
 use crate::site::Site;
@@ -87,7 +88,7 @@ impl Gateway {
                 in_flight: Arc::clone(&kept.in_flight),
                 replay,
                 ids: RequestIds::new(),
-                access: AccessLog::new(config.logs.access),
+                access: AccessLog::new(config.logs.access, &kept.refusals),
                 token_places: TokenPlaces::of(&config.policy),
                 asserter: config.assertion.as_ref().map(Asserter::new),
             },
@@ -119,6 +120,7 @@ fn routes(
             let route = Route {
                 service: Arc::clone(service),
                 counters: metrics.requests(&service.name, &it.rule),
+                senders: SenderCounts::default(),
                 max_body: it.max_body,
                 telling: it.telling,
                 limits: limits(&it.attempts, config.upstream.response_timeout),

@@ -13,6 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::policy::KeyUrl;
 use rustls::pki_types::CertificateDer;
 
+use crate::admin::Refusals;
 use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{
@@ -43,6 +44,7 @@ pub(crate) struct Kept {
     pub(crate) keys: Parts<(KeyUrl, Way), KeySource>,
     /// One for all configurations, each of which has it keep to its limits.
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) refusals: Arc<Refusals>,
     tls: Mutex<Option<Tls>>,
 }
 
@@ -137,6 +139,7 @@ impl Kept {
             tokens: Parts::default(),
             keys: Parts::default(),
             in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
+            refusals: Arc::default(),
             tls: Mutex::default(),
         }
     }

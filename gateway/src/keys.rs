@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
-use remint_idtoken::policy::Issuer;
-use remint_idtoken::{Admission, Authority, AwsLc, Policy, Reason, Refusal, Target, TargetError};
+use remint_idtoken::policy::{Issuer, Walk};
+use remint_idtoken::{
+    Admission, Authority, AwsLc, Policy, Reason, Refusal, Target, TargetError, UnixTime,
+};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -102,6 +104,20 @@ impl Keyring {
             }
         }
         decision.map_err(|refusal| self.judged(refusal))
+    }
+
+    /// Every check of a request, with the keys that are there now: nothing is
+    /// fetched for it, and no token is remembered.
+    pub(crate) fn walk(
+        &self,
+        policy: &Policy,
+        target: Result<Target<'_>, TargetError>,
+        headers: &HeaderMap,
+        now: UnixTime,
+    ) -> Walk {
+        self.issuers.iter().for_each(|it| it.source.expire(now));
+        let walk = policy.walk(&**self.authority.load(), target, headers, now);
+        Walk { decision: walk.decision.map_err(|refusal| self.judged(refusal)), ..walk }
     }
 
     /// A key that is not in an old set may be in the one that could not be

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use remint_idtoken::{Refusal, UnixTime};
+use remint_idtoken::{Reason, Refusal, UnixTime};
 
 pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
 use labels::{
@@ -195,7 +195,7 @@ impl Metrics {
             self.requests.get_or_create_owned(&labels)
         };
         RequestCounters {
-            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(counter),
+            by_class: handles::CLASSES.map(counter),
             refused: counter("refused"),
             no_token: counter("no_token"),
             no_region: counter("no_region"),
@@ -212,6 +212,13 @@ impl Metrics {
     /// under attack, and readers of the table do not lock each other out.
     pub(crate) fn refused(&self, refusal: &Refusal) {
         self.refusals.get_or_create(&refusal.into()).inc();
+    }
+
+    /// How many were refused before a rule was found for them.
+    pub(crate) fn refused_without_rule(&self) -> u64 {
+        let count = |reason: &Reason| self.refusals.get(&(&Refusal::from(*reason)).into());
+        let counts = Reason::ALL.iter().filter_map(count).map(|counter| counter.get());
+        counts.fold(0, u64::saturating_add)
     }
 
     /// Counts a request that passes although it should be refused, because its
@@ -325,7 +332,6 @@ pub(crate) fn seconds(time: Option<UnixTime>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use remint_idtoken::Reason;
 
     #[test]
     fn figures_are_told_by_their_names_and_labels() {

@@ -21,6 +21,7 @@ use crate::logging;
 use crate::metrics::{Metrics, RequestCounters};
 use crate::request::{RequestIds, prepared, shown, target};
 use crate::retry::{Limits, ReplayMemory};
+use crate::senders::SenderCounts;
 use crate::server::Incoming;
 use crate::service::{Choice, Service};
 use crate::upstream::{BodyFault, RequestBody, ResponseBody};
@@ -52,6 +53,7 @@ pub(crate) struct Proxy {
 pub(crate) struct Route {
     pub(crate) service: Arc<Service>,
     pub(crate) counters: RequestCounters,
+    pub(crate) senders: SenderCounts,
     /// The size of a request's body, if it is limited.
     pub(crate) max_body: Option<u64>,
     pub(crate) telling: Telling,
@@ -121,7 +123,7 @@ impl Proxy {
         let admitted = self.keyring.admit(&self.policy, target, request.headers());
         let admission = match admitted.await {
             Ok(admission) => admission,
-            Err(refusal) => return Err(self.refused(refusal, &request, course)),
+            Err(refusal) => return Err(self.refused(id, refusal, &request, course)),
         };
         if let Some(refusal) = admission.reported() {
             self.metrics.reported(refusal);
@@ -132,6 +134,7 @@ impl Proxy {
             // The configuration was checked to give each rule a service.
             return Err(ProxyError::NoRegion);
         };
+        route.senders.count(request.headers());
         course.route = Some(route);
         let (verdict, caller) =
             (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
@@ -156,16 +159,18 @@ impl Proxy {
 
     fn refused<'p>(
         &'p self,
+        id: &HeaderValue,
         refusal: Refusal,
         request: &Request<Incoming>,
         course: &mut Course<'p>,
     ) -> ProxyError {
-        self.access.refused(course, &refusal, request, self.clock.now());
+        self.access.refused(course, id, &refusal, request, self.clock.now());
         self.metrics.refused(&refusal);
         let route = refusal.rule_name().and_then(|rule| self.routes.get(rule));
         if let Some(route) = route {
             course.route = Some(route);
             route.counters.refused.inc();
+            route.senders.count(request.headers());
         }
         ProxyError::Refused(refusal)
     }

@@ -176,7 +176,7 @@ fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>
         door: move || Arc::clone(&door),
         handler: move |_, request| {
             let instance = Arc::clone(&instance);
-            async move { admin::answer(&instance, bound.ip(), &request) }
+            async move { admin::answer(&instance, bound.ip(), request).await }
         },
     };
     let (never, keep_on) = watch::channel(false);
@@ -187,7 +187,7 @@ fn admin_task(listener: TcpListener, bound: SocketAddr, instance: &Arc<Instance>
 }
 
 /// What those may ask for who look after the gateway: they are few, and none of
-/// them sends a body, which nobody would read.
+/// them sends a body but a short one to have a request explained.
 fn admin_limits() -> Limits {
     Limits {
         max_header_bytes: 16 << 10,

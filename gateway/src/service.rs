@@ -17,6 +17,7 @@ use crate::config::{HostHeader, Kind};
 use crate::doorbell::News;
 use crate::error::chain;
 use crate::headers::{self, Address, TokenHeader};
+use crate::last_refusal::LastRefusal;
 use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
 use crate::random;
@@ -58,6 +59,7 @@ pub(crate) struct Region {
     pub(crate) pool: Arc<Pool>,
     pub(crate) balancer: Arc<Balancer>,
     pub(crate) counters: RegionCounters,
+    pub(crate) last_refusal: LastRefusal,
     pub(crate) warned_at: AtomicU64,
 }
 

@@ -14,6 +14,7 @@ use crate::config::{self, Config, Identity, Origin};
 use crate::headers::TokenHeader;
 use crate::kept::{BalancerKey, FreshToken, Kept, MemberKey, PoolKey, Way, Ways};
 use crate::keys::{IssuerKeys, KeySource, key_origin};
+use crate::last_refusal::LastRefusal;
 use crate::mint::Source;
 use crate::random;
 use crate::retry::Budget;
@@ -80,6 +81,7 @@ impl<'a> Site<'a> {
             pool: self.pool(service, settings)?,
             balancer: Arc::clone(balancer),
             counters: kept.metrics.region(&service.name, &settings.name),
+            last_refusal: LastRefusal::default(),
             warned_at: AtomicU64::new(0),
         })
     }

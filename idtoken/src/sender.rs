@@ -17,6 +17,9 @@ pub enum Sender {
 }
 
 impl Sender {
+    /// All that are known.
+    pub const ALL: [Self; 4] = [Self::PubSub, Self::Tasks, Self::Scheduler, Self::Eventarc];
+
     /// Looks at the headers that these senders set (Google's documentation of
     /// push subscriptions, task handlers and scheduler targets).
     #[must_use]

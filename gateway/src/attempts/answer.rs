@@ -36,6 +36,7 @@ impl<'a> Attempts<'a> {
         let status = response.status();
         let Some(cause) = cause else {
             region.answered(service, began);
+            region.last_refusal.let_through();
             return Ended::Finally(Ok(response));
         };
         // 429 asks for less, not for nothing: the region stays.
@@ -48,6 +49,7 @@ impl<'a> Attempts<'a> {
         // What an application may have passed on is left as it is.
         if reason.is_some() && cause.is_unprocessed() {
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
+            region.last_refusal.refused(status, self.proxy.clock.now());
         }
         Ended::sent(cause, Ok(response))
     }

@@ -26,6 +26,8 @@ pub(super) struct Health {
 #[derive(Debug, Default)]
 struct Record {
     state: State,
+    /// Why it was left alone last.
+    cause: Option<Cause>,
     /// Ejections in a row; each lasts twice as long as the one before.
     ejections: u32,
     /// The beginning and the end of the last one.
@@ -166,6 +168,7 @@ impl Record {
             return Probed::Same;
         }
         self.state = State::Down;
+        self.cause = Some(Cause::Probes);
         Probed::Ejected
     }
 }
@@ -228,6 +231,7 @@ impl Health {
         if !record.eject(settings, now, unit) {
             return None;
         }
+        record.cause = Some(cause);
         // What was counted has had its consequence.
         self.window.clear();
         Some(cause)
@@ -251,6 +255,15 @@ impl Health {
         match self.record().state {
             State::Ejected(until) => until.checked_duration_since(now),
             State::Healthy | State::Probing(_) | State::Down => None,
+        }
+    }
+
+    /// Why it is left alone, or being tried after that.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        let record = self.record();
+        match record.state {
+            State::Healthy => None,
+            State::Ejected(_) | State::Probing(_) | State::Down => record.cause,
         }
     }
 

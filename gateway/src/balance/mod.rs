@@ -60,6 +60,11 @@ impl Member {
         self.health.ejected_for(now)
     }
 
+    /// Why it is left alone, or being tried after that.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.health.cause()
+    }
+
     /// One request more is under way there.
     pub(crate) fn enter(&self) -> InFlight {
         self.load.enter()

@@ -21,6 +21,9 @@ pub enum CaptureError {
     /// Not a URL that a request can have.
     #[error("{0:?} is no URL of a request: expected https://HOST/PATH")]
     Url(String),
+    /// Not a method. It is not shown: it may be a token in the wrong place.
+    #[error("the method is none: expected up to 20 letters, as in POST")]
+    Method,
     /// Quotes without an end.
     #[error("the command has quotes that don't end")]
     Quotes,
@@ -100,8 +103,12 @@ impl Captured {
     /// A request of that method for that URL.
     ///
     /// # Errors
-    /// [`CaptureError::Url`].
+    /// [`CaptureError::Url`] and [`CaptureError::Method`].
     pub fn new(method: &str, url: &str) -> Result<Self, CaptureError> {
+        let is_method = |letter: u8| letter.is_ascii_alphabetic() || letter == b'-';
+        if !(1..=20).contains(&method.len()) || !method.bytes().all(is_method) {
+            return Err(CaptureError::Method);
+        }
         let wrong = || CaptureError::Url(without_query(url));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -330,6 +337,7 @@ mod tests {
             ("curl -s", "no URL"),
             ("curl https://a https://b", "several URLs"),
             ("curl ftp://a.example", "no URL of a request"),
+            ("curl https://a.example -X eyJhbGciOi.eyJh", "the method is none"),
         ] {
             let error = Captured::from_curl(command).unwrap_err().to_string();
             assert!(error.contains(why), "{command}: {error}");

@@ -8,4 +8,5 @@ mod subject;
 pub use captured::{CaptureError, Captured};
 pub use keys::{KeyFolder, fetch_keys};
 pub use rendering::Explanation;
+pub(crate) use subject::Region;
 pub use subject::Subject;

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
+use http::HeaderMap;
 use remint_idtoken::policy::{Outcome, Step, TokenWalk, Walk};
-use remint_idtoken::{Claims, Expected, Fingerprint, Reason, Refusal, Sender, Target, UnixTime};
+use remint_idtoken::{
+    Admission, Claims, Expected, Fingerprint, Reason, Refusal, Sender, Target, TargetError,
+    UnixTime,
+};
 use serde_json::{Value, json};
 
 use super::subject::Region;
@@ -40,26 +44,39 @@ impl Explanation {
         now: UnixTime,
     ) -> Result<Self, String> {
         let authority = super::keys::authority(&subject.policy, keys)?;
+        let walk = |target: Result<Target<'_>, TargetError>, headers: &HeaderMap| {
+            subject.policy.walk(&authority, target, headers, now)
+        };
+        Ok(Self::by(walk, captured, subject.regions.clone(), now))
+    }
+
+    /// The same by any walk: by a running gateway's, with the keys that it has.
+    pub(crate) fn by(
+        walk: impl FnOnce(Result<Target<'_>, TargetError>, &HeaderMap) -> Walk,
+        captured: &Captured,
+        regions: Vec<Region>,
+        now: UnixTime,
+    ) -> Self {
         let target = captured.target();
         let request = match &target {
             Ok(target) => format!("{} https://{}{}", target.method(), target.host(), target.path()),
             Err(error) => format!("a request whose target can't be read: {error}"),
         };
         let endpoint = target.as_ref().ok().and_then(Target::whole_url);
-        let walk = subject.policy.walk(&authority, target, &captured.headers, now);
+        let walk = walk(target, &captured.headers);
         let rule = walk.rule.as_ref();
         let token = rule.and_then(|rule| {
             rule.places().find_map(|place| place.token(&captured.headers).ok().map(Fingerprint::of))
         });
-        Ok(Self {
+        Self {
             request,
             sender: Sender::guess(&captured.headers),
             fingerprint: token,
             walk,
-            regions: subject.regions.clone(),
+            regions,
             endpoint,
             now,
-        })
+        }
     }
 
     /// Whether the request would be let through.
@@ -114,11 +131,17 @@ impl Explanation {
             "looks_like": self.sender.map(Sender::name),
             "token": self.fingerprint.map(|print| print.to_string()),
             "admitted": self.is_admitted(),
+            "verdict": walk.decision.as_ref().ok().map(|admission| admission.verdict().name()),
             "rule": walk.rule.as_ref().map(|rule| rule.name().to_string()),
             "checks": self.json_steps(&walk.steps, None),
             "tokens": walk.tokens.iter().map(token).collect::<Vec<_>>(),
-            "refusal": walk.decision.as_ref().err().map(Refusal::to_json),
+            "refusal": self.refusal().map(Refusal::to_json),
         })
+    }
+
+    /// Why it is refused, or would be if its rule did not only report.
+    fn refusal(&self) -> Option<&Refusal> {
+        self.walk.decision.as_ref().map_or_else(Some, Admission::reported)
     }
 
     fn json_steps(&self, steps: &[Step], claims: Option<&Claims>) -> Vec<Value> {
@@ -128,6 +151,7 @@ impl Explanation {
                 Outcome::Failed(refusal) => json!({
                     "outcome": "failed",
                     "reason": refusal.reason.code(),
+                    "message": refusal.reason.summary(),
                     "expected": refusal.expectation().map(Expected::values),
                     "received": refusal.what_came(),
                     "note": self.note(step, claims),

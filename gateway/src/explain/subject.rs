@@ -15,10 +15,10 @@ pub struct Subject {
 
 /// What tells a region's audience.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Region {
-    pub(super) service: String,
-    pub(super) name: String,
-    pub(super) audience: String,
+pub(crate) struct Region {
+    pub(crate) service: String,
+    pub(crate) name: String,
+    pub(crate) audience: String,
 }
 
 impl Subject {

@@ -7,6 +7,9 @@ use crate::balance::Cause;
 use crate::front_end::REFUSALS;
 use crate::retry;
 
+/// Answers of regions, by the first digit of their status.
+pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// How the requests of one rule end.
 pub(crate) struct RequestCounters {
     pub(super) by_class: [Counter; 5],
@@ -28,6 +31,23 @@ impl RequestCounters {
         if let Some(counter) = self.by_class.get(class) {
             counter.inc();
         }
+    }
+
+    /// All of them so far, by the names that figures have for them.
+    pub(crate) fn by_outcome(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let classes = CLASSES.into_iter().zip(&self.by_class);
+        let own = [
+            ("refused", &self.refused),
+            ("no_token", &self.no_token),
+            ("no_region", &self.no_region),
+            ("connection_lost", &self.lost),
+            ("caller_gone", &self.caller_gone),
+            ("timeout", &self.timed_out),
+            ("overloaded", &self.overloaded),
+            ("body_too_large", &self.too_large),
+            ("body_too_slow", &self.too_slow),
+        ];
+        classes.chain(own).map(|(name, counter)| (name, counter.get()))
     }
 }
 
@@ -53,6 +73,24 @@ pub(crate) struct RegionCounters {
 }
 
 impl RegionCounters {
+    /// All attempts so far, by the names that figures have for how they ended.
+    /// Those that the front end refused, for the gateway's sake, are among the
+    /// answered, and once more by status.
+    pub(crate) fn by_outcome(&self) -> impl Iterator<Item = (String, u64)> {
+        let all = [
+            ("answered", &self.answered),
+            ("front_end", &self.unserved),
+            ("unreachable", &self.unreachable),
+            ("refused_stream", &self.refused_stream),
+            ("connection_lost", &self.lost),
+            ("timeout", &self.timed_out),
+            ("broken_off", &self.broken_off),
+        ];
+        let named = all.into_iter().map(|(name, counter)| (name.to_owned(), counter.get()));
+        let refused = self.refused.iter();
+        named.chain(refused.map(|(status, it)| (format!("front_end_{status}"), it.get())))
+    }
+
     /// Counts what its front end says, if that status is a refusal.
     pub(crate) fn refused_by_front_end(&self, status: http::StatusCode) -> bool {
         let counter = self.refused.iter().find(|(it, _)| *it == status.as_u16());

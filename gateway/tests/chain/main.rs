@@ -36,6 +36,7 @@ mod memory;
 mod minting;
 mod outages;
 mod own_errors;
+mod page;
 mod passing;
 mod patience;
 mod protocols;

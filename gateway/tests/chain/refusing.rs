@@ -75,5 +75,5 @@ async fn a_host_without_a_rule_is_nobodys() {
     assert_eq!(chain.send(request).await.status, 403);
     let admin = chain.gateway.admin_address();
     assert_eq!(get(admin, "/healthz").await.text(), "ok\n");
-    assert_eq!(get(admin, "/").await.status, 404);
+    assert_eq!(get(admin, "/nowhere").await.status, 404);
 }

@@ -72,6 +72,14 @@ impl Callers {
         }
     }
 
+    /// How many are listed; none for anyone.
+    pub(super) fn count(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::Anyone => None,
+            Kind::Listed(listed) => Some(listed.shown.len()),
+        }
+    }
+
     pub(super) fn check(&self, claims: &Claims) -> Result<(), Refusal> {
         let Kind::Listed(listed) = &self.0 else { return Ok(()) };
         if listed.holds(claims) {

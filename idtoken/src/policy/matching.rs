@@ -1,5 +1,7 @@
 //! For which requests a rule is.
 
+use std::fmt;
+
 use crate::config::Reader;
 use crate::request::{decoded_path, host};
 
@@ -68,6 +70,30 @@ impl Matching {
 #[cfg(test)]
 fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(fits)
+}
+
+/// As the configuration has it.
+impl fmt::Display for HostMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Below(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
+/// A prefix ends in a star; the names in a template's braces are forgotten.
+impl fmt::Display for PathMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(prefix) => write!(f, "{}/*", prefix.trim_end_matches('/')),
+            Self::Template(segments) => segments.iter().try_for_each(|segment| {
+                f.write_str("/")?;
+                f.write_str(segment.as_deref().unwrap_or("{…}"))
+            }),
+        }
+    }
 }
 
 impl HostMatch {
@@ -191,6 +217,16 @@ mod tests {
         for bad in ["/v1/{}", "/v1/a{id}", "/v1/{id", "/v1/{a}{b}", "v1/{id}"] {
             assert!(parse_template(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_a_rule_is_for_is_shown_as_people_write_it() {
+        let below = HostMatch::parse("*.example.com").unwrap();
+        let template = PathMatch::Template(parse_template("/v1/{id}/items").unwrap());
+        let prefix = |text: &str| PathMatch::Prefix(text.to_owned()).to_string();
+        assert_eq!(below.to_string(), "*.example.com");
+        assert_eq!(template.to_string(), "/v1/{…}/items");
+        assert_eq!([prefix("/"), prefix("/push"), prefix("/push/")], ["/*", "/push/*", "/push/*"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use admission::{Admission, Verdict};
 pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
 pub use place::{TokenPlace, header_name};
-pub use rule::{Mode, Rule};
+pub use rule::{Mode, Rule, Scope};
 pub use walk::{Check, Outcome, Step, TokenWalk, Walk};
 
 use crate::authority::Authority;

@@ -76,6 +76,11 @@ impl Requirement {
         self.audiences.shown()
     }
 
+    /// How many callers it lists; none if it takes anyone.
+    pub(super) fn callers(&self) -> Option<usize> {
+        self.callers.count()
+    }
+
     /// Whether a token can fulfil it while only these issuers have keys.
     pub(super) fn can_be_fulfilled(&self, has_keys: impl Fn(&str) -> bool) -> bool {
         self.sources.iter().flat_map(|source| &source.issuers).any(|issuer| has_keys(issuer))

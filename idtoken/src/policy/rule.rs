@@ -26,6 +26,17 @@ pub struct Rule {
     allows_preflights: bool,
 }
 
+/// For which requests a rule is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The hosts.
+    pub hosts: Vec<String>,
+    /// The paths.
+    pub paths: Vec<String>,
+    /// The methods.
+    pub methods: Vec<String>,
+}
+
 /// What becomes of a request that does not fulfil its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -81,6 +92,25 @@ impl Rule {
     /// configuration.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.requirements.iter().flat_map(Requirement::audiences).map(String::as_str)
+    }
+
+    /// How many marks of callers it lists for each token that it asks for:
+    /// addresses, domains, accounts. None where everybody may call whom an issuer
+    /// has authenticated.
+    pub fn callers(&self) -> impl Iterator<Item = Option<usize>> {
+        self.requirements.iter().map(Requirement::callers)
+    }
+
+    /// The requests that it is for, each list as text; an empty one asks for
+    /// nothing. A host may begin with `*.`, a path's prefix ends in `/*`.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        let Matching { hosts, paths, methods } = &self.matching;
+        Scope {
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            paths: paths.iter().map(ToString::to_string).collect(),
+            methods: methods.clone(),
+        }
     }
 
     /// Where it looks for tokens.

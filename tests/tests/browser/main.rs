@@ -1,4 +1,4 @@
-//! The emulator's page in a real browser. With `REMINT_SCREENSHOTS=FOLDER` the
+//! The pages of the emulator and of the gateway in a real browser. With `REMINT_SCREENSHOTS=FOLDER` the
 //! tests leave pictures there.
 
 #![allow(
@@ -11,6 +11,7 @@
 )]
 
 mod filtering;
+mod gateway;
 mod live;
 mod looks;
 mod shown;

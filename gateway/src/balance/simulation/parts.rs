@@ -12,6 +12,7 @@ use super::super::Balancer;
 use crate::clock::SystemClock;
 use crate::config::{Connections, HostHeader, Kind, Origin, Protocol, RetryBudget, Upstream};
 use crate::headers::TokenHeader;
+use crate::last_refusal::LastRefusal;
 use crate::metrics::Metrics;
 use crate::mint::{MintedToken, Slot};
 use crate::retry::Budget;
@@ -61,6 +62,7 @@ impl Parts {
             pool: Arc::clone(&self.pool),
             balancer: Arc::clone(&balancer),
             counters: self.metrics.region("s", &format!("r{place}")),
+            last_refusal: LastRefusal::default(),
             warned_at: AtomicU64::new(0),
         };
         Service {

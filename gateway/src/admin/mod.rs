@@ -1,49 +1,133 @@
-//! Health, figures and the state of affairs, on a listener of their own.
+//! Health, figures, the state of affairs and the page that shows it, on a
+//! listener of their own.
 
+mod explain;
+mod facts;
+mod guard;
+mod headline;
+mod page;
+mod refusals;
+mod rules;
+mod status;
+
+use std::error::Error;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::uri::Authority;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::Full;
+use serde_json::json;
 
 use crate::assertion::KEYS_PATH;
 use crate::balance::Member;
 use crate::instance::Instance;
 use crate::metrics::seconds;
-use crate::status::status;
 use crate::upstream::asks_for_tunnel;
+use explain::{NoQuestion, Question};
+use guard::{is_own_host, is_own_origin, may_post};
+pub(crate) use refusals::Refusals;
+use status::status;
 
 /// The format of the figures (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+/// The one path that takes a body.
+const EXPLAIN_PATH: &str = "/explain";
 
 /// Answers a request to the admin listener, which is bound to that address.
-pub(crate) fn answer<B>(
+pub(crate) async fn answer<B>(
     instance: &Instance,
     bound: IpAddr,
-    request: &Request<B>,
-) -> Response<Full<Bytes>> {
-    if !is_own_host(bound, request) {
-        return to_stranger(instance, request);
+    request: Request<B>,
+) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    if !is_own_host(bound, &request) {
+        return page::hardened(to_stranger(instance, &request));
     }
+    let answer = match request.uri().path() {
+        _ if !is_own_origin(&request) => foreign(),
+        EXPLAIN_PATH => explained(instance, request).await,
+        _ => read(instance, &request),
+    };
+    page::hardened(answer)
+}
+
+/// What can only be read.
+fn read<B>(instance: &Instance, request: &Request<B>) -> Response<Full<Bytes>> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !is_read || asks_for_tunnel(request) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".into());
+        return not_allowed("GET, HEAD", "only GET\n");
     }
-    match request.uri().path() {
+    let path = request.uri().path();
+    match path {
         "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".into()),
         "/readyz" => ready(&instance.not_ready()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
-        "/status" => text(StatusCode::OK, JSON, format!("{:#}\n", status(instance))),
+        "/status" => {
+            let after = refusals_after(request.uri().query());
+            text(StatusCode::OK, JSON, format!("{:#}\n", status(instance, after)))
+        }
+        "/reasons" => text(StatusCode::OK, JSON, format!("{:#}\n", page::reasons())),
         KEYS_PATH => keys(instance),
-        _ => {
-            let pages = format!("there are /healthz, /readyz, /metrics, /status and {KEYS_PATH}\n");
-            text(StatusCode::NOT_FOUND, PLAIN, pages)
+        _ => match page::file(path) {
+            Some((kind, content)) => text(StatusCode::OK, kind, content.into()),
+            None => {
+                let pages = format!(
+                    "there are /, /healthz, /readyz, /metrics, /status, /reasons, {EXPLAIN_PATH} \
+                     and {KEYS_PATH}\n"
+                );
+                text(StatusCode::NOT_FOUND, PLAIN, pages)
+            }
+        },
+    }
+}
+
+/// The number of the last refusal that is known already: `refusals_after=N`.
+fn refusals_after(query: Option<&str>) -> u64 {
+    let mut pairs = query.unwrap_or_default().split('&');
+    let number = pairs.find_map(|pair| pair.strip_prefix("refusals_after="));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// Every check of a request that somebody describes.
+async fn explained<B>(instance: &Instance, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    if request.method() != Method::POST || asks_for_tunnel(&request) {
+        return not_allowed("POST", "only POST\n");
+    }
+    if !may_post(request.headers()) {
+        return foreign();
+    }
+    let question = Question::read(request.into_body()).await;
+    match question.and_then(|question| question.answer(&instance.gateway())) {
+        Ok(explanation) => text(StatusCode::OK, JSON, format!("{explanation:#}\n")),
+        Err(why) => {
+            let status = match why {
+                NoQuestion::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+                NoQuestion::Incomplete => StatusCode::REQUEST_TIMEOUT,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            text(status, JSON, format!("{}\n", json!({ "error": why.to_string() })))
         }
     }
+}
+
+fn not_allowed(methods: &'static str, message: &'static str) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, message.into());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn foreign() -> Response<Full<Bytes>> {
+    let message = "only this listener's own page and programs may ask, these with JSON\n";
+    text(StatusCode::FORBIDDEN, PLAIN, message.into())
 }
 
 /// Probes of a platform may name it as they like: they learn how it is, but
@@ -59,26 +143,6 @@ fn to_stranger<B>(instance: &Instance, request: &Request<B>) -> Response<Full<By
             let message = "ask by an IP address or as localhost\n";
             text(StatusCode::MISDIRECTED_REQUEST, PLAIN, message.into())
         }
-    }
-}
-
-/// Whether the request names this listener, and not a site of somebody else's
-/// whose name leads here: a browser would show that site what it reads
-/// ("DNS rebinding"). Who names no host is no browser.
-fn is_own_host<B>(bound: IpAddr, request: &Request<B>) -> bool {
-    let named = match (request.uri().authority(), request.headers().get(HOST)) {
-        (Some(authority), _) => Some(authority.clone()),
-        (None, None) => return true,
-        (None, Some(host)) => host.to_str().ok().and_then(|it| it.parse::<Authority>().ok()),
-    };
-    let Some(named) = named else {
-        return false;
-    };
-    let host = named.host().trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>() {
-        // Beyond this machine the addresses of the listener are not all known.
-        Ok(ip) => ip.is_loopback() || ip == bound || !bound.is_loopback(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -139,30 +203,16 @@ fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<B
 mod tests {
     use super::*;
 
-    fn is_let_in(bound: &str, host: &str) -> bool {
-        let request = Request::get("/").header(HOST, host).body(()).unwrap();
-        is_own_host(bound.parse().unwrap(), &request)
-    }
-
     #[test]
-    fn a_foreign_name_that_leads_here_is_refused() {
-        for bound in ["127.0.0.1", "0.0.0.0", "10.0.0.7"] {
-            for host in ["localhost:8081", "LocalHost", "127.0.0.1:8081", "[::1]:8081"] {
-                assert!(is_let_in(bound, host), "{bound} {host}");
-            }
-            for host in ["evil.example", "localhost.evil.example", "", "a b", "127.0.0.1.x:80"] {
-                assert!(!is_let_in(bound, host), "{bound} {host}");
-            }
+    fn the_number_of_the_last_known_refusal_is_read() {
+        for (query, number) in [
+            (None, 0),
+            (Some(""), 0),
+            (Some("refusals_after=7"), 7),
+            (Some("a=b&refusals_after=12"), 12),
+            (Some("refusals_after=x"), 0),
+        ] {
+            assert_eq!(refusals_after(query), number, "{query:?}");
         }
-        let absolute = Request::get("http://evil.example/metrics").header(HOST, "localhost");
-        assert!(!is_own_host([127, 0, 0, 1].into(), &absolute.body(()).unwrap()));
-    }
-
-    #[test]
-    fn addresses_of_the_machine_are_let_in_where_the_listener_is_open_to_them() {
-        assert!(is_let_in("0.0.0.0", "10.0.0.7:8081"));
-        assert!(is_let_in("10.0.0.7", "10.0.0.7"));
-        assert!(!is_let_in("127.0.0.1", "10.0.0.7"));
-        assert!(is_own_host([127, 0, 0, 1].into(), &Request::get("/").body(()).unwrap()));
     }
 }

@@ -1,0 +1,99 @@
+//! Requests that are pasted into the gateway's page.
+
+use remint_tests::browser::{Page, View};
+use serde_json::json;
+
+use super::{AUDIENCE, World, says};
+use crate::picture;
+
+async fn fill(page: &Page, name: &str, value: &str) {
+    let (name, value) = (json!(name), json!(value));
+    let set = format!("document.getElementById('question').elements[{name}].value = {value}");
+    page.eval(&set).await.unwrap();
+}
+
+async fn submit(page: &Page) {
+    page.eval("document.querySelector('#question [type=submit]').click()").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_token_is_walked_through_check_by_check_and_not_shown_again() {
+    let world = World::start().await;
+    let page = world.open(View::default()).await;
+    fill(&page, "url", "https://orders.example.com/push").await;
+    fill(&page, "token", &format!("Bearer {}", world.token(AUDIENCE))).await;
+    submit(&page).await;
+    page.wait_for(&says("#walk", "✓ Let through (verified), by the rule push")).await.unwrap();
+    let wrong = world.token(world.emulator.regions()[0].url());
+    fill(&page, "token", &wrong).await;
+    submit(&page).await;
+    page.wait_for(&says("#walk .verdict", "✕ Refused with 401")).await.unwrap();
+    for words in [
+        "aud_",
+        "it is that of orders in us-central1",
+        "What to do",
+        "signature",
+        "Claims, as the token has them",
+    ] {
+        page.wait_for(&says("#walk", words)).await.unwrap();
+    }
+    page.eval("document.getElementById('walk').scrollIntoView()").await.unwrap();
+    picture(&page, "gateway-walk").await;
+    let shown = page.eval("document.getElementById('walk').innerHTML").await.unwrap();
+    assert!(!shown.as_str().unwrap().contains("eyJ"));
+    // Nothing of it is in an address, where it would be kept.
+    assert!(page.requests().iter().all(|url| !url.contains("eyJ")));
+    assert_eq!(page.eval("location.search + location.hash").await.unwrap(), "");
+    assert_eq!(page.eval("document.querySelectorAll('#list > li').length").await.unwrap(), 0);
+    page.eval("document.querySelector('#question [type=reset]').click()").await.unwrap();
+    page.wait_for("document.getElementById('walk').childElementCount === 0").await.unwrap();
+    let left = "document.getElementById('question').elements.token.value";
+    assert_eq!(page.eval(left).await.unwrap(), "");
+    world.is_clean(&page);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_curl_command_is_explained_and_what_is_none_is_told() {
+    let world = World::start().await;
+    let page = world.open(View { dark: true, ..View::default() }).await;
+    page.eval("document.querySelector('[name=kind][value=curl]').click()").await.unwrap();
+    page.wait_for("document.getElementById('by-token').hidden").await.unwrap();
+    let bearer = format!("Authorization: Bearer {}", world.token(AUDIENCE));
+    fill(&page, "curl", &format!("curl -X POST https://orders.example.com/ -H '{bearer}'")).await;
+    submit(&page).await;
+    page.wait_for(&says("#walk", "✓ Let through")).await.unwrap();
+    picture(&page, "gateway-walk-dark").await;
+    world.is_clean(&page);
+    fill(&page, "curl", "wget https://orders.example.com/").await;
+    submit(&page).await;
+    page.wait_for(&says("#walk", "does not begin with curl")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_used_with_the_keyboard_alone() {
+    let world = World::start().await;
+    world.push("/push", "https://elsewhere.example.com").await;
+    let page = world.open(View::default()).await;
+    page.wait_for("document.querySelector('#list summary') !== null").await.unwrap();
+    page.press("Tab").await.unwrap();
+    let is_skip = "document.activeElement.matches('.skip') && document.activeElement.getBoundingClientRect().left >= 0";
+    assert_eq!(page.eval(is_skip).await.unwrap(), true);
+    // It goes through everything and comes to the end: nothing traps it.
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        page.press("Tab").await.unwrap();
+        let at = "document.activeElement.matches('#list summary') ? 'refusal' : document.activeElement.name || document.activeElement.id";
+        let at = page.eval(at).await.unwrap();
+        let outlined = "document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none'";
+        assert_eq!(page.eval(outlined).await.unwrap(), true, "{at}");
+        if at == "refusal" {
+            page.press("Enter").await.unwrap();
+            page.wait_for("document.querySelector('#list .why') !== null").await.unwrap();
+        }
+        seen.push(at);
+    }
+    for part in ["search", "refusal", "token"] {
+        assert!(seen.iter().any(|at| at == part || at.as_str() == Some(part)), "{part} {seen:?}");
+    }
+    world.is_clean(&page);
+}
