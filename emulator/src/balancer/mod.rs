@@ -22,6 +22,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
+use remint_idtoken::Reason;
 
 use crate::answers::{Answer, Body};
 use crate::config::{Config, LoadBalancer};
@@ -133,8 +134,9 @@ impl Balancer {
     fn remark(&self, region: &Backend, is_refusal: bool) -> Option<String> {
         let identity = self.guard.as_ref().filter(|_| is_refusal)?.identity();
         let (service, region) = (&self.service, &region.name);
+        let code = Reason::IapInvokerMissing.code();
         Some(format!(
-            "iap_invoker_missing: IAP calls as {identity}, which needs roles/run.invoker on {service} in {region}"
+            "{code}: IAP calls as {identity}, which needs roles/run.invoker on {service} in {region}"
         ))
     }
 }

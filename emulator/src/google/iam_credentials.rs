@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::accounts::{Access, Accounts, Permission};
@@ -168,7 +168,7 @@ impl<'p> Method<'p> {
         let details = Self::info("IAM_PERMISSION_DENIED", "iam.googleapis.com", &metadata);
         let answer = error(StatusCode::FORBIDDEN, "PERMISSION_DENIED", &message, &details);
         let note = format!("{member} lacks {name} on {account}");
-        Box::new((answer, Outcome::refused("mint_denied", note)))
+        Box::new((answer, Outcome::refused(Reason::MintDenied.code(), note)))
     }
 
     fn unauthenticated(&self, reason: &str, message: &str) -> Box<(Answer, Outcome)> {

@@ -87,7 +87,7 @@ impl Guard {
                 Arc::clone(&config.clock),
                 resource,
             )?,
-            tokens: Tokens::new(Arc::clone(&google.issuer), &settings.client_id),
+            tokens: Tokens::new(Arc::clone(&google.issuer), &settings.client_id, &balancer.host),
             sign_in: SignIn::new(&balancer.host, &settings.users)?,
             config: settings,
             service: balancer.service.clone(),
