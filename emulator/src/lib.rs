@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod answers;
+mod api;
 mod attempt;
 mod balancer;
 mod ca;
