@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::{Algorithm, UnixTime};
 use serde_json::{Map, Value, json};
 
+use super::access::{Access, AccessTokens};
 use crate::clock::Clock;
 use crate::config::{Agent, Config, Grant, Provider, User};
 use crate::issuer::{AccountKey, Issuer, KeyError, LIFETIME, subject_of};
@@ -32,15 +33,7 @@ pub(crate) struct Accounts {
     grants: Mutex<Vec<Grant>>,
     /// The service agents that have their usual role in the project.
     agents: Mutex<Vec<Agent>>,
-    access: Mutex<HashMap<String, Access>>,
-}
-
-/// Whose an access token is, as IAM writes members, for what and until when.
-#[derive(Clone)]
-pub(super) struct Access {
-    pub(super) member: String,
-    pub(super) scopes: Vec<String>,
-    pub(super) expires_at: UnixTime,
+    access: Mutex<AccessTokens>,
 }
 
 impl Accounts {
@@ -99,10 +92,10 @@ impl Accounts {
     /// The public key with which an account signs, its newest one if none is
     /// named. Google's own one counts once it has been used.
     pub(super) fn public_key(&self, email: &str, id: Option<&str>) -> Option<Vec<u8>> {
-        let keys = lock(&self.keys);
         let is_it = |key: &&AccountKey| key.email == email && id.is_none_or(|id| key.id == id);
-        let own = keys.iter().find(is_it).map(|key| key.spki().to_vec());
-        let managed = || lock(&self.managed).get(email).cloned();
+        let own = lock(&self.keys).iter().find(is_it).map(|key| key.spki().to_vec());
+        // One that is still being made has signed nothing: nobody waits for it.
+        let managed = || lock(&self.managed).get(email).filter(|it| it.is_ready()).cloned();
         own.or_else(|| managed()?.published_key(id?))
     }
 
@@ -153,16 +146,14 @@ impl Accounts {
         SystemRandom::new().fill(&mut random).ok()?;
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let expires_at = now.plus(lifetime);
-        let mut access = lock(&self.access);
-        access.retain(|_, it| it.expires_at > now);
-        access.insert(token.clone(), Access { member, scopes, expires_at });
+        let access = Access { member, scopes, expires_at };
+        lock(&self.access).add(token.clone(), access, now);
         Some(token)
     }
 
     /// Whose that access token is, and for what.
     pub(super) fn access(&self, token: &str, now: UnixTime) -> Option<Access> {
-        let access = lock(&self.access);
-        access.get(token).filter(|it| it.expires_at > now).cloned()
+        lock(&self.access).get(token, now).cloned()
     }
 
     pub(crate) fn revoke_access(&self) {

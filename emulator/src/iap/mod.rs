@@ -103,6 +103,8 @@ impl Guard {
         mut parts: Parts,
         body: Incoming,
     ) -> Result<(Parts, Incoming), Answer> {
+        // Without a key it believes no token, and no region believes its own.
+        let _ = self.google.ready().await;
         let mode = query::value(parts.uri.query(), MODE);
         let mode = mode.as_deref();
         match parts.uri.path() {

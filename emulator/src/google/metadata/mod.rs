@@ -104,7 +104,7 @@ impl Metadata {
             Some(names) => (names, true),
             None => (below, false),
         };
-        let names: Vec<String> = names.split('/').skip(1).map(query::path_decoded).collect();
+        let names: Vec<String> = names.split('/').skip(1).map(query::decode_path).collect();
         let Some(entry) = names.iter().try_fold(&self.tree, |entry, name| entry.get(name)) else {
             return missing();
         };
