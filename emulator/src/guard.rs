@@ -1,4 +1,4 @@
-//! Keeps other sites' pages away from the emulator's own endpoints.
+//! Keeps other sites' pages away from the Google listener, but for public keys.
 //!
 //! Whoever reaches those can have tokens made. A browser on the same machine
 //! reaches them too, and whatever page it shows can make it send requests
@@ -67,7 +67,9 @@ fn is_ours(host: &str) -> bool {
     let is_single = !host.is_empty() && !host.contains(['.', ':']);
     is_address
         || is_single
-        || ["localhost", "internal", "googleapis.com", "gstatic.com"].into_iter().any(below)
+        || ["localhost", "internal", "google.com", "googleapis.com", "gstatic.com"]
+            .into_iter()
+            .any(below)
 }
 
 /// Whether a page of that origin was served by the authority that is called.

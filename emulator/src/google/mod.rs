@@ -1,6 +1,7 @@
 //! The Google listener: key documents, metadata server, IAM Credentials, token
 //! endpoint, STS, and the emulator's own endpoints.
 
+mod access;
 mod accounts;
 mod asked;
 mod control;
@@ -27,6 +28,7 @@ use crate::eventarc::{self, Eventarc};
 use crate::faults::{Faults, Regions, Server};
 use crate::forward::{Protocol, forward};
 use crate::grpc;
+use crate::guard;
 use crate::hits::Hits;
 use crate::issuer::Issuer;
 use crate::listener::Handler;
@@ -53,6 +55,8 @@ const PEM_PATH: &str = "/oauth2/v1/certs";
 /// (<https://cloud.google.com/iap/docs/signed-headers-howto>).
 pub(crate) const IAP_JWKS_PATH: &str = "/iap/verify/public_key-jwk";
 const IAP_PEM_PATH: &str = "/iap/verify/public_key";
+/// What the paths of service accounts' public keys begin with.
+const ACCOUNT_KEYS: &str = "/service_accounts/v1/";
 /// The public keys of a service account, on `www.googleapis.com`; the first two
 /// are those that the reference of `signJwt` names.
 const ACCOUNT_PEM_PATH: &str = "/service_accounts/v1/metadata/x509/";
@@ -219,7 +223,7 @@ impl Google {
     /// The answer of the service or load balancer that a request names, as
     /// Google's front ends give it for all of them at one address.
     async fn of_a_service(&self, request: Request<Incoming>) -> Result<Answer, Request<Incoming>> {
-        let Some(host) = host_of(&request).filter(|host| !Self::NAMES.contains(host)) else {
+        let Some(host) = host_of(&request).filter(|host| !is_own(host)) else {
             return Err(request);
         };
         let Some(place) = self.network.place(host) else {
@@ -301,13 +305,26 @@ impl Google {
         let document = async || {
             let pem = path.strip_prefix(ACCOUNT_PEM_PATH);
             let jwk = ACCOUNT_JWKS_PATHS.iter().find_map(|root| path.strip_prefix(root));
-            let email = self.accounts.email(&query::path_decoded(pem.or(jwk)?))?;
+            let email = self.accounts.email(&query::decode_path(pem.or(jwk)?))?;
             let _ = self.accounts.managed(&email).ready().await;
             let (jwks, pems) = self.accounts.public_keys(&email);
             Some(if pem.is_some() { pems.into() } else { serde_json::json!({ "keys": jwks }) })
         };
         self.keys(Server::Keys, &self.issuer, document).await
     }
+}
+
+/// Whether other sites' pages may have it too: public keys. All else gives tokens
+/// away or has something sent.
+fn is_for_all<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    let is_key_document = [JWKS_PATH, PEM_PATH, IAP_JWKS_PATH, IAP_PEM_PATH].contains(&path);
+    request.method() == Method::GET && (is_key_document || path.starts_with(ACCOUNT_KEYS))
+}
+
+/// Whether a host is one of Google's own, in any case.
+fn is_own(host: &str) -> bool {
+    Google::NAMES.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 /// The host that a request names, without a port.
@@ -329,6 +346,11 @@ impl Handler for Google {
             Ok(answer) => return answer,
             Err(request) => request,
         };
+        if !is_for_all(&request)
+            && let Err(foreign) = guard::admit(&request, &self.control_hosts)
+        {
+            return text(foreign.status, foreign.why);
+        }
         if grpc::is_grpc(&request) {
             return self.grpc(request).await;
         }
@@ -351,9 +373,7 @@ impl Handler for Google {
             (&Method::GET, IAP_PEM_PATH) => {
                 self.keys(Server::IapKeys, iap, async || Some(iap.pem_map())).await
             }
-            (&Method::GET, path) if path.starts_with("/service_accounts/v1/") => {
-                self.account_keys(path).await
-            }
+            (&Method::GET, path) if path.starts_with(ACCOUNT_KEYS) => self.account_keys(path).await,
             (_, path) if path.starts_with(own::ROOT) => self.own(request).await,
             (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
             (_, path) if scheduler::serves(path) => {
