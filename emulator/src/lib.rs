@@ -39,6 +39,7 @@ mod html;
 mod iap;
 pub mod issuer;
 mod listener;
+mod named;
 mod network;
 mod origin;
 mod outgoing;
