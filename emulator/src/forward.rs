@@ -1,10 +1,10 @@
 //! Passing a request on over a connection, body and all.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::client::conn::{http1, http2};
 use hyper::upgrade::OnUpgrade;
@@ -73,6 +73,7 @@ where
         let host = HeaderValue::from_str(authority.as_str()).map_err(http::Error::from)?;
         parts.headers.insert(HOST, host);
     }
+    join_cookies(&mut parts.headers);
     parts.uri = Uri::builder().path_and_query(path_of(&parts.uri)).build()?;
     parts.version = Version::HTTP_11;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -124,6 +125,17 @@ where
     Ok(answer.map(passed))
 }
 
+/// HTTP/2 may send cookies one by one; in HTTP/1.1 they stand in one header (RFC
+/// 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
 fn strip(parts: &mut Parts) {
     for name in HOP_BY_HOP {
         parts.headers.remove(name);
@@ -132,4 +144,19 @@ fn strip(parts: &mut Parts) {
 
 fn path_of(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_that_came_one_by_one_go_on_in_one_header() {
+        let mut headers = HeaderMap::new();
+        for cookie in ["a=1", "b=2; c=3"] {
+            headers.append(COOKIE, cookie.parse().unwrap());
+        }
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+    }
 }

@@ -1,13 +1,15 @@
-//! Keeps other sites' pages away from the emulator's own endpoints.
+//! Keeps other sites' pages away from the Google listener, but for public keys.
 //!
 //! Whoever reaches those can have tokens made. A browser on the same machine
 //! reaches them too, and whatever page it shows can make it send requests
 //! there: with a foreign `Origin`, or, if the page's own host name is made to
 //! point at this machine (DNS rebinding), with a foreign `Host`.
 
-use http::header::{HOST, ORIGIN};
+use http::header::ORIGIN;
 use http::uri::Authority;
 use http::{HeaderMap, Request, StatusCode};
+
+use crate::named;
 
 /// A request that is refused: 421 for a foreign name, 403 for a foreign page.
 pub(crate) struct Foreign {
@@ -30,8 +32,7 @@ const FOREIGN_PAGE: Foreign =
 /// What is answered instead.
 pub(crate) fn admit<B>(request: &Request<B>, known: &[String]) -> Result<(), Foreign> {
     let headers = request.headers();
-    let named = || text(headers, HOST.as_str());
-    let authority = request.uri().authority().map(Authority::as_str).or_else(named);
+    let authority = named::host(request.uri(), headers);
     let Some(authority) = authority.and_then(|it| it.parse::<Authority>().ok()) else {
         return Err(FOREIGN_NAME);
     };
@@ -67,7 +68,9 @@ fn is_ours(host: &str) -> bool {
     let is_single = !host.is_empty() && !host.contains(['.', ':']);
     is_address
         || is_single
-        || ["localhost", "internal", "googleapis.com", "gstatic.com"].into_iter().any(below)
+        || ["localhost", "internal", "google.com", "googleapis.com", "gstatic.com"]
+            .into_iter()
+            .any(below)
 }
 
 /// Whether a page of that origin was served by the authority that is called.

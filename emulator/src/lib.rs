@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 mod answers;
+mod api;
 mod attempt;
 mod balancer;
 mod ca;
@@ -38,6 +39,7 @@ mod html;
 mod iap;
 pub mod issuer;
 mod listener;
+mod named;
 mod network;
 mod origin;
 mod outgoing;

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use remint_idtoken::Reason;
 use tokio::time::timeout;
 
 use crate::attempt::Attempt;
@@ -117,8 +118,9 @@ impl Senders {
         let Credential { account, audience } = credential;
         if !self.accounts.may_act_for(agent, account) {
             let agent = agent.email(self.accounts.project_number());
+            let code = Reason::SenderMayNotMint.code();
             return Err(format!(
-                "sender_may_not_mint: {agent} may not mint tokens for {account}: it needs roles/iam.serviceAccountTokenCreator on it"
+                "{code}: {agent} may not mint tokens for {account}: it needs roles/iam.serviceAccountTokenCreator on it"
             ));
         }
         let token = self.issuer.mint(&TokenRequest::new(account, audience));

@@ -19,9 +19,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode, Version};
+use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
+use remint_idtoken::Reason;
 
 use crate::answers::{Answer, Body};
 use crate::config::{Config, LoadBalancer};
@@ -30,6 +31,7 @@ use crate::google::Google;
 use crate::iap::Guard;
 use crate::issuer::{Issuer, KeyError};
 use crate::listener::Handler;
+use crate::named;
 use crate::network::Place;
 use crate::origin::Origin;
 use crate::redact::shown;
@@ -133,8 +135,9 @@ impl Balancer {
     fn remark(&self, region: &Backend, is_refusal: bool) -> Option<String> {
         let identity = self.guard.as_ref().filter(|_| is_refusal)?.identity();
         let (service, region) = (&self.service, &region.name);
+        let code = Reason::IapInvokerMissing.code();
         Some(format!(
-            "iap_invoker_missing: IAP calls as {identity}, which needs roles/run.invoker on {service} in {region}"
+            "{code}: IAP calls as {identity}, which needs roles/run.invoker on {service} in {region}"
         ))
     }
 }
@@ -186,26 +189,15 @@ impl Balancer {
             region: region.name.clone(),
             method: parts.method.to_string(),
             path: shown(parts.uri.path()),
-            host: host_of(parts).map(shown),
+            host: named::host(&parts.uri, &parts.headers).map(shown),
             audience: None,
             caller: None,
             origin: parts.extensions.get::<Origin>().copied(),
             verdict: Verdict::Failed,
             note: None,
-            request_id: request_id(&parts.headers),
+            request_id: named::request_id(&parts.headers),
         }
     }
-}
-
-/// The host that a request names, with its port if that is given.
-pub(crate) fn host_of(parts: &Parts) -> Option<&str> {
-    let header = || parts.headers.get(http::header::HOST)?.to_str().ok();
-    parts.uri.authority().map(http::uri::Authority::as_str).or_else(header)
-}
-
-/// The request's id as the timeline shows it.
-pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(shown)
 }
 
 /// Whether Cloud Run has refused the caller, and not the service behind it: by

@@ -12,8 +12,9 @@ use super::event::Event;
 use super::proto_json::PublishEvents;
 use super::trigger::Sent;
 use crate::answers::Answer;
+use crate::api;
 use crate::google::query;
-use crate::pubsub::wire;
+use crate::pubsub::rest::MAX_BODY;
 
 /// Takes one event, in CloudEvents' binary or structured content mode, as if a
 /// Google service had sent it. Google has no such endpoint, as its services
@@ -66,13 +67,13 @@ pub(crate) fn serves(path: &str) -> bool {
 /// Answers a request to such a path.
 pub(crate) async fn answer(eventarc: &Eventarc, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    wire::answer(result(eventarc, &head, body).await)
+    api::answer(result(eventarc, &head, body).await)
 }
 
 async fn result(eventarc: &Eventarc, head: &Parts, body: Incoming) -> Result<Value, Status> {
     let path = head.uri.path();
     if path == PUBLISH_PATH && head.method == Method::POST {
-        let body = wire::bytes(body).await?;
+        let body = api::bytes(body, MAX_BODY).await?;
         let event = Event::of_request(&head.headers, &body)?;
         return Ok(json!({ "triggers": eventarc.publish(None, &event)? }));
     }
@@ -94,7 +95,7 @@ async fn result(eventarc: &Eventarc, head: &Parts, body: Incoming) -> Result<Val
         (&Method::POST, "channels", Some(name)) if name.ends_with(":publishEvents") => {
             let full = place.full();
             let channel = full.trim_end_matches(":publishEvents");
-            let publish: PublishEvents = wire::body(body).await?;
+            let publish: PublishEvents = api::body(body, MAX_BODY).await?;
             for event in publish.events()? {
                 eventarc.publish(Some(channel), &event)?;
             }
@@ -115,7 +116,7 @@ async fn create(
         let text = "triggerId is a letter followed by small letters, digits and -";
         return Err(Status::invalid_argument(text));
     }
-    let sent: Sent = wire::body(body).await?;
+    let sent: Sent = api::body(body, MAX_BODY).await?;
     let trigger = sent.into_trigger(name, place.location.to_owned())?;
     let running = eventarc.create_trigger(place.project, &trigger)?;
     Ok(eventarc.operation(&place.parent(), &typed(running.json())))

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_idtoken::{Algorithm, UnixTime};
 use serde_json::{Map, Value, json};
 
+use super::access::{Access, AccessTokens};
 use crate::clock::Clock;
 use crate::config::{Agent, Config, Grant, Provider, User};
 use crate::issuer::{AccountKey, Issuer, KeyError, LIFETIME, subject_of};
@@ -32,15 +33,7 @@ pub(crate) struct Accounts {
     grants: Mutex<Vec<Grant>>,
     /// The service agents that have their usual role in the project.
     agents: Mutex<Vec<Agent>>,
-    access: Mutex<HashMap<String, Access>>,
-}
-
-/// Whose an access token is, as IAM writes members, for what and until when.
-#[derive(Clone)]
-pub(super) struct Access {
-    pub(super) member: String,
-    pub(super) scopes: Vec<String>,
-    pub(super) expires_at: UnixTime,
+    access: Mutex<AccessTokens>,
 }
 
 impl Accounts {
@@ -106,7 +99,8 @@ impl Accounts {
         if !own.is_empty() {
             return own;
         }
-        let managed = lock(&self.managed).get(email).cloned();
+        // One that is still being made has signed nothing: nobody waits for it.
+        let managed = lock(&self.managed).get(email).filter(|it| it.is_ready()).cloned();
         managed.zip(id).and_then(|(key, id)| key.published_key(id)).into_iter().collect()
     }
 
@@ -157,16 +151,14 @@ impl Accounts {
         SystemRandom::new().fill(&mut random).ok()?;
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let expires_at = now.plus(lifetime);
-        let mut access = lock(&self.access);
-        access.retain(|_, it| it.expires_at > now);
-        access.insert(token.clone(), Access { member, scopes, expires_at });
+        let access = Access { member, scopes, expires_at };
+        lock(&self.access).add(token.clone(), access, now);
         Some(token)
     }
 
     /// Whose that access token is, and for what.
     pub(super) fn access(&self, token: &str, now: UnixTime) -> Option<Access> {
-        let access = lock(&self.access);
-        access.get(token).filter(|it| it.expires_at > now).cloned()
+        lock(&self.access).get(token, now).cloned()
     }
 
     pub(crate) fn revoke_access(&self) {

@@ -1,12 +1,12 @@
 //! What was asked of a server of tokens and what came of it, for the timeline.
 
-use http::header::HOST;
 use http::{Request, StatusCode};
 use remint_idtoken::UnixTime;
 
 use super::Google;
 use crate::answers::Answer;
 use crate::faults::{Fault, Server};
+use crate::named;
 use crate::origin::Origin;
 use crate::redact::shown;
 use crate::timeline::{Call, Part, Verdict};
@@ -45,15 +45,14 @@ impl Outcome {
 
 impl Asked {
     pub(super) fn of<B>(request: &Request<B>, part: Part, what: &str) -> Self {
-        let header = |name| request.headers().get(name)?.to_str().ok().map(shown);
         Self {
             part,
             what: shown(what),
             method: request.method().to_string(),
             path: shown(request.uri().path()),
-            host: header(HOST.as_str()),
+            host: named::host(request.uri(), request.headers()).map(shown),
             origin: request.extensions().get::<Origin>().copied(),
-            request_id: header("x-request-id"),
+            request_id: named::request_id(request.headers()),
         }
     }
 

@@ -28,7 +28,7 @@ impl Google {
     /// `path` is below `/emulator/`.
     pub(super) async fn control(&self, path: &str, request: Request<Incoming>) -> Answer {
         let method = request.method().clone();
-        let parts: Vec<String> = path.split('/').map(query::path_decoded).collect();
+        let parts: Vec<String> = path.split('/').map(query::decode_path).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let answer = match (&method, parts.as_slice()) {
             (&Method::GET, ["faults"]) => Ok(self.faults_in_force().await),

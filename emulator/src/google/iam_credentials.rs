@@ -7,15 +7,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Map, Value, json};
+use tonic::Code;
 
-use super::accounts::{Access, Accounts, Permission};
+use super::access::Access;
+use super::accounts::{Accounts, Permission};
 use super::asked::Outcome;
 use super::oauth::CLOUD_PLATFORM;
 use super::query;
 use super::self_signed;
 use crate::answers::{Answer, json};
+use crate::api::refusal;
 use crate::faults::Faults;
 use crate::issuer::{Issuer, TokenRequest};
 
@@ -113,7 +116,7 @@ impl<'p> Method<'p> {
         let message = "Request had insufficient authentication scopes.";
         let details =
             Self::info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "googleapis.com", &self.service());
-        let answer = error(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, &details);
+        let answer = refusal(Code::PermissionDenied, message, Some(details));
         let outcome = Outcome::refused("scope_insufficient", message);
         Err(Box::new((answer, Outcome { caller: Some(member), ..outcome })))
     }
@@ -143,7 +146,7 @@ impl<'p> Method<'p> {
 
     /// The account's address, if each one of the chain may speak for the next.
     fn chain(&self, accounts: &Accounts, member: &str, delegates: &[&str]) -> Result<String> {
-        let wanted = query::path_decoded(self.account);
+        let wanted = query::decode_path(self.account);
         let mut member = member.to_owned();
         let mut last = String::new();
         let names = delegates.iter().copied().chain([wanted.as_str()]);
@@ -151,7 +154,7 @@ impl<'p> Method<'p> {
         while let Some(name) = names.next() {
             let Some(account) = accounts.email(name) else {
                 let message = format!("Not found; Gaia id not found for email {name}");
-                let answer = error(StatusCode::NOT_FOUND, "NOT_FOUND", &message, &Value::Null);
+                let answer = refusal(Code::NotFound, &message, None);
                 return Err(Box::new((answer, Outcome::refused("account_unknown", message))));
             };
             let is_last = names.peek().is_none();
@@ -174,14 +177,14 @@ impl<'p> Method<'p> {
         let message = format!("Permission '{name}' denied on resource (or it may not exist).");
         let metadata = json!({ "permission": name });
         let details = Self::info("IAM_PERMISSION_DENIED", "iam.googleapis.com", &metadata);
-        let answer = error(StatusCode::FORBIDDEN, "PERMISSION_DENIED", &message, &details);
+        let answer = refusal(Code::PermissionDenied, &message, Some(details));
         let note = format!("{member} lacks {name} on {account}");
-        Box::new((answer, Outcome::refused("mint_denied", note)))
+        Box::new((answer, Outcome::refused(Reason::MintDenied.code(), note)))
     }
 
     fn unauthenticated(&self, reason: &str, message: &str) -> Box<(Answer, Outcome)> {
         let details = Self::info(reason, "googleapis.com", &self.service());
-        let answer = error(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message, &details);
+        let answer = refusal(Code::Unauthenticated, message, Some(details));
         Box::new((answer, Outcome::refused("unauthenticated", message)))
     }
 
@@ -214,8 +217,7 @@ fn id_token(iam: &Iam<'_>, account: &str, body: &Value) -> Result<(Answer, Outco
     let outcome = Outcome { audience: Some(audience.to_owned()), ..Outcome::default() };
     if !iam.faults.mints_for(audience) {
         let message = "Internal error encountered.";
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let answer = error(status, "INTERNAL", message, &Value::Null);
+        let answer = refusal(Code::Internal, message, None);
         let (refused, note) = (Some("mints_nothing"), Some(message.to_owned()));
         return Err(Box::new((answer, Outcome { refused, note, ..outcome })));
     }
@@ -242,8 +244,7 @@ fn access_token(iam: &Iam<'_>, account: &str, body: &Value) -> Result<(Answer, O
     let now = iam.issuer.now();
     let member = format!("serviceAccount:{account}");
     let Some(token) = iam.accounts.access_token(member, scopes, lifetime, now) else {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let answer = error(status, "INTERNAL", "no randomness", &Value::Null);
+        let answer = refusal(Code::Internal, "no randomness", None);
         return Err(Box::new((answer, Outcome::refused("no_randomness", "no randomness"))));
     };
     let expires_at = now.plus(lifetime).to_string();
@@ -317,22 +318,12 @@ fn delegates(body: &Value) -> Option<Vec<&str>> {
 }
 
 fn invalid(message: &str) -> Box<(Answer, Outcome)> {
-    let answer = error(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message, &Value::Null);
+    let answer = refusal(Code::InvalidArgument, message, None);
     Box::new((answer, Outcome::refused("invalid_argument", message)))
 }
 
 fn no_key() -> Box<(Answer, Outcome)> {
     let message = "the account has no key";
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    let answer = error(status, "INTERNAL", message, &Value::Null);
+    let answer = refusal(Code::Internal, message, None);
     Box::new((answer, Outcome::refused("no_key", message)))
-}
-
-/// An error as Google's APIs write it (AIP-193).
-fn error(code: StatusCode, status: &str, message: &str, details: &Value) -> Answer {
-    let mut error = json!({ "code": code.as_u16(), "message": message, "status": status });
-    if let (Some(members), false) = (error.as_object_mut(), details.is_null()) {
-        members.insert("details".to_owned(), details.clone());
-    }
-    json(code, &json!({ "error": error }))
 }

@@ -1,10 +1,12 @@
 //! The Google listener: key documents, metadata server, IAM Credentials, token
 //! endpoint, STS, and the emulator's own endpoints.
 
+mod access;
 mod accounts;
 mod asked;
 mod control;
 mod iam_credentials;
+mod keys;
 mod metadata;
 mod oauth;
 mod own;
@@ -13,25 +15,25 @@ pub(crate) mod query;
 mod self_signed;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::atomic::AtomicU64;
 
-use http::header::{CACHE_CONTROL, DATE, EXPIRES, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use serde_json::Value;
 
-use crate::answers::{Answer, json, text};
+use crate::answers::{Answer, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::eventarc::{self, Eventarc};
 use crate::faults::{Faults, Regions, Server};
 use crate::forward::{Protocol, forward};
 use crate::grpc;
+use crate::guard;
 use crate::hits::Hits;
 use crate::issuer::Issuer;
 use crate::listener::Handler;
+use crate::named;
 use crate::network::Network;
 use crate::origin::Origin;
 use crate::page::Page;
@@ -43,24 +45,12 @@ use crate::timeline::{Part, Timeline};
 pub(crate) use accounts::Accounts;
 use asked::Asked;
 use iam_credentials::{Iam, Method as IamMethod};
+pub(crate) use keys::{IAP_JWKS_PATH, JWKS_PATH};
 use metadata::Metadata;
 use oauth::Oauth;
 pub(crate) use oauth::TOKEN_PATH;
 use projects::Project;
 pub(crate) use query::value as query_value;
-
-/// Google's JWK set.
-pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
-const PEM_PATH: &str = "/oauth2/v1/certs";
-/// IAP's JWK set, on `www.gstatic.com`
-/// (<https://cloud.google.com/iap/docs/signed-headers-howto>).
-pub(crate) const IAP_JWKS_PATH: &str = "/iap/verify/public_key-jwk";
-const IAP_PEM_PATH: &str = "/iap/verify/public_key";
-/// The public keys of a service account, on `www.googleapis.com`; the first two
-/// are those that the reference of `signJwt` names.
-const ACCOUNT_PEM_PATH: &str = "/service_accounts/v1/metadata/x509/";
-const ACCOUNT_JWKS_PATHS: [&str; 2] =
-    ["/service_accounts/v1/metadata/jwk/", "/service_accounts/v1/jwk/"];
 
 /// The longest body of a request for a token.
 const MAX_BODY: usize = 64 * 1024;
@@ -147,7 +137,7 @@ impl Google {
             accounts,
             issuer,
             iap,
-            page: Arc::new(Page::new(timeline, config.control_hosts.clone())),
+            page: Arc::new(Page::new(timeline)),
             faults,
             regions: Regions::default(),
             network,
@@ -233,7 +223,7 @@ impl Google {
     /// The answer of the service or load balancer that a request names, as
     /// Google's front ends give it for all of them at one address.
     async fn of_a_service(&self, request: Request<Incoming>) -> Result<Answer, Request<Incoming>> {
-        let Some(host) = host_of(&request).filter(|host| !Self::NAMES.contains(host)) else {
+        let Some(host) = named_by(&request).filter(|host| !is_own(host)) else {
             return Err(request);
         };
         let Some(place) = self.network.place(host) else {
@@ -267,68 +257,16 @@ impl Google {
             _ => grpc::unimplemented(path),
         }
     }
+}
 
-    /// A key document. Google's own clock says until when it may be kept.
-    async fn keys(
-        &self,
-        server: Server,
-        issuer: &Issuer,
-        document: impl AsyncFnOnce() -> Option<Value>,
-    ) -> Answer {
-        let honest = async {
-            // Without a key the document is there, with nothing in it.
-            let _ = issuer.ready().await;
-            match document().await {
-                Some(document) => json(StatusCode::OK, &document),
-                None => text(StatusCode::NOT_FOUND, "no such account\n"),
-            }
-        };
-        let mut answer = self.or_fault(server, None, honest).await;
-        if answer.status() == StatusCode::OK {
-            let max_age = self.keys_max_age.load(Ordering::Relaxed);
-            self.cached(answer.headers_mut(), max_age);
-        }
-        answer
-    }
-
-    fn cached(&self, headers: &mut HeaderMap, max_age: u64) {
-        let now = self.issuer.now();
-        let date = |seconds| {
-            let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-            // No date of HTTP is later than the year 9999.
-            let moment = moment.filter(|_| seconds < 253_402_300_800);
-            moment.map(httpdate::fmt_http_date).unwrap_or_default()
-        };
-        for (name, value) in [
-            (CACHE_CONTROL, format!("public, max-age={max_age}, must-revalidate")),
-            (DATE, date(now.0)),
-            (EXPIRES, date(now.0.saturating_add(max_age))),
-        ] {
-            if let (Ok(value), false) = (HeaderValue::from_str(&value), value.is_empty()) {
-                headers.insert(name, value);
-            }
-        }
-    }
-
-    /// The public keys of a service account, in one of two forms.
-    async fn account_keys(&self, path: &str) -> Answer {
-        let document = async || {
-            let pem = path.strip_prefix(ACCOUNT_PEM_PATH);
-            let jwk = ACCOUNT_JWKS_PATHS.iter().find_map(|root| path.strip_prefix(root));
-            let email = self.accounts.email(&query::path_decoded(pem.or(jwk)?))?;
-            let _ = self.accounts.managed(&email).ready().await;
-            let (jwks, pems) = self.accounts.public_keys(&email);
-            Some(if pem.is_some() { pems.into() } else { serde_json::json!({ "keys": jwks }) })
-        };
-        self.keys(Server::Keys, &self.issuer, document).await
-    }
+/// Whether a host is one of Google's own, in any case.
+fn is_own(host: &str) -> bool {
+    Google::NAMES.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 /// The host that a request names, without a port.
-fn host_of<B>(request: &Request<B>) -> Option<&str> {
-    let header = || request.headers().get(HOST)?.to_str().ok();
-    let named = request.uri().authority().map(http::uri::Authority::as_str).or_else(header)?;
-    Some(named.split(':').next().unwrap_or(named))
+fn named_by<B>(request: &Request<B>) -> Option<&str> {
+    named::host(request.uri(), request.headers()).map(named::without_port)
 }
 
 /// The token endpoint as its client has called it: on this machine without TLS.
@@ -343,6 +281,14 @@ impl Handler for Google {
             Ok(answer) => return answer,
             Err(request) => request,
         };
+        if keys::are_asked(&request) {
+            self.hits.count(request.uri().path());
+            return self.key_document(request.uri().path()).await;
+        }
+        // All else gives tokens away or has something sent.
+        if let Err(foreign) = guard::admit(&request, &self.control_hosts) {
+            return text(foreign.status, foreign.why);
+        }
         if grpc::is_grpc(&request) {
             return self.grpc(request).await;
         }
@@ -351,23 +297,7 @@ impl Handler for Google {
         if let Some(answer) = self.page.answer(&request).await {
             return answer;
         }
-        let (google, iap) = (&*self.issuer, &*self.iap);
         match (request.method(), path) {
-            (&Method::GET, JWKS_PATH) => {
-                self.keys(Server::Keys, google, async || Some(google.jwks())).await
-            }
-            (&Method::GET, PEM_PATH) => {
-                self.keys(Server::Keys, google, async || Some(google.pem_map())).await
-            }
-            (&Method::GET, IAP_JWKS_PATH) => {
-                self.keys(Server::IapKeys, iap, async || Some(iap.jwks())).await
-            }
-            (&Method::GET, IAP_PEM_PATH) => {
-                self.keys(Server::IapKeys, iap, async || Some(iap.pem_map())).await
-            }
-            (&Method::GET, path) if path.starts_with("/service_accounts/v1/") => {
-                self.account_keys(path).await
-            }
             (_, path) if path.starts_with(own::ROOT) => self.own(request).await,
             (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
             (_, path) if scheduler::serves(path) => {

@@ -12,7 +12,6 @@ use super::accounts::Accounts;
 use super::{Google, query};
 use crate::answers::{Answer, answer, json, text};
 use crate::eventarc;
-use crate::guard;
 use crate::issuer::Issuer;
 use crate::issuer::testing::{Form, TestToken};
 
@@ -23,12 +22,8 @@ pub(super) const ROOT: &str = "/emulator/";
 const MAX_BODY: usize = 256 * 1024;
 
 impl Google {
-    /// What is neither Google's nor IAP's. Requests that a web page of somebody
-    /// else's has a browser send are refused: it must not be able to mint.
+    /// What is neither Google's nor IAP's.
     pub(super) async fn own(&self, request: Request<Incoming>) -> Answer {
-        if let Err(foreign) = guard::admit(&request, &self.control_hosts) {
-            return text(foreign.status, foreign.why);
-        }
         let path = request.uri().path().strip_prefix(ROOT).unwrap_or_default().to_owned();
         if eventarc::rest::serves(request.uri().path()) {
             return eventarc::rest::answer(&self.eventarc, request).await;

@@ -14,11 +14,6 @@ pub(crate) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String
     })
 }
 
-/// Decodes `%XX` in a part of a path, where a plus is a plus.
-pub(super) fn path_decoded(text: &str) -> String {
-    decode(&text.replace('+', "%2B"))
-}
-
 /// Decodes `%XX` and `+`, as servers of forms do. What is not an escape stays
 /// as it is.
 fn decode(text: &str) -> String {
@@ -41,7 +36,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Decodes `%XX` alone, as in paths.
+/// Decodes `%XX` in a path or a part of one, where a plus is a plus.
 pub(crate) fn decode_path(path: &str) -> String {
     decode(&path.replace('+', "%2B"))
 }
@@ -69,7 +64,7 @@ mod tests {
 
     #[test]
     fn in_a_path_a_plus_is_a_plus() {
-        assert_eq!(path_decoded("a+b%40c%2B"), "a+b@c+");
+        assert_eq!(decode_path("a+b%40c%2B"), "a+b@c+");
     }
 
     #[test]

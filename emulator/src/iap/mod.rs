@@ -26,10 +26,10 @@ use remint_idtoken::Reason;
 use serde_json::json;
 
 use crate::answers::{Answer, json};
-use crate::balancer::{host_of, request_id};
 use crate::config::{Config, Iap, IapIdentity, LoadBalancer};
 use crate::google::{Google, query};
 use crate::issuer::{IapResource, Issuer, KeyError, TokenRequest, iap_subject_of};
+use crate::named;
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::redact::shown;
@@ -87,7 +87,7 @@ impl Guard {
                 Arc::clone(&config.clock),
                 resource,
             )?,
-            tokens: Tokens::new(Arc::clone(&google.issuer), &settings.client_id),
+            tokens: Tokens::new(Arc::clone(&google.issuer), &settings.client_id, &balancer.host),
             sign_in: SignIn::new(&balancer.host, &settings.users)?,
             config: settings,
             service: balancer.service.clone(),
@@ -103,6 +103,8 @@ impl Guard {
         mut parts: Parts,
         body: Incoming,
     ) -> Result<(Parts, Incoming), Answer> {
+        // Without a key it believes no token, and no region believes its own.
+        let _ = self.google.ready().await;
         let mode = query::value(parts.uri.query(), MODE);
         let mode = mode.as_deref();
         match parts.uri.path() {
@@ -226,13 +228,13 @@ impl Guard {
             region: String::new(),
             method: parts.method.to_string(),
             path: shown(parts.uri.path()),
-            host: host_of(parts).map(shown),
+            host: named::host(&parts.uri, &parts.headers).map(shown),
             audience: found.audience.as_deref().map(shown),
             caller: found.claimed.as_deref().map(shown),
             origin: parts.extensions.get::<Origin>().copied(),
             verdict,
             note: found.note.clone(),
-            request_id: request_id(&parts.headers),
+            request_id: named::request_id(&parts.headers),
         });
     }
 }

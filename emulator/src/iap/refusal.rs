@@ -47,7 +47,7 @@ fn words(reason: Reason) -> &'static str {
         Reason::TokenMissing => EMPTY_TOKEN,
         Reason::Malformed | Reason::TokenTwice => "Invalid IAP credentials: Unable to parse JWT",
         Reason::Expired => "Invalid IAP credentials: Expired JWT",
-        Reason::AudienceMismatch => {
+        reason if reason.is_about_audience() => {
             "Invalid IAP credentials: Invalid bearer token. Invalid JWT audience."
         }
         Reason::EmailUnverified => "Invalid IAP credentials: JWT 'email' claim isn't a string",

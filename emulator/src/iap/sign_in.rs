@@ -19,9 +19,9 @@ use sha2::{Digest, Sha256};
 use super::seal::{Purpose, Seal, random};
 use super::{MODE, OWN_PAGES, SIGN_IN, cookies, is_https, page, refusal};
 use crate::answers::{Answer, answer, text};
-use crate::balancer::host_of;
 use crate::google::query;
 use crate::issuer::KeyError;
+use crate::named;
 
 /// How long a session lasts. Google's lasts as long as the one with Google
 /// behind it does; one with Identity Platform an hour.
@@ -199,7 +199,7 @@ fn is_same_origin(parts: &Parts) -> bool {
         return true;
     };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    origin.map(|(_, authority)| authority) == host_of(parts)
+    origin.map(|(_, authority)| authority) == named::host(&parts.uri, &parts.headers)
 }
 
 /// The target of a request if it is a path of this host: to a browser `//` and

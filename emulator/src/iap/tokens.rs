@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use remint_idtoken::policy::TokenPlace;
+use remint_idtoken::policy::{TokenPlace, audience_miss};
 use remint_idtoken::{Reason, UnverifiedToken};
 
 use super::PROXY_AUTHORIZATION;
@@ -16,7 +16,9 @@ use crate::verifier::{Claimed, Verifier, read};
 
 pub(super) struct Tokens {
     verifier: Verifier,
-    client_id: String,
+    client_id: [String; 1],
+    /// The load balancer's.
+    host: String,
     proxy_authorization: TokenPlace,
     authorization: TokenPlace,
 }
@@ -29,10 +31,11 @@ pub(super) struct Presented {
 }
 
 impl Tokens {
-    pub(super) fn new(google: Arc<Issuer>, client_id: &str) -> Self {
+    pub(super) fn new(google: Arc<Issuer>, client_id: &str, host: &str) -> Self {
         Self {
             verifier: Verifier::new(google),
-            client_id: client_id.to_owned(),
+            client_id: [client_id.to_owned()],
+            host: host.to_ascii_lowercase(),
             proxy_authorization: TokenPlace::bearer(PROXY_AUTHORIZATION),
             authorization: TokenPlace::bearer("authorization"),
         }
@@ -59,8 +62,12 @@ impl Tokens {
     fn caller_of(&self, token: UnverifiedToken<'_>) -> Result<String, Reason> {
         let authentic = self.verifier.authenticate(token)?;
         let claims = authentic.claims();
-        if !claims.audiences.contains(&self.client_id) {
-            return Err(Reason::AudienceMismatch);
+        if !claims.audiences.iter().any(|audience| self.client_id.contains(audience)) {
+            return Err(match audience_miss(&claims.audiences, &self.client_id, &self.host) {
+                // An OAuth client's is what it has to be: another one's.
+                Reason::AudienceIsIapClient => Reason::AudienceMismatch,
+                reason => reason,
+            });
         }
         claims.verified_email().map(str::to_owned).ok_or(Reason::EmailUnverified)
     }

@@ -106,6 +106,11 @@ impl Issuer {
         self.ring.ready().await
     }
 
+    /// Whether there is a key, or will never be one.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ring.is_made()
+    }
+
     /// The same with a schedule by which keys change, if there is one. It takes
     /// [`Issuer::keep_to_schedule`], called every now and then.
     #[must_use]

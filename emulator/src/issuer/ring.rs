@@ -87,6 +87,11 @@ impl Ring {
         self.first.made.wait().clone().map(drop)
     }
 
+    /// Whether nobody has to wait for the first key.
+    pub(super) fn is_made(&self) -> bool {
+        self.first.made.get().is_some()
+    }
+
     /// Holds the keys, with the first one among them if it could be made.
     /// Blocks until it has been.
     fn keys<T>(&self, look: impl FnOnce(&mut Keys) -> T) -> T {

@@ -26,7 +26,6 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::answers::{Answer, answer, json, text};
-use crate::guard;
 use crate::timeline::{Entry, Filter, Timeline};
 use explain::{Explanation, explain};
 pub(crate) use overview::Overview;
@@ -45,7 +44,6 @@ const FOLLOWERS: usize = 32;
 /// The page and what it is made of.
 pub(crate) struct Page {
     timeline: Arc<Timeline>,
-    hosts: Vec<String>,
     /// What runs, which is known when all listeners do.
     overview: OnceLock<Overview>,
     followers: Arc<Semaphore>,
@@ -63,10 +61,9 @@ struct Shown<'a> {
 }
 
 impl Page {
-    /// `hosts` are the names by which it is called beside this machine's own.
-    pub(crate) fn new(timeline: Arc<Timeline>, hosts: Vec<String>) -> Self {
+    pub(crate) fn new(timeline: Arc<Timeline>) -> Self {
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Self { timeline, hosts, overview: OnceLock::new(), followers }
+        Self { timeline, overview: OnceLock::new(), followers }
     }
 
     /// Says once what runs.
@@ -74,13 +71,10 @@ impl Page {
         let _ = self.overview.set(overview);
     }
 
-    /// The answer to a request that is for the page or its data; none if it is
-    /// for something else.
+    /// The answer to a request that is for the page or its data, and has passed
+    /// the guard; none if it is for something else.
     pub(crate) async fn answer<B>(self: &Arc<Self>, request: &Request<B>) -> Option<Answer> {
         let wanted = Wanted::of(request)?;
-        if let Err(foreign) = guard::admit(request, &self.hosts) {
-            return Some(hardened(text(foreign.status, foreign.why)));
-        }
         let query = request.uri().query();
         Some(hardened(match wanted {
             Wanted::File(content_type, body) => answer(StatusCode::OK, content_type, body),

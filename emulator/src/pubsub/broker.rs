@@ -186,10 +186,16 @@ impl Broker {
             return Err(not_found(topic));
         }
         let listening = state.subscriptions.values().filter(|it| it.is_of(topic));
-        let listening: Vec<_> = listening.collect();
+        let listening = listening.map(|it| Some((it, it.room(&messages)?)));
+        let listening: Option<Vec<_>> = listening.collect();
+        let listening = listening.ok_or_else(|| {
+            Status::resource_exhausted("a subscription of this topic has too many messages that nobody takes; delete it, or have it push somewhere")
+        })?;
         let publish = |message: Message| {
             let id = self.ids.next();
-            listening.iter().for_each(|it| it.add(message.clone(), &id));
+            for (queue, held) in &listening {
+                queue.add(message.clone(), &id, Arc::clone(held));
+            }
             id
         };
         Ok(messages.into_iter().map(publish).collect())

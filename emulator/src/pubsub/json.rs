@@ -23,7 +23,7 @@ pub(super) struct Topic {
     labels: Labels,
     #[serde(skip_serializing_if = "String::is_empty")]
     kms_key_name: String,
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::target::wire::text", skip_serializing_if = "Option::is_none")]
     message_retention_duration: Option<prost_types::Duration>,
     /// Output only.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -44,7 +44,7 @@ pub(super) struct Subscription {
     ack_deadline_seconds: i32,
     #[serde(skip_serializing_if = "is_default")]
     retain_acked_messages: bool,
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::target::wire::text", skip_serializing_if = "Option::is_none")]
     message_retention_duration: Option<prost_types::Duration>,
     #[serde(skip_serializing_if = "HashMap::is_empty")]
     labels: Labels,
@@ -103,9 +103,9 @@ struct NoWrapper {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct RetryPolicy {
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::target::wire::text", skip_serializing_if = "Option::is_none")]
     minimum_backoff: Option<prost_types::Duration>,
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::target::wire::text", skip_serializing_if = "Option::is_none")]
     maximum_backoff: Option<prost_types::Duration>,
 }
 
@@ -120,7 +120,7 @@ struct DeadLetterPolicy {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct ExpirationPolicy {
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::target::wire::text", skip_serializing_if = "Option::is_none")]
     ttl: Option<prost_types::Duration>,
 }
 
@@ -198,30 +198,6 @@ impl Publish {
         });
         let messages = messages.collect::<Result<_, Status>>()?;
         Ok(proto::PublishRequest { topic, messages })
-    }
-}
-
-/// Time spans as ProtoJSON writes them: `"600s"`.
-mod span {
-    use prost_types::Duration;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match span {
-            Some(span) => to.collect_str(span),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        let parse = |text: String| text.parse().map_err(de::Error::custom);
-        text.map(parse).transpose()
     }
 }
 

@@ -12,6 +12,7 @@
 //! subscription (here each message waits for itself), and the rights of
 //! callers of the API and of Pub/Sub's service agent on the dead-letter topic.
 
+mod backlog;
 mod broker;
 mod counters;
 mod delivery;
@@ -28,7 +29,6 @@ pub(crate) mod rest;
 mod settings;
 mod subscriptions;
 mod target;
-pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;

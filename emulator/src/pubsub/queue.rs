@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use tonic::Status;
 
 use super::Message;
+use super::backlog::{Backlog, Held};
 use super::broker::Broker;
 use super::counters::{Counters, Deliveries};
 use super::lanes::Lanes;
@@ -34,7 +35,8 @@ pub(super) struct Queue {
     form: Option<Form>,
     senders: Arc<Senders>,
     settings: watch::Sender<Arc<Settings>>,
-    messages: mpsc::UnboundedSender<Published>,
+    messages: mpsc::UnboundedSender<(Published, Held)>,
+    backlog: Backlog,
     counters: Arc<watch::Sender<Counters>>,
 }
 
@@ -60,8 +62,16 @@ impl Queue {
             slots: Semaphore::new(OUTSTANDING),
         };
         tokio::spawn(Arc::new(worker).run(published));
-        let resource = Mutex::new(resource);
-        Ok(Self { resource, form, senders: Arc::clone(senders), settings, messages, counters })
+        let (resource, backlog) = (Mutex::new(resource), Backlog::default());
+        Ok(Self {
+            resource,
+            form,
+            senders: Arc::clone(senders),
+            settings,
+            messages,
+            backlog,
+            counters,
+        })
     }
 
     pub(super) fn resource(&self) -> Subscription {
@@ -92,13 +102,19 @@ impl Queue {
         name.clone_into(&mut lock(&self.resource).topic);
     }
 
-    pub(super) fn add(&self, message: Message, id: &str) {
+    /// Room for messages that are to be added; None if it keeps too many already.
+    pub(super) fn room(&self, messages: &[Message]) -> Option<Held> {
+        self.backlog.hold(messages)
+    }
+
+    /// `held` is the room that the message takes.
+    pub(super) fn add(&self, message: Message, id: &str, held: Held) {
         let subscription = lock(&self.resource).name.clone();
         let at = self.senders.issuer.now();
         let published = Published { message, id: id.to_owned(), at, subscription, attempt: None };
         self.counters.send_modify(Counters::publish);
         // Refused only when the task has ended, which it does with this.
-        let _ = self.messages.send(published);
+        let _ = self.messages.send((published, held));
     }
 
     pub(super) fn deliveries(&self) -> Deliveries {
@@ -123,13 +139,13 @@ enum Next {
 
 impl Worker {
     /// Ends, with all deliveries, when the subscription is gone.
-    async fn run(self: Arc<Self>, mut messages: mpsc::UnboundedReceiver<Published>) {
+    async fn run(self: Arc<Self>, mut messages: mpsc::UnboundedReceiver<(Published, Held)>) {
         let mut under_way = JoinSet::new();
         let mut lanes = Lanes::default();
         loop {
             tokio::select! {
                 message = messages.recv() => {
-                    let Some(message) = message else { return };
+                    let Some((message, held)) = message else { return };
                     let is_ordered = self.settings.borrow().ordered;
                     let key = Some(&message.message.ordering_key);
                     let turn = lanes.turn(key.filter(|key| is_ordered && !key.is_empty()));
@@ -137,6 +153,7 @@ impl Worker {
                     under_way.spawn(async move {
                         let _turn = turn.begin().await;
                         worker.deliver(message).await;
+                        drop(held);
                     });
                 }
                 Some(_) = under_way.join_next() => {}

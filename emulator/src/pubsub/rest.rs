@@ -15,9 +15,13 @@ use tonic::Status;
 use super::broker::Broker;
 use super::grpc::push_only;
 use super::json::{Modify, Page, Publish, Subscription, Topic, Update};
-use super::wire;
 use crate::answers::Answer;
+use crate::api;
 use crate::google::query;
+
+/// Pub/Sub's bound on a request (Pub/Sub, "Quotas and limits"), with room for
+/// base64.
+pub(crate) const MAX_BODY: usize = 14_000_000;
 
 /// What a path is about.
 enum Place {
@@ -64,7 +68,7 @@ pub(crate) fn serves(path: &str) -> bool {
 /// Answers a request to such a path.
 pub(crate) async fn answer(broker: &Broker, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    wire::answer(result(broker, &head, body).await)
+    api::answer(result(broker, &head, body).await)
 }
 
 async fn result(broker: &Broker, head: &Parts, body: Incoming) -> Result<Value, Status> {
@@ -89,12 +93,12 @@ async fn topic(
     let shown = |topic| value(Topic::from(topic));
     match (method, verb) {
         (&Method::PUT, None) => {
-            let topic = proto::Topic { name, ..wire::body::<Topic>(body).await?.into() };
+            let topic = proto::Topic { name, ..api::body::<Topic>(body, MAX_BODY).await?.into() };
             shown(broker.create_topic(&topic)?)
         }
         (&Method::GET, None) => shown(broker.get_topic(&GetTopicRequest { topic: name })?),
         (&Method::PATCH, None) => {
-            let update: Update = wire::body(body).await?;
+            let update: Update = api::body(body, MAX_BODY).await?;
             let update_mask = update.mask();
             let topic = proto::Topic { name, ..update.topic.unwrap_or_default().into() };
             let request = UpdateTopicRequest { topic: Some(topic), update_mask };
@@ -105,7 +109,7 @@ async fn topic(
             Ok(json!({}))
         }
         (&Method::POST, Some("publish")) => {
-            let publish: Publish = wire::body(body).await?;
+            let publish: Publish = api::body(body, MAX_BODY).await?;
             let answer = broker.publish(&publish.into_proto(name)?)?;
             Ok(json!({ "messageIds": answer.message_ids }))
         }
@@ -123,7 +127,7 @@ async fn subscription(
     let shown = |subscription| value(Subscription::from(subscription));
     match (method, verb) {
         (&Method::PUT, None) => {
-            let sent: Subscription = wire::body(body).await?;
+            let sent: Subscription = api::body(body, MAX_BODY).await?;
             shown(broker.create_subscription(&proto::Subscription { name, ..sent.into() })?)
         }
         (&Method::GET, None) => {
@@ -131,7 +135,7 @@ async fn subscription(
             shown(broker.get_subscription(&request)?)
         }
         (&Method::PATCH, None) => {
-            let update: Update = wire::body(body).await?;
+            let update: Update = api::body(body, MAX_BODY).await?;
             let update_mask = update.mask();
             let sent = update.subscription.unwrap_or_default();
             let subscription = Some(proto::Subscription { name, ..sent.into() });
@@ -143,7 +147,7 @@ async fn subscription(
             Ok(json!({}))
         }
         (&Method::POST, Some("modifyPushConfig")) => {
-            let Modify { push_config } = wire::body(body).await?;
+            let Modify { push_config } = api::body(body, MAX_BODY).await?;
             let push_config = Some(push_config.into());
             let request = ModifyPushConfigRequest { subscription: name, push_config };
             broker.modify_push_config(&request)?;

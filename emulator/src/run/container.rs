@@ -14,6 +14,7 @@ use super::limits::{Bounded, MAX_HTTP_1};
 use super::{events, headers, page};
 use crate::answers::{Answer, BoxError, json, passed, text};
 use crate::forward::Protocol;
+use crate::named;
 use crate::redact::{claims_of, without_tokens};
 use crate::websocket;
 
@@ -105,8 +106,7 @@ impl Container {
     /// `headers` are as the front end got them, but for the token that it has
     /// checked; what it adds or puts in their place comes beside them.
     fn seen(&self, parts: &Parts, arrival: Arrival) -> Map<String, Value> {
-        let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
-        let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
+        let host = named::host(&parts.uri, &parts.headers);
         let entries = [
             ("service", self.service.clone().into()),
             ("region", self.region.clone().into()),

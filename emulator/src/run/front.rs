@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use hyper::body::Incoming;
 
@@ -20,6 +20,7 @@ use crate::answers::Answer;
 use crate::faults::{RegionFault, RegionFaults};
 use crate::issuer::Issuer;
 use crate::listener::Handler;
+use crate::named;
 use crate::origin::Origin;
 use crate::redact::shown;
 use crate::timeline::{Call, Part, Timeline, Verdict};
@@ -75,7 +76,7 @@ impl Handler for FrontEnd {
 impl FrontEnd {
     /// Judges a call, and adds to its line what was found.
     async fn outcome(&self, parts: &Parts, call: &mut Call) -> Outcome {
-        let host = host(parts).map(without_port).unwrap_or_default();
+        let host = host(parts).map(named::without_port).unwrap_or_default();
         let judged = self.gate.judge(parts, host, self.container.max_body());
         call.audience = judged.claimed.as_ref().map(|claimed| shown(&claimed.audience));
         call.caller = judged.claimed.and_then(|claimed| claimed.caller.as_deref().map(shown));
@@ -110,7 +111,6 @@ impl FrontEnd {
 
     /// A call's line, of which the verdict is still to come.
     fn call(&self, parts: &Parts) -> Call {
-        let request_id = parts.headers.get("x-request-id");
         Call {
             at: self.issuer.now(),
             part: Part::FrontEnd,
@@ -124,7 +124,7 @@ impl FrontEnd {
             origin: parts.extensions.get::<Origin>().copied(),
             verdict: Verdict::Accepted,
             note: None,
-            request_id: request_id.and_then(|id| id.to_str().ok()).map(shown),
+            request_id: named::request_id(&parts.headers),
         }
     }
 }
@@ -150,15 +150,7 @@ fn verdict(
 
 /// The host that a request names.
 fn host(parts: &Parts) -> Option<&str> {
-    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    parts.uri.authority().map(Authority::as_str).or_else(header)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
+    named::host(&parts.uri, &parts.headers)
 }
 
 /// The container sees no more of the target than what is below the function.
@@ -222,12 +214,5 @@ mod tests {
             assert_eq!(below("/f", &uri.parse().unwrap()).unwrap(), seen, "{uri}");
         }
         assert_eq!(below("/f", &"/fa".parse().unwrap()), None);
-    }
-
-    #[test]
-    fn a_port_is_no_part_of_the_host() {
-        for (named, host) in [("a:80", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("a:b", "a:b")] {
-            assert_eq!(without_port(named), host);
-        }
     }
 }

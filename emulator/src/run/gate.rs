@@ -19,10 +19,6 @@ use crate::config::Ingress;
 use crate::origin::Origin;
 use crate::verifier::Claimed;
 
-/// In the note, or as the code, where a change of invokers decides that not
-/// all front ends know.
-const PROPAGATING: &str = "iam_propagating";
-
 /// All that stands before a container.
 pub(crate) struct Gate {
     pub(crate) urls: Urls,
@@ -80,8 +76,8 @@ impl Refusal {
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Nothing(code) => code,
-            Self::Ingress => "ingress_refused",
-            Self::Token { is_propagating: true, .. } => PROPAGATING,
+            Self::Ingress => Reason::IngressRefused.code(),
+            Self::Token { is_propagating: true, .. } => Reason::IamPropagating.code(),
             Self::Token { reason, .. } => reason.code(),
             Self::TooLarge => "request_too_large",
             Self::Busy => "rate_exceeded",
@@ -115,12 +111,11 @@ impl Gate {
             return refused(Refusal::Ingress);
         }
         let Checked { claimed, outcome, propagating_until } =
-            self.iam.check(&parts.headers, is_function);
+            self.iam.check(&parts.headers, host, is_function);
         let tagged = tag.map(|tag| format!("tag {tag}"));
         let spreading = propagating_until.map(|at| {
-            format!(
-                "{PROPAGATING}: not all front ends know the last change of invokers before {at}"
-            )
+            let code = Reason::IamPropagating.code();
+            format!("{code}: not all front ends know the last change of invokers before {at}")
         });
         let notes: Vec<_> = tagged.into_iter().chain(spreading).collect();
         let is_propagating = propagating_until.is_some();

@@ -1,12 +1,11 @@
 //! The IAM check in front of a private Cloud Run service.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use remint_idtoken::policy::TokenPlace;
+use remint_idtoken::policy::{GCLOUD_CLIENT, TokenPlace, audience_miss};
 use remint_idtoken::{AuthenticToken, Reason, UnixTime, UnverifiedToken};
 
 use super::bindings::Bindings;
@@ -24,9 +23,9 @@ pub(super) const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 /// Checks tokens for one service in one region.
 pub(crate) struct Iam {
     verifier: Verifier,
-    audiences: HashSet<String>,
+    audiences: Vec<String>,
     /// The one audience of a function.
-    function: String,
+    function: [String; 1],
     bindings: Arc<Bindings>,
 }
 
@@ -83,7 +82,7 @@ impl Iam {
             bindings: Arc::new(Bindings::new(Arc::clone(&issuer), propagation, invokers)),
             verifier: Verifier::new(issuer),
             audiences: urls.audiences().chain(custom.iter().cloned()).collect(),
-            function: urls.function.clone(),
+            function: [urls.function.clone()],
         }
     }
 
@@ -95,7 +94,9 @@ impl Iam {
     /// Looks at `X-Serverless-Authorization` alone if it is there. The pages on
     /// functions of the first generation do not know that header, nor do these
     /// front ends of theirs.
-    pub(super) fn check(&self, headers: &HeaderMap, is_function: bool) -> Checked {
+    ///
+    /// `host` is the one that was called, without port.
+    pub(super) fn check(&self, headers: &HeaderMap, host: &str, is_function: bool) -> Checked {
         let header = match headers.contains_key(SERVERLESS) && !is_function {
             true => SERVERLESS,
             false => AUTHORIZATION,
@@ -103,7 +104,7 @@ impl Iam {
         let place = TokenPlace::bearer(header.as_str());
         let token = place.token(headers).and_then(read);
         let claimed = token.as_ref().ok().map(|token| Claimed::of(token.claims()));
-        let identity = token.and_then(|token| self.identify(token, is_function));
+        let identity = token.and_then(|token| self.identify(token, host, is_function));
         let view = self.bindings.view();
         let may = |members: &Members| match &identity {
             Ok(identity) => members.include(identity.authentic.claims()),
@@ -121,19 +122,25 @@ impl Iam {
         Checked { claimed, outcome, propagating_until }
     }
 
-    /// Who calls, by a token for this service.
-    fn identify(&self, token: UnverifiedToken<'_>, is_function: bool) -> Result<Identity, Reason> {
+    /// Who calls, by a token for this service, or by one of a person's gcloud,
+    /// which can't be for any: `gcloud auth print-identity-token` is how developers
+    /// call private services (Cloud Run, "Authenticate developers"; the same of
+    /// functions).
+    fn identify(
+        &self,
+        token: UnverifiedToken<'_>,
+        host: &str,
+        is_function: bool,
+    ) -> Result<Identity, Reason> {
         let authentic = self.verifier.authenticate(token)?;
         let claims = authentic.claims();
         if !self.bindings.believes(claims) {
             return Err(Reason::KeyUnknown);
         }
-        let is_own = |audience: &&String| match is_function {
-            true => **audience == self.function,
-            false => self.audiences.contains(*audience),
-        };
-        let audience = claims.audiences.iter().find(is_own).cloned();
-        let audience = audience.ok_or(Reason::AudienceMismatch)?;
+        let own: &[String] = if is_function { &self.function } else { &self.audiences };
+        let is_accepted = |it: &&String| own.contains(it) || *it == GCLOUD_CLIENT;
+        let audience = claims.audiences.iter().find(is_accepted).cloned();
+        let audience = audience.ok_or_else(|| audience_miss(&claims.audiences, own, host))?;
         Ok(Identity { authentic, audience })
     }
 }

@@ -99,7 +99,9 @@ impl Scheduler {
             return Err(ApiError::exists(format!("Job [{name}] already exists.")));
         }
         let job = Arc::new(Job::new(name.clone(), settings, Arc::clone(&self.targets)));
-        lock(&self.loops).spawn(Arc::clone(&job).run());
+        let mut loops = lock(&self.loops);
+        while loops.try_join_next().is_some() {}
+        loops.spawn(Arc::clone(&job).run());
         jobs.insert(name, Arc::clone(&job));
         Ok(job.shown())
     }
@@ -127,7 +129,7 @@ impl Scheduler {
         if given.pubsub_target.is_some() || given.app_engine_http_target.is_some() {
             given.settings()?;
         }
-        let updated = updated(json(&job.shown())?, &json(given)?, mask);
+        let updated = updated(json(&job.shown())?, &json(given)?, mask)?;
         let updated: wire::Job = serde_json::from_value(updated)
             .map_err(|error| ApiError::invalid(format!("updateMask: {error}")))?;
         job.update(updated.settings()?);

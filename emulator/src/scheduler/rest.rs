@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{Scheduler, wire};
 use crate::answers::Answer;
-use crate::target::{Page, document, no_such_method, query, reply};
+use crate::api::answer as reply;
+use crate::target::{Page, document, no_such_method, query};
 
 const ROOT: &str = "/v1/";
 

@@ -160,7 +160,7 @@ mod tests {
     fn read(change: &Value) -> Result<Settings, ApiError> {
         let whole = json!({ "schedule": "* * * * *", "httpTarget": { "uri": "https://a/" } });
         let changed = crate::target::updated(whole, change, &[]);
-        serde_json::from_value::<Job>(changed).unwrap().settings()
+        serde_json::from_value::<Job>(changed.unwrap()).unwrap().settings()
     }
 
     #[test]

@@ -2,10 +2,22 @@
 
 use serde_json::{Map, Value};
 
+use super::ApiError;
+
+/// How deep a path goes at most: no resource here is that deep.
+const DEEPEST: usize = 8;
+
 /// The resource with the fields of `mask` taken from `given`, or all that are
 /// there if the mask is empty. Paths are as in the JSON (`retryConfig`) or as in
 /// the protocol buffers (`retry_config`).
-pub(crate) fn updated(mut resource: Value, given: &Value, mask: &[String]) -> Value {
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a path that leads nowhere.
+pub(crate) fn updated(
+    mut resource: Value,
+    given: &Value,
+    mask: &[String],
+) -> Result<Value, ApiError> {
     let all: Vec<String>;
     let paths = match (mask, given) {
         ([], Value::Object(members)) => {
@@ -15,10 +27,13 @@ pub(crate) fn updated(mut resource: Value, given: &Value, mask: &[String]) -> Va
         _ => mask,
     };
     for path in paths {
-        let path: Vec<String> = path.split('.').map(camel).collect();
+        let path: Vec<String> = path.split('.').take(DEEPEST).map(camel).collect();
+        if path.len() == DEEPEST {
+            return Err(ApiError::invalid("updateMask: there is no field so deep"));
+        }
         set(&mut resource, given, &path);
     }
-    resource
+    Ok(resource)
 }
 
 fn set(resource: &mut Value, given: &Value, path: &[String]) {
@@ -65,8 +80,14 @@ mod tests {
         let given = json!({ "a": 9, "inThere": { "b": 8 } });
         let mask = ["in_there.b", "in_there.c", "d"].map(str::to_owned);
         let after = json!({ "a": 1, "inThere": { "b": 8 } });
-        assert_eq!(updated(before.clone(), &given, &mask), after);
+        assert_eq!(updated(before.clone(), &given, &mask), Ok(after));
         let after = json!({ "a": 9, "inThere": { "b": 8 }, "d": 4 });
-        assert_eq!(updated(before, &given, &[]), after);
+        assert_eq!(updated(before, &given, &[]), Ok(after));
+    }
+
+    #[test]
+    fn a_path_that_is_deeper_than_any_resource_is_refused() {
+        let mask = ["a.".repeat(1_000_000)];
+        assert!(updated(json!({}), &json!({}), &mask).is_err());
     }
 }

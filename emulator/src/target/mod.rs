@@ -20,7 +20,7 @@ pub use error::ApiError;
 pub(crate) use headers::sendable;
 pub(crate) use mask::updated;
 pub(crate) use names::{chosen_id, is_id, parts, random_id};
-pub(crate) use rest::{Page, document, no_such_method, query, reply};
+pub(crate) use rest::{Page, document, no_such_method, query};
 pub(crate) use sending::Targets;
 pub(crate) use status::{Status, status_of};
 

@@ -1,13 +1,12 @@
 //! What REST methods read and answer.
 
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::Request;
 use hyper::body::Incoming;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
-use crate::answers::{Answer, json};
+use crate::answers::Answer;
+use crate::api;
 use crate::google::query_value;
 
 /// The longest document: a task has at most 1 MB (Cloud Tasks, "Quotas and
@@ -19,12 +18,7 @@ const MAX_BODY: usize = 2 * 1024 * 1024;
 /// # Errors
 /// If it is none, or has members that the API does not know.
 pub(crate) async fn document<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
-    let body = Limited::new(body, MAX_BODY).collect().await;
-    let body = body.map_err(|_| ApiError::invalid("Request payload size exceeds the limit"))?;
-    let body = body.to_bytes();
-    let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    serde_json::from_slice(text)
-        .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))
+    Ok(api::body(body, MAX_BODY).await?)
 }
 
 /// A parameter of the query, empty if it is missing.
@@ -32,18 +26,9 @@ pub(crate) fn query<B>(request: &Request<B>, name: &str) -> String {
     query_value(request.uri().query(), name).unwrap_or_default()
 }
 
-/// The answer to a method.
-pub(crate) fn reply<T: Serialize>(result: Result<T, ApiError>) -> Answer {
-    match result.map(serde_json::to_value) {
-        Ok(Ok(document)) => json(StatusCode::OK, &document),
-        Ok(Err(error)) => ApiError::precondition(error.to_string()).answer(),
-        Err(error) => error.answer(),
-    }
-}
-
 /// The answer where there is no such method.
 pub(crate) fn no_such_method() -> Answer {
-    ApiError::not_found("Method not found.").answer()
+    api::answer(Err::<(), _>(ApiError::not_found("Method not found.")))
 }
 
 /// Which part of a list is asked for (AIP-158).

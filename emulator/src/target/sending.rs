@@ -15,6 +15,9 @@ use crate::outgoing::Connections;
 use crate::senders::{Credential, Senders, Shot};
 use crate::sync::lock;
 
+/// Beyond so many hosts connections that nobody uses are closed.
+const MOST_HOSTS: usize = 256;
+
 /// One sender's way to all targets.
 pub(crate) struct Targets {
     senders: Arc<Senders>,
@@ -68,6 +71,10 @@ impl Targets {
     fn connections(&self, target: &HttpTarget) -> Arc<Connections> {
         let (host, port) = target.endpoint.host_and_port();
         let mut all = lock(&self.connections);
+        if all.len() >= MOST_HOSTS {
+            // Those that somebody is sending over stay.
+            all.retain(|_, it| Arc::strong_count(it) > 1);
+        }
         let connections = all.entry((host.to_owned(), port)).or_insert_with(|| {
             let network = Arc::clone(&self.senders.network);
             Arc::new(Connections::new(network, &target.endpoint, None))

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tonic::Code;
 
+use crate::api;
 use crate::attempt::Attempt;
 
 /// `google.rpc.Status`, without details.
@@ -34,13 +35,13 @@ impl Status {
 /// (`google/rpc/code.proto`); the message has the form that Cloud Tasks' users
 /// see, `INTERNAL(13): HTTP status code 500`.
 pub(crate) fn status_of(attempt: &Attempt, is_late: bool) -> Status {
-    let (code, name) = match attempt {
+    let code = match attempt {
         Attempt::Answered(status) => of_http(*status),
-        Attempt::Failed(_) if is_late => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        Attempt::Failed(_) => (Code::Unavailable, "UNAVAILABLE"),
-        Attempt::NotSent(_) => (Code::PermissionDenied, "PERMISSION_DENIED"),
+        Attempt::Failed(_) if is_late => Code::DeadlineExceeded,
+        Attempt::Failed(_) => Code::Unavailable,
+        Attempt::NotSent(_) => Code::PermissionDenied,
     };
-    let number = i32::from(code);
+    let (name, number) = (api::name(code), i32::from(code));
     let message = match attempt {
         Attempt::Answered(_) if code == Code::Ok => String::new(),
         Attempt::Answered(status) => format!("{name}({number}): HTTP status code {status}"),
@@ -49,21 +50,21 @@ pub(crate) fn status_of(attempt: &Attempt, is_late: bool) -> Status {
     Status { code: number, message }
 }
 
-fn of_http(status: u16) -> (Code, &'static str) {
+fn of_http(status: u16) -> Code {
     match status {
-        200..300 => (Code::Ok, "OK"),
-        400 => (Code::InvalidArgument, "INVALID_ARGUMENT"),
-        401 => (Code::Unauthenticated, "UNAUTHENTICATED"),
-        403 => (Code::PermissionDenied, "PERMISSION_DENIED"),
-        404 => (Code::NotFound, "NOT_FOUND"),
-        409 => (Code::Aborted, "ABORTED"),
-        429 => (Code::ResourceExhausted, "RESOURCE_EXHAUSTED"),
-        499 => (Code::Cancelled, "CANCELLED"),
-        500 => (Code::Internal, "INTERNAL"),
-        501 => (Code::Unimplemented, "UNIMPLEMENTED"),
-        503 => (Code::Unavailable, "UNAVAILABLE"),
-        504 => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        _ => (Code::Unknown, "UNKNOWN"),
+        200..300 => Code::Ok,
+        400 => Code::InvalidArgument,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::NotFound,
+        409 => Code::Aborted,
+        429 => Code::ResourceExhausted,
+        499 => Code::Cancelled,
+        500 => Code::Internal,
+        501 => Code::Unimplemented,
+        503 => Code::Unavailable,
+        504 => Code::DeadlineExceeded,
+        _ => Code::Unknown,
     }
 }
 

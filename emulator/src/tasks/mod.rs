@@ -156,7 +156,7 @@ impl Tasks {
         let json = |it: &wire::Queue| {
             serde_json::to_value(it).map_err(|error| ApiError::invalid(error.to_string()))
         };
-        let updated = updated(json(&shown(&queue))?, &json(given)?, mask);
+        let updated = updated(json(&shown(&queue))?, &json(given)?, mask)?;
         let updated: wire::Queue = serde_json::from_value(updated)
             .map_err(|error| ApiError::invalid(format!("updateMask: {error}")))?;
         let (limits, retry, http) = updated.settings()?;

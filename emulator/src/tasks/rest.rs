@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{Tasks, wire};
 use crate::answers::Answer;
-use crate::target::{ApiError, Page, document, no_such_method, parts, query, reply};
+use crate::api::answer as reply;
+use crate::target::{ApiError, Page, document, no_such_method, parts, query};
 
 const ROOT: &str = "/v2/";
 

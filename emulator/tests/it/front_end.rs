@@ -33,24 +33,32 @@ async fn world() -> World {
 async fn only_the_region_s_own_urls_and_custom_audiences_are_accepted() {
     let world = world().await;
     let (url, hash_url) = (world.us().url(), world.us().hash_url());
-    let mismatch = refused(401, "aud_mismatch");
+    let missed = |code| refused(401, code);
+    let mismatch = missed("aud_mismatch");
     let cases = [
         (url.to_owned(), ACCEPTED),
         (format!("{url}/"), ACCEPTED),
         (hash_url.to_owned(), ACCEPTED),
         (format!("{hash_url}/"), ACCEPTED),
         (CUSTOM.to_owned(), ACCEPTED),
-        (world.eu().url().to_owned(), mismatch),
-        (world.eu().hash_url().to_owned(), mismatch),
+        (world.eu().url().to_owned(), missed("aud_other_region")),
+        (world.eu().hash_url().to_owned(), missed("aud_other_region")),
         ("https://lb.example.com".to_owned(), mismatch),
-        (format!("{url}?a=b"), mismatch),
-        (format!("{url}/?a=b"), mismatch),
+        (format!("{url}?a=b"), missed("aud_has_path")),
+        (format!("{url}/?a=b"), missed("aud_has_path")),
         (format!("{url}#a"), mismatch),
-        (format!("{url}/push"), mismatch),
+        (format!("{url}/push"), missed("aud_has_path")),
         (url.to_uppercase(), mismatch),
         (url.replace("https", "http"), mismatch),
-        (format!("{CUSTOM}/"), mismatch),
+        (format!("{CUSTOM}/"), missed("aud_trailing_slash")),
         (String::new(), mismatch),
+        ("https://host.example/".to_owned(), missed("aud_is_load_balancer")),
+        (url.replace("https://", ""), missed("aud_no_scheme")),
+        (format!("{url}:443"), missed("aud_has_port")),
+        ("https://internal-orders.run.app".to_owned(), missed("aud_invented_host")),
+        ("1-a.apps.googleusercontent.com".to_owned(), missed("aud_is_iap_client")),
+        // A person's gcloud, whose tokens can't be for a service.
+        ("32555940559.apps.googleusercontent.com".to_owned(), ACCEPTED),
     ];
     for (audience, expected) in cases {
         let token = world.token(&audience);

@@ -110,3 +110,26 @@ async fn names_that_can_not_be_are_refused_at_the_start() {
     let result = Emulator::start(Config { services: vec![service], ..Config::demo() }).await;
     assert!(matches!(result, Err(StartError::Name(name)) if name == "Orders!"));
 }
+
+#[tokio::test]
+async fn google_s_own_hosts_are_the_same_in_any_case() {
+    let world = World::start().await;
+    let call = get(JWKS).header("host", "WWW.GoogleAPIs.com");
+    let reply = call.send(world.emulator.google_addr()).await;
+    assert_eq!(reply.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_get_public_keys_and_nothing_else() {
+    let world = World::start().await;
+    let addr = world.emulator.google_addr();
+    let identity = "/computeMetadata/v1/instance/service-accounts/default/identity?audience=a";
+    let rebound = get(identity).header("metadata-flavor", "Google").header("host", "evil.example");
+    assert_eq!(rebound.send(addr).await.status, StatusCode::MISDIRECTED_REQUEST);
+    for path in ["/v1/projects/p/topics/t:publish", "/v2/projects/p/locations/l/queues", "/token"] {
+        let reply = post(path, "{}").header("origin", "https://evil.example").send(addr).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let keys = get(JWKS).header("origin", "https://evil.example").send(addr).await;
+    assert_eq!(keys.status, StatusCode::OK);
+}

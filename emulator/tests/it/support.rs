@@ -37,6 +37,7 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let mut config = Config { clock: clock.clone(), ..Config::demo() };
+        config.control_hosts.push("host.example".to_owned());
         change(&mut config);
         let emulator = Emulator::start(config).await.unwrap();
         // A clock that is paused would run on while keys are made.

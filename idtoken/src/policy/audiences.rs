@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::names::Names;
-use super::near_miss::near_miss;
+use super::near_miss::nearest;
 use crate::claims::Claims;
 use crate::config::Object;
 use crate::refusal::{Expected, Reason, Refusal};
@@ -20,10 +20,6 @@ pub(super) struct Audiences {
     shown: Arc<[String]>,
     compare: Compare,
 }
-
-/// How many audiences of one token are compared closely: tokens of Google's have
-/// one.
-const EXAMINED: usize = 4;
 
 /// How a token's audience is compared with an accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +73,10 @@ impl Audiences {
         })
     }
 
-    /// How they miss: what the first one that is near an accepted one lacks.
+    /// How they miss.
     fn miss(&self, claims: &Claims, host: &str) -> Reason {
         let accepts = |audience: &str| self.accepts(audience);
-        let misses = claims.audiences.iter().map(|it| near_miss(it, accepts, &self.shown, host));
-        let is_near = |reason: &Reason| *reason != Reason::AudienceMismatch;
-        misses.take(EXAMINED).find(is_near).unwrap_or(Reason::AudienceMismatch)
+        nearest(&claims.audiences, accepts, &self.shown, host)
     }
 
     fn accepts(&self, audience: &str) -> bool {

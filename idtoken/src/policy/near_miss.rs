@@ -7,16 +7,43 @@ use crate::refusal::Reason;
 /// The OAuth client of `gcloud auth print-identity-token`, which is the audience of
 /// people's tokens, as those have no `--audiences` (seen in gcloud's own sources,
 /// `CLOUDSDK_CLIENT_ID`).
-const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
+pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 /// How the client IDs of Google's OAuth end.
 const CLIENT_ID_SUFFIX: &str = ".apps.googleusercontent.com";
 /// Where Cloud Run's services are.
 const RUN_SUFFIX: &str = ".run.app";
 
+/// How many audiences of one token are compared closely: tokens of Google's have
+/// one.
+const EXAMINED: usize = 4;
+
+/// How a token's audiences, of which none is accepted, miss the accepted ones where
+/// these are compared letter by letter, as Cloud Run and IAP do. `host` is the one
+/// that was called, without port. The answer is one of the reasons
+/// [about audiences](Reason::is_about_audience), for whoever looks for the mistake:
+/// the caller is told nothing of it.
+#[must_use]
+pub fn audience_miss(received: &[String], accepted: &[String], host: &str) -> Reason {
+    let accepts = |audience: &str| accepted.iter().any(|it| it == audience);
+    nearest(received, accepts, accepted, host)
+}
+
+/// What the first of the audiences that is near an accepted one lacks.
+pub(super) fn nearest(
+    received: &[String],
+    accepts: impl Fn(&str) -> bool,
+    accepted: &[String],
+    host: &str,
+) -> Reason {
+    let misses = received.iter().map(|it| near_miss(it, &accepts, accepted, host));
+    let is_near = |reason: &Reason| *reason != Reason::AudienceMismatch;
+    misses.take(EXAMINED).find(is_near).unwrap_or(Reason::AudienceMismatch)
+}
+
 /// What is wrong with `received`, of which no part is accepted. `accepts` says
 /// whether another spelling would be; `accepted` are the audiences as the rule has
 /// them, and `host` is the one that was called.
-pub(super) fn near_miss(
+fn near_miss(
     received: &str,
     accepts: impl Fn(&str) -> bool,
     accepted: &[String],

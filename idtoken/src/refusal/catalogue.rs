@@ -250,7 +250,7 @@ impl Reason {
             },
             Self::AudienceIsLoadBalancer => Entry {
                 code: "aud_is_load_balancer",
-                summary: "the token's audience is the address that was called, which the rule does not list",
+                summary: "the token's audience is the address that was called, which is not accepted",
                 meaning: "The sender made its token for the load balancer's own name. Cloud Run behind \
                           it takes that name only as a custom audience.",
                 causes: &[

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ETAG, LOCATION, SERVER};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::accounts::Accounts;
@@ -30,6 +30,7 @@ use crate::answers::{Answer, answer};
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::issuer::Issuer;
+use crate::named;
 use tokens::Tokens;
 use tree::{Alt, Entry};
 
@@ -104,7 +105,7 @@ impl Metadata {
             Some(names) => (names, true),
             None => (below, false),
         };
-        let names: Vec<String> = names.split('/').skip(1).map(query::path_decoded).collect();
+        let names: Vec<String> = names.split('/').skip(1).map(query::decode_path).collect();
         let Some(entry) = names.iter().try_fold(&self.tree, |entry, name| entry.get(name)) else {
             return missing();
         };
@@ -184,8 +185,7 @@ fn above(path: &str) -> Answer {
 /// A directory's name ends with a slash: whoever leaves it out is sent there, as
 /// Node's `gcp-metadata` is, which asks for `instance`.
 fn redirect<B>(request: &Request<B>) -> Answer {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = request.uri().authority().map(http::uri::Authority::as_str).or(host);
+    let host = named::host(request.uri(), request.headers());
     let path = request.uri().path();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     moved(&format!("{path}/{query}"), host)

@@ -2,6 +2,7 @@
 //! before their end.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ use crate::sync::lock;
 /// Until this long before its expiry the same token is handed out: serverless
 /// metadata servers renew four minutes ahead, those of virtual machines five.
 const RENEWED_AHEAD: Duration = Duration::from_secs(240);
+
+/// How many tokens of each kind are kept: one for each audience, or for each set
+/// of scopes, that somebody has asked for.
+const MOST: usize = 4096;
 
 /// A license of an image, as `licenses=TRUE` tells it: Debian's.
 const LICENSE: &str = "5926592092274602096";
@@ -125,10 +130,13 @@ impl Tokens {
     fn token(&self, asked: &Asked) -> String {
         let now = self.issuer.now();
         let mut tokens = lock(&self.identity);
-        tokens.retain(|_, minted| minted.is_current(now));
-        let minted =
-            tokens.entry(asked.clone()).or_insert_with(|| self.minted(self.mint(asked), now));
-        minted.token.clone()
+        if let Some(minted) = tokens.get(asked).filter(|it| it.is_current(now)) {
+            return minted.token.clone();
+        }
+        make_room(&mut tokens, now);
+        let token = self.mint(asked);
+        tokens.insert(asked.clone(), self.minted(token.clone(), now));
+        token
     }
 
     fn minted(&self, token: String, now: UnixTime) -> Minted {
@@ -153,15 +161,15 @@ impl Tokens {
         let key = (account.to_owned(), scopes.clone());
         let mut tokens = lock(&self.access);
         // One that was revoked is not handed out again.
-        let is_good = |it: &Minted| self.known.access(&it.token, now).is_some();
-        tokens.retain(|_, minted| minted.is_current(now) && is_good(minted));
+        let is_good =
+            |it: &Minted| it.is_current(now) && self.known.access(&it.token, now).is_some();
         let new = || {
             let member = format!("serviceAccount:{account}");
             let lifetime = self.known.lifetime;
             let token = self.known.access_token(member, scopes, lifetime, now)?;
             Some(self.minted(token, now))
         };
-        let Some(minted) = tokens.remove(&key).or_else(new) else {
+        let Some(minted) = tokens.remove(&key).filter(is_good).or_else(new) else {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             return refused(status, "no_randomness", "internal error");
         };
@@ -171,6 +179,7 @@ impl Tokens {
             "expires_in": ends.since(now).as_secs(),
             "token_type": "Bearer",
         });
+        make_room(&mut tokens, now);
         tokens.insert(key, minted);
         (json(StatusCode::OK, &answer), Outcome::default())
     }
@@ -196,6 +205,38 @@ impl Tokens {
     }
 }
 
+/// Forgets tokens where there are too many: those whose time is over or, if there
+/// are none, all of them. Whoever asks again gets a new one.
+fn make_room<K: Eq + Hash>(tokens: &mut HashMap<K, Minted>, now: UnixTime) {
+    if tokens.len() >= MOST {
+        tokens.retain(|_, minted| minted.is_current(now));
+    }
+    if tokens.len() >= MOST {
+        tokens.clear();
+    }
+}
+
 fn refused(status: StatusCode, code: &'static str, why: &'static str) -> (Answer, Outcome) {
     (answer(status, TEXT, format!("{why}\n")), Outcome::refused(code, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_forgotten_when_there_are_too_many() {
+        let minted = |from, to| Minted {
+            token: String::new(),
+            minted_at: UnixTime(from),
+            renewed_at: UnixTime(to),
+        };
+        let mut tokens: HashMap<_, _> = (0..MOST).map(|it| (it, minted(0, 10))).collect();
+        tokens.insert(0, minted(0, 20));
+        make_room(&mut tokens, UnixTime(10));
+        assert_eq!(tokens.keys().copied().collect::<Vec<_>>(), [0]);
+        let mut tokens: HashMap<_, _> = (0..MOST).map(|it| (it, minted(0, 20))).collect();
+        make_room(&mut tokens, UnixTime(10));
+        assert!(tokens.is_empty());
+    }
 }

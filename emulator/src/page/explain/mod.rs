@@ -3,17 +3,13 @@
 
 mod commands;
 
-use remint_idtoken::{Reason, Refusal, shell_word};
+use remint_idtoken::{Reason, shell_word};
 use serde::Serialize;
 
 use crate::config::{Agent, Ingress};
 use crate::origin::Origin;
 use crate::timeline::{Call, Part, Verdict};
 use commands::{add_audience, binding, member};
-
-/// Codes of refusals that no token is to blame for.
-const INGRESS: &str = "ingress_refused";
-const MAY_NOT_MINT: &str = "sender_may_not_mint";
 
 /// An explanation. Holds claims and settings, never a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -61,8 +57,10 @@ pub(super) fn explain(call: &Call, known: &Known) -> Option<Explanation> {
 fn refused(call: &Call, known: &Known, code: &'static str) -> Explanation {
     let reason = Reason::ALL.into_iter().find(|reason| reason.code() == code);
     match (call.part, reason) {
-        (Part::FrontEnd, _) if code == INGRESS => ingress(call, known),
-        (Part::FrontEnd | Part::Iap, Some(Reason::AudienceMismatch)) => audience(call, known),
+        (Part::FrontEnd, Some(Reason::IngressRefused)) => ingress(call, known),
+        (Part::FrontEnd | Part::Iap, Some(reason)) if reason.is_about_audience() => {
+            audience(call, known, reason)
+        }
         (Part::FrontEnd | Part::Iap, Some(Reason::CallerNotAllowed)) => caller(call, known),
         (Part::FrontEnd | Part::Iap, Some(Reason::TokenMissing)) => missing(call, known),
         (Part::FrontEnd, Some(Reason::SignatureRemoved)) => Explanation {
@@ -76,7 +74,7 @@ fn refused(call: &Call, known: &Known, code: &'static str) -> Explanation {
         },
         (_, Some(reason)) => Explanation {
             summary: call.note.clone().unwrap_or_else(|| reason.summary().to_owned()),
-            advice: Some(Refusal::from(reason).remedy().advice.to_owned()),
+            advice: Some(reason.entry().advice.to_owned()),
             ..Explanation::default()
         },
         (_, None) => Explanation {
@@ -86,7 +84,7 @@ fn refused(call: &Call, known: &Known, code: &'static str) -> Explanation {
     }
 }
 
-fn audience(call: &Call, known: &Known) -> Explanation {
+fn audience(call: &Call, known: &Known, reason: Reason) -> Explanation {
     let received = call.audience.clone().unwrap_or_default();
     let summary = match &known.audience_of {
         Some((service, region)) => {
@@ -94,7 +92,7 @@ fn audience(call: &Call, known: &Known) -> Explanation {
                 "the token was made for {service} in {region}, and each region has its own audiences"
             )
         }
-        None => Reason::AudienceMismatch.summary().to_owned(),
+        None => reason.summary().to_owned(),
     };
     let right = known.audiences.first().map(String::as_str);
     let (advice, command) = match (call.part, right) {
@@ -107,7 +105,7 @@ fn audience(call: &Call, known: &Known) -> Explanation {
             ("mint the token for the function's whole URL, path included", None)
         }
         _ if known.is_function => ("mint the token for the function's whole URL", None),
-        _ if known.audience_of.is_some() => (
+        _ if known.audience_of.is_some() || reason == Reason::AudienceOtherRegion => (
             "mint a token for this region: whoever picks the region has to mint after picking",
             None,
         ),
@@ -115,10 +113,16 @@ fn audience(call: &Call, known: &Known) -> Explanation {
             "mint the token for the bare origin, without path and query: audiences are compared letter by letter",
             None,
         ),
-        _ if received.ends_with(".apps.googleusercontent.com") => (
+        _ if reason == Reason::AudienceIsIapClient => (
             "this is the audience of tokens for IAP: mint the token for an audience of this region",
             None,
         ),
+        _ if reason == Reason::AudienceTrailingSlash => {
+            ("remove the slash from the audience, or add it, as an accepted one has it", None)
+        }
+        _ if !matches!(reason, Reason::AudienceMismatch | Reason::AudienceIsLoadBalancer) => {
+            (reason.entry().advice, None)
+        }
         _ => (
             "mint the token for an audience of this region, or add the received one to its custom audiences",
             add_audience(call, &received),
@@ -239,7 +243,7 @@ fn network(origin: Origin) -> &'static str {
 fn not_sent(call: &Call, known: &Known) -> Explanation {
     let note = call.note.as_deref().unwrap_or("nothing was sent");
     let agent = match call.part {
-        Part::Sender(agent) if note.starts_with(MAY_NOT_MINT) => agent,
+        Part::Sender(agent) if note.starts_with(Reason::SenderMayNotMint.code()) => agent,
         _ => return Explanation { summary: note.to_owned(), ..Explanation::default() },
     };
     may_not_mint(agent, call.caller.as_deref(), known.project_number)

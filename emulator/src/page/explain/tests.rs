@@ -24,7 +24,11 @@ fn explained(call: &Call, known: &Known) -> Explanation {
 }
 
 fn mismatch(audience: &str, known: &Known) -> Explanation {
-    let mut call = refusal("aud_mismatch");
+    missed("aud_mismatch", audience, known)
+}
+
+fn missed(code: &'static str, audience: &str, known: &Known) -> Explanation {
+    let mut call = refusal(code);
     call.audience = Some(audience.into());
     explained(&call, known)
 }
@@ -53,12 +57,16 @@ fn an_audience_of_another_region_is_told_as_such() {
 
 #[test]
 fn an_audience_with_a_path_or_of_iap_s_is_told_as_such() {
-    for (audience, words) in [
-        (format!("{ORIGIN}/push?a=b"), "bare origin"),
-        ("1-a.apps.googleusercontent.com".to_owned(), "IAP"),
+    for (code, audience, words) in [
+        ("aud_has_path", format!("{ORIGIN}/push?a=b"), "bare origin"),
+        ("aud_is_iap_client", "1-a.apps.googleusercontent.com".to_owned(), "IAP"),
+        ("aud_no_scheme", "orders-1.us-central1.run.app".to_owned(), "https://"),
+        ("aud_trailing_slash", "https://orders.example.com/".to_owned(), "slash"),
     ] {
-        let it = mismatch(&audience, &known());
+        let it = missed(code, &audience, &known());
         assert!(it.advice.unwrap().contains(words), "{audience}");
+        let reason = Reason::ALL.into_iter().find(|it| it.code() == code).unwrap();
+        assert_eq!(it.summary, reason.summary());
         assert_eq!(it.command, None);
     }
 }
@@ -109,7 +117,7 @@ fn a_token_without_an_address_is_told_from_a_caller_without_the_role() {
 
 #[test]
 fn restricted_ingress_says_where_from_and_where_to_come_from() {
-    let mut call = refusal(INGRESS);
+    let mut call = refusal(Reason::IngressRefused.code());
     call.origin = Some(Origin::Internet);
     let known = Known { ingress: Ingress::InternalAndLoadBalancing, ..known() };
     let it = explained(&call, &known);
