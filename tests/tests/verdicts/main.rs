@@ -55,6 +55,7 @@ fn policy(emulator: &Emulator) -> Value {
         ]}],
         "rules": [{
             "name": "orders",
+            "match": { "paths": [{ "prefix": "/push" }] },
             "audiences": [URL, format!("{URL}/"), hashed, format!("{hashed}/"), DOMAIN],
             "callers": { "emails": Config::demo().services[0].invokers },
         }],
