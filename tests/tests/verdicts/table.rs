@@ -61,7 +61,7 @@ pub fn cases(google: &Issuer, hash_url: &str) -> Vec<Case> {
             "aud_has_path",
         ),
         refused(
-            "the load balancer's domain",
+            "a load balancer's domain",
             audience("https://lb.example.net"),
             (401, 401),
             "aud_mismatch",
@@ -115,7 +115,7 @@ pub fn cases(google: &Issuer, hash_url: &str) -> Vec<Case> {
             "`clock_skew` is 30 s here, and so in the emulator; how much Cloud Run allows is not documented",
         ),
         Case {
-            note: "`max_lifetime` is 24 h here, and so in the emulator; Google mints none that lives longer than an hour",
+            note: "`max_lifetime` is 24 h here, and so in the emulator; Google's own ID tokens live an hour",
             ..refused(
                 "good for 25 hours",
                 one(with(json!({"iat": now, "exp": now + lifetime}))),
