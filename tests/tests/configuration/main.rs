@@ -16,6 +16,7 @@ mod bundled;
 mod cloud_run;
 mod documents;
 mod drift;
+mod emulator_guide;
 mod examples;
 mod mistakes;
 mod mutations;
