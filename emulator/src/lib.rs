@@ -26,6 +26,7 @@ mod clock;
 mod config;
 mod emulator;
 mod endpoint;
+pub mod environment;
 mod eventarc;
 mod faults;
 pub mod file;
@@ -65,7 +66,7 @@ pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AccountKeyFile, Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap,
-    IapIdentity, Ingress, Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion,
+    IapIdentity, Ingress, Kind, LoadBalancer, Picking, Provider, Pubsub, Sending, Service, ServiceRegion,
     Subscription, Trigger, User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};

@@ -74,7 +74,8 @@ impl Emulator {
         let regions = regions(&sites)?;
         let balancers = balancers(&config, &ca, &regions, &google)?;
         let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
-        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
+        let at: Vec<_> = balancers.iter().map(|(_, listener)| listener.addr()).collect();
+        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions, &at));
         let mut places = places(&google_listener, &regions, &balancers);
         let mut function_hosts = Vec::new();
         for (host, listener) in sites.function_hosts(&regions)? {

@@ -5,7 +5,7 @@ use crate::forward::Protocol;
 const EVERYTHING: &str = include_str!("../../../tests/tests/configuration/emulator.yaml");
 const PUSHER: &str = "pusher@demo-project.iam.gserviceaccount.com";
 
-fn mistakes(text: &str) -> Vec<String> {
+pub(super) fn mistakes(text: &str) -> Vec<String> {
     let problems = parse(text).err().unwrap_or_default();
     problems.iter().map(ToString::to_string).collect()
 }
