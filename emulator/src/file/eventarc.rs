@@ -122,7 +122,7 @@ mod tests {
              \x20 filters: { type: a.b, bucket: c }\n\
              \x20 service_account: a@b\n\
              \x20 cloud_run: { service: orders }\n\
-             - { name: other, location: us-central1, filters: { type: t }, http: 'http://localhost:1/', topic: x, channel: c }\n",
+             - { name: other, location: us-central1, filters: { type: t }, http: 'http://localhost:1/', topic: orders, channel: projects/p/locations/l/channels/c }\n",
         );
         let read = read.unwrap();
         let run = Destination::CloudRun {
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(read[0].destination, run);
         assert_eq!(read[0].filters[1], ("bucket".to_owned(), "c".to_owned()));
         assert_eq!(read[1].destination, Destination::Http { uri: "http://localhost:1/".into() });
-        assert_eq!((read[1].topic.as_deref(), read[1].channel.as_deref()), (Some("x"), Some("c")));
+        assert_eq!((read[1].topic.as_deref(), read[1].channel.as_deref()), (Some("orders"), Some("projects/p/locations/l/channels/c")));
     }
 
     #[test]

@@ -147,15 +147,15 @@ hosts: { hooks.example: 127.0.0.1:9000 }
                 r#"orders.example.com is nobody here: add it under "hosts" with the address of your server, or as a load balancer's host"#,
             ),
             (
-                "https://orders-1.us-central1.run.app/",
-                r#""orders-1.us-central1.run.app" is no host of a service here; known here: orders-123456789012.us-central1.run.app, us-east1-demo-project.cloudfunctions.net"#,
+                "https://somebody-else-1.asia-east1.run.app/",
+                r#""somebody-else-1.asia-east1.run.app" is no host of a service here; known here: orders-123456789012.us-central1.run.app, us-east1-demo-project.cloudfunctions.net"#,
             ),
             (
                 "https://orders-123456789012.us-central2.run.app/",
                 r#""orders-123456789012.us-central2.run.app" is no host of a service here; did you mean "orders-123456789012.us-central1.run.app"?"#,
             ),
         ] {
-            assert_eq!(called(url), [format!("6:67: scheduler[0].url: {expected}")], "{url}");
+            assert_eq!(called(url), [format!("6:65: scheduler[0].url: {expected}")], "{url}");
         }
     }
 

@@ -162,7 +162,7 @@ mod tests {
         .unwrap_err()
         .join("\n");
         for part in [
-            "letters, digits and hyphens",
+            "\"a_b\" is no id",
             "\"location\" is missing",
             "above 0 and at most 500",
             "from 1 to 5000",

@@ -115,7 +115,7 @@ pub(super) fn number(from: &Reader<'_>) -> Option<u64> {
     let text = match &from.node().kind {
         Kind::Text(text) => text.clone(),
         // Numbers of configurations are exact up to there, and Google's longer.
-        Kind::Number(number) if number > MAX_EXACT => {
+        Kind::Number(number) if *number > MAX_EXACT => {
             from.problem("is long: write the number in quotes, so that no digit is lost");
             return None;
         }
@@ -244,7 +244,7 @@ pub(super) mod span {
     }
 
     pub(in crate::file) fn rotation(from: &Reader<'_>) -> Option<Duration> {
-        from.duration_within(Duration::from_secs(1), Duration::MAX)
+        from.duration_within(Duration::from_secs(1), DAY.saturating_mul(30))
     }
 
     pub(in crate::file) fn max_age(from: &Reader<'_>) -> Option<Duration> {
