@@ -61,11 +61,8 @@ pub fn proxy_variables(google: &str, authority: &str) -> Vec<Variable> {
         value: "localhost,127.0.0.1,::1".to_owned(),
         what: "calls to this machine need no proxy",
     };
-    let trust = |name| Variable {
-        name,
-        value: authority.to_owned(),
-        what: "its certificates are trusted",
-    };
+    let trust =
+        |name| Variable { name, value: authority.to_owned(), what: "its certificates are trusted" };
     let files = [
         "SSL_CERT_FILE",
         "REQUESTS_CA_BUNDLE",

@@ -37,12 +37,12 @@ impl Config {
         let subscriptions =
             subscriptions.map(|it| ("Pub/Sub subscription", &it.name, it.endpoint.clone()));
         let triggers = self.eventarc.iter();
-        let triggers =
-            triggers.map(|it| ("Eventarc trigger", &it.name, Some(destination(it))));
+        let triggers = triggers.map(|it| ("Eventarc trigger", &it.name, Some(destination(it))));
         let queues = self.tasks.iter().map(|it| ("Cloud Tasks queue", &it.name, None));
-        let jobs = self.scheduler.iter().map(|it| {
-            ("Cloud Scheduler job", &it.name, Some(it.target.endpoint.to_string()))
-        });
+        let jobs = self
+            .scheduler
+            .iter()
+            .map(|it| ("Cloud Scheduler job", &it.name, Some(it.target.endpoint.to_string())));
         let all = topics.chain(subscriptions).chain(triggers).chain(queues).chain(jobs);
         all.map(|(what, name, to)| Sending { what, name: name.clone(), to }).collect()
     }

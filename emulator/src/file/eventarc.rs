@@ -78,9 +78,8 @@ fn cloud_run(from: &Reader<'_>) -> Option<Run> {
     let mut object = from.object()?;
     let service = object.need("service").and_then(|it| name(&it));
     let region = object.maybe("region", name);
-    let path = object.maybe("path", |it| {
-        text_if(it, |text| text.starts_with('/'), "path: it begins with /")
-    });
+    let path = object
+        .maybe("path", |it| text_if(it, |text| text.starts_with('/'), "path: it begins with /"));
     object.finish();
     Some((service?, region?, path?))
 }
@@ -88,7 +87,8 @@ fn cloud_run(from: &Reader<'_>) -> Option<Run> {
 /// As Eventarc's API has it: 63 at most.
 fn trigger_id(from: &Reader<'_>) -> Option<String> {
     let is_id = |text: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         text.len() <= 63
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && !text.ends_with('-')
@@ -133,7 +133,10 @@ mod tests {
         assert_eq!(read[0].destination, run);
         assert_eq!(read[0].filters[1], ("bucket".to_owned(), "c".to_owned()));
         assert_eq!(read[1].destination, Destination::Http { uri: "http://localhost:1/".into() });
-        assert_eq!((read[1].topic.as_deref(), read[1].channel.as_deref()), (Some("orders"), Some("projects/p/locations/l/channels/c")));
+        assert_eq!(
+            (read[1].topic.as_deref(), read[1].channel.as_deref()),
+            (Some("orders"), Some("projects/p/locations/l/channels/c"))
+        );
     }
 
     #[test]

@@ -172,7 +172,8 @@ scheduler: [{ name: a, location: b, schedule: '* * * * *', url: 'http://c.exampl
 eventarc: [{ name: a, location: b, filters: { type: t }, http: 'https://d.example' }]
 ",
         );
-        let whom = ["3:54: pubsub.subscriptions[0].endpoint: a.example is nobody here",
+        let whom = [
+            "3:54: pubsub.subscriptions[0].endpoint: a.example is nobody here",
             "5:44: tasks[0].tasks[0].url: b.example is nobody here",
             "6:65: scheduler[0].url: c.example is nobody here",
             "7:64: eventarc[0].http: d.example is nobody here",

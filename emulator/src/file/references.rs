@@ -119,7 +119,9 @@ fn check_regions(root: &Reader<'_>) {
     });
     for (service, region) in faults.chain(triggers.collect::<Vec<_>>()) {
         let Some((service, region)) = service.as_ref().and_then(text).zip(region) else { continue };
-        let (Some(known), Some(name)) = (regions_of(root, service), text(&region)) else { continue };
+        let (Some(known), Some(name)) = (regions_of(root, service), text(&region)) else {
+            continue;
+        };
         if !known.contains(&name) {
             region.unknown(name, &format!("no region of {service:?}"), &known);
         }

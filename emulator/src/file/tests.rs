@@ -26,7 +26,11 @@ fn every_member_is_read() {
     assert_eq!(orders.regions, [ServiceRegion::new("us-central1"), europe]);
     assert_eq!(
         orders.invokers,
-        ["serviceAccount:gateway@demo-project.iam.gserviceaccount.com", "domain:example.com", "allUsers"]
+        [
+            "serviceAccount:gateway@demo-project.iam.gserviceaccount.com",
+            "domain:example.com",
+            "allUsers"
+        ]
     );
     assert_eq!(orders.custom_audiences, ["https://orders.example.com"]);
     assert_eq!(orders.ingress, Ingress::InternalAndLoadBalancing);
@@ -299,7 +303,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "1:28: keys.rotation.every: 0s is out of bounds: from 1s to 30days",
         ],
     ),
-    ("control_hosts: ['http://a']", &[r#"1:17: control_hosts[0]: "http://a" is no host name, which has no port and no scheme"#]),
+    (
+        "control_hosts: ['http://a']",
+        &[r#"1:17: control_hosts[0]: "http://a" is no host name, which has no port and no scheme"#],
+    ),
     // Times.
     (
         "token_lifetime: 3600",

@@ -142,7 +142,9 @@ async fn the_proxy_s_environment_reaches_google_s_hosts_and_nobody_else() {
     let file = folder.0.join("ca.pem").display().to_string();
     let running = Running::start(&[&ANY_PORTS[..], &["--ca-file", &file]].concat()).await;
     let exports = printed(&["env", "--emulator", running.google(), "--proxy", &file]).await;
-    assert!(running.after("For libraries that call").lines().all(|line| exports.contains(line.trim())));
+    assert!(
+        running.after("For libraries that call").lines().all(|line| exports.contains(line.trim()))
+    );
     let status = "curl -s -o /dev/null -w '%{http_code} ' --cacert $SSL_CERT_FILE";
     let asked = format!("{exports}{status} https://www.googleapis.com/oauth2/v3/certs\n");
     assert_eq!(pasted(&asked).await, "200 ");
@@ -157,7 +159,12 @@ async fn the_proxy_s_environment_reaches_google_s_hosts_and_nobody_else() {
 async fn it_tells_of_load_balancers_and_senders() {
     let more = ["--load-balancer", "lb.example", "--push", "orders=https://lb.example/push"];
     let running = Running::start(&[&ANY_PORTS[..], &more].concat()).await;
-    assert!(running.told.iter().any(|it| it.starts_with("The load balancer lb.example listens on 127.")));
+    assert!(
+        running
+            .told
+            .iter()
+            .any(|it| it.starts_with("The load balancer lb.example listens on 127."))
+    );
     let expected =
         "  Pub/Sub topic orders\n  Pub/Sub subscription orders-push-1 to https://lb.example/push\n";
     assert_eq!(running.after("Senders have:"), expected);
