@@ -48,7 +48,7 @@ async fn each_sender_of_the_example_delivers() {
     let file = text.replace("127.0.0.1:9000", &yours.addr.to_string());
     let running = started("senders", &file).await;
     shown(&running, &text, "topics/orders:publish").await;
-    assert_eq!(shown(&running, &text, "eventarc/publish").await, r#"{"delivered":1}"#);
+    assert_eq!(shown(&running, &text, "eventarc/publish").await, "{\n  \"triggers\": 1\n}\n");
     shown(&running, &text, "jobs/report:run").await;
     for sender in ["Pub/Sub", "Cloud+Tasks", "Cloud+Scheduler"] {
         let path = format!("/emulator/timeline?verdict=answered&part={sender}");
