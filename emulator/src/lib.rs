@@ -27,6 +27,7 @@ mod clock;
 mod config;
 mod emulator;
 mod endpoint;
+pub mod environment;
 mod eventarc;
 mod faults;
 pub mod file;
@@ -67,8 +68,8 @@ pub use ca::CaError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AccountKeyFile, Agent, Backend, Config, DeadLetter, Destination, Grant, HostMapping, Iap,
-    IapIdentity, Ingress, Kind, LoadBalancer, Picking, Provider, Pubsub, Service, ServiceRegion,
-    Subscription, Trigger, User, Wrapping,
+    IapIdentity, Ingress, Kind, LoadBalancer, Picking, Provider, Pubsub, Sending, Service,
+    ServiceRegion, Subscription, Trigger, User, Wrapping,
 };
 pub use emulator::{Emulator, StartError};
 pub use endpoint::{Endpoint, EndpointError};

@@ -44,6 +44,16 @@ pub(super) struct Flags {
     #[arg(long, value_name = "PROTOCOL")]
     backend_protocol: Option<String>,
 
+    /// The host of a load balancer in front of the first service; may be
+    /// repeated
+    #[arg(long = "load-balancer", value_name = "HOST")]
+    load_balancers: Vec<String>,
+
+    /// A Pub/Sub topic whose messages are pushed to a URL, as the last account;
+    /// may be repeated
+    #[arg(long = "push", value_name = "TOPIC=URL", value_parser = push)]
+    pushes: Vec<Push>,
+
     /// A service account of the project; may be repeated, and the first is the
     /// metadata server's default account [default: gateway@ and pusher@ of the
     /// project]
@@ -90,6 +100,8 @@ impl Flags {
             self.project_member(),
             format!("accounts: {accounts}\nservices:\n"),
             self.service_names().iter().map(|name| self.service(name)).collect(),
+            self.balancers(),
+            self.pubsub(),
             self.token_lifetime.map(|it| format!("token_lifetime: {it}s\n")).unwrap_or_default(),
             self.listen(),
             self.tls(),
@@ -130,6 +142,40 @@ impl Flags {
             true => String::new(),
             false => format!("    backend: {{ {} }}\n", members.join(", ")),
         }
+    }
+
+    fn balancers(&self) -> String {
+        let service = self.service_names().into_iter().next().unwrap_or_default();
+        let balancer = |host: &String| {
+            format!("  - {{ host: {}, service: {} }}\n", quoted(host), quoted(&service))
+        };
+        match self.load_balancers.as_slice() {
+            [] => String::new(),
+            hosts => format!("load_balancers:\n{}", hosts.iter().map(balancer).collect::<String>()),
+        }
+    }
+
+    /// A topic may have several subscriptions, which are numbered.
+    fn pubsub(&self) -> String {
+        if self.pushes.is_empty() {
+            return String::new();
+        }
+        let account = quoted(self.accounts().last().map_or("", String::as_str));
+        let mut topics: Vec<String> = Vec::new();
+        let mut subscriptions = String::new();
+        for (number, Push { topic, url }) in (1..).zip(&self.pushes) {
+            if !topics.contains(topic) {
+                topics.push(topic.clone());
+            }
+            let lines = [
+                format!("    - name: {}\n", quoted(&format!("{topic}-push-{number}"))),
+                format!("      topic: {}\n", quoted(topic)),
+                format!("      endpoint: {}\n", quoted(url)),
+                format!("      service_account: {account}\n"),
+            ];
+            subscriptions += &lines.concat();
+        }
+        format!("pubsub:\n  topics: {}\n  subscriptions:\n{subscriptions}", list(&topics))
     }
 
     fn listen(&self) -> String {
@@ -183,6 +229,10 @@ impl Flags {
             Source::of("listen.vpc_port", "--vpc-port"),
             Source::of("tls.ca_file", "--ca-file"),
         ];
+        for place in 0..self.load_balancers.len() {
+            all.push(Source::of(format!("load_balancers[{place}]"), "--load-balancer"));
+        }
+        all.push(Source::of("pubsub", "--push"));
         all.extend(Source::of_each("accounts", "--account", &self.accounts));
         for place in 0..self.service_names().len() {
             let path = |member: &str| format!("services[{place}].{member}");
@@ -199,6 +249,18 @@ impl Flags {
         }
         all
     }
+}
+
+/// A topic and where its messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Push {
+    topic: String,
+    url: String,
+}
+
+fn push(text: &str) -> Result<Push, String> {
+    let both = text.split_once('=').ok_or("expected TOPIC=URL")?;
+    Ok(Push { topic: both.0.to_owned(), url: both.1.to_owned() })
 }
 
 fn or_else(given: &[String], default: impl FnOnce() -> Vec<String>) -> Vec<String> {

@@ -1,8 +1,10 @@
 //! What is said once the emulator runs: where everything is, and how to try it.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
-use remint_emulator::{Config, Emulator, Service, ServiceRegion};
+use remint_emulator::environment::{proxy_variables, variables};
+use remint_emulator::{Config, Emulator, Sending, Service, ServiceRegion};
 
 use super::exports;
 
@@ -10,6 +12,8 @@ use super::exports;
 pub(super) struct Told {
     project: String,
     files: Vec<String>,
+    authority: Option<String>,
+    sending: Vec<Sending>,
     trial: Option<Trial>,
 }
 
@@ -23,9 +27,12 @@ impl Told {
     pub(super) fn of(config: &Config) -> Self {
         let keys = config.account_keys.iter().map(|key| &key.file);
         let files = config.ca_file.iter().chain(keys);
+        let shown = |file: &PathBuf| file.display().to_string();
         Self {
+            authority: config.ca_file.as_ref().map(shown),
+            sending: config.sending(),
             project: config.project_id.clone(),
-            files: files.map(|file| file.display().to_string()).collect(),
+            files: files.map(shown).collect(),
             trial: Trial::of(config),
         }
     }
@@ -40,11 +47,24 @@ impl Told {
             let _ = writeln!(text, "  audience   {}", region.url());
             let _ = writeln!(text, "  or         {}", region.hash_url());
         }
+        for (host, addr) in emulator.load_balancers() {
+            let _ = writeln!(text, "The load balancer {host} listens on {addr}.");
+        }
+        if !self.sending.is_empty() {
+            text += "Senders have:\n";
+        }
+        for sending in &self.sending {
+            let _ = writeln!(text, "  {sending}");
+        }
         if !self.files.is_empty() {
             let _ = writeln!(text, "Written: {}", self.files.join(", "));
         }
         text += "For Google's libraries and gcloud, in another shell (or: eval \"$(remint-emulator env)\"):\n";
-        text += &exports::lines(&google, &self.project, "  ");
+        text += &exports::lines(&variables(&google, &self.project), "  ");
+        if let Some(file) = &self.authority {
+            text += "For libraries that call Google's hosts all the same:\n";
+            text += &exports::lines(&proxy_variables(&google, file), "  ");
+        }
         text += &self.trial.as_ref().map(|trial| trial.text(&google)).unwrap_or_default();
         text
     }
@@ -60,6 +80,7 @@ Google listens on {google}, for plain HTTP and TLS:
   mint       POST http://{google}/emulator/mint
   assertion  POST http://{google}/emulator/iap/mint
   timeline   http://{google}/emulator/timeline
+  page       http://{google}/emulator
 "
     )
 }

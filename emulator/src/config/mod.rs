@@ -5,6 +5,7 @@ mod balancer;
 mod eventarc;
 mod files;
 mod pubsub;
+mod sending;
 mod service;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,6 +24,7 @@ pub use balancer::{Iap, IapIdentity, LoadBalancer, Picking};
 pub use eventarc::{Destination, Trigger};
 pub use files::AccountKeyFile;
 pub use pubsub::{DeadLetter, Pubsub, Subscription, Wrapping};
+pub use sending::Sending;
 pub(crate) use service::is_name;
 pub use service::{Backend, Ingress, Kind, Service, ServiceRegion};
 
@@ -142,6 +144,13 @@ impl Config {
     pub fn usual_accounts(project_id: &str) -> Vec<String> {
         let account = |name| format!("{name}@{project_id}.iam.gserviceaccount.com");
         ["gateway", "pusher"].map(account).into()
+    }
+
+    /// The project's default account of Compute Engine, which every project has
+    /// and which senders can push as.
+    #[must_use]
+    pub fn compute_account(&self) -> String {
+        format!("{}-compute@developer.gserviceaccount.com", self.project_number)
     }
 
     /// The deterministic URL of a service in a region.

@@ -12,6 +12,7 @@ use tokio::time::interval;
 use super::{Emulator, StartError};
 use crate::balancer::Balancer;
 use crate::ca::Ca;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::google::{Google, Shared};
@@ -43,7 +44,18 @@ impl Emulator {
         let faults = Arc::<Faults>::default();
         let machine = Arc::clone(&config.clock);
         config.clock = faults.clock(Arc::clone(&machine));
-        let [issuer, iap] = issuers(&config)?;
+        let issuers = issuers(&config)?;
+        Self::with(config, issuers, faults, machine).await
+    }
+
+    /// With Google as issuer of tokens, and IAP, whether or not their keys have
+    /// been made.
+    async fn with(
+        config: Config,
+        [issuer, iap]: [Arc<Issuer>; 2],
+        faults: Arc<Faults>,
+        machine: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let rotation = keep_rotating(&config, [&issuer, &iap]);
         let timeline = Arc::new(Timeline::default());
         let ca = Ca::new().map_err(|error| StartError::Certificate("the CA".into(), error))?;
@@ -74,7 +86,8 @@ impl Emulator {
         let regions = regions(&sites)?;
         let balancers = balancers(&config, &ca, &regions, &google)?;
         let (google_addr, vpc_addr) = (google_listener.addr(), vpc_listener.addr());
-        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions));
+        let at: Vec<_> = balancers.iter().map(|(_, listener)| listener.addr()).collect();
+        google.page.open(Overview::new(&config, google_addr, vpc_addr, &regions, &at));
         let mut places = places(&google_listener, &regions, &balancers);
         let mut function_hosts = Vec::new();
         for (host, listener) in sites.function_hosts(&regions)? {
@@ -212,4 +225,41 @@ pub(crate) fn listen<H: Handler>(
     let tls = ca.server(&names).map_err(|error| StartError::Certificate(what.to_owned(), error))?;
     Listener::start(door.addr, tls, door.origin, handler)
         .map_err(|error| StartError::Listen(format!("{what} on {}", door.addr), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::TokioIo;
+
+    use super::*;
+    use crate::network::tcp;
+
+    async fn project_id(google: SocketAddr) -> Bytes {
+        let stream = TokioIo::new(tcp(google).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/computeMetadata/v1/project/project-id")
+            .header("host", "metadata.google.internal")
+            .header("metadata-flavor", "Google");
+        let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await;
+        answer.unwrap().into_body().collect().await.unwrap().to_bytes()
+    }
+
+    #[tokio::test]
+    async fn it_runs_and_answers_before_its_key_has_been_made() {
+        let config = Config::demo();
+        let clock = Arc::clone(&config.clock);
+        let iap = Issuer::new(Algorithm::Es256, Arc::clone(&clock)).unwrap();
+        let issuers = [Issuer::without_key(Arc::clone(&clock)), iap].map(Arc::new);
+        let emulator = Emulator::with(config, issuers, Arc::default(), clock).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = emulator.ready() => panic!("nobody makes the key"),
+            told = project_id(emulator.google_addr()) => assert_eq!(told, "demo-project"),
+        }
+        emulator.shutdown().await;
+    }
 }

@@ -50,6 +50,7 @@ pub(crate) struct Eventarc {
     broker: Arc<Broker>,
     project_id: String,
     project_number: u64,
+    compute_account: String,
     /// The services with their regions.
     services: Vec<(String, String)>,
     state: Mutex<State>,
@@ -83,6 +84,7 @@ impl Eventarc {
             broker,
             project_id: config.project_id.clone(),
             project_number: config.project_number,
+            compute_account: config.compute_account(),
             services: regions.collect(),
             state: Mutex::default(),
         }
@@ -142,7 +144,7 @@ impl Eventarc {
         if running.has_own_topic {
             self.broker.create_topic(&Topic { name: running.topic.clone(), ..Topic::default() })?;
         }
-        let default = || format!("{}-compute@developer.gserviceaccount.com", self.project_number);
+        let default = || self.compute_account.clone();
         let account = running.trigger.service_account.clone().unwrap_or_else(default);
         let token = OidcToken { service_account_email: account, audience };
         let span = |it: Duration| it.try_into().ok();

@@ -9,13 +9,15 @@
 //!     cloud_run: { service: orders, region: us-central1, path: /events }
 //! ```
 
-use remint_idtoken::config::{Object, Reader};
+use remint_idtoken::config::Reader;
 
+use super::values::{email, endpoint, list, name, text_if, topic};
 use crate::config::{Destination, Trigger};
+use crate::target::parts;
 
 /// Reads the section.
 pub(super) fn read(from: &Reader<'_>) -> Option<Vec<Trigger>> {
-    let triggers = from.list(trigger)?;
+    let triggers = list(from, trigger)?;
     let names: Vec<_> = triggers.iter().map(|it| format!("{}/{}", it.location, it.name)).collect();
     from.distinct("trigger", names.iter().map(String::as_str));
     Some(triggers)
@@ -23,14 +25,14 @@ pub(super) fn read(from: &Reader<'_>) -> Option<Vec<Trigger>> {
 
 fn trigger(from: &Reader<'_>) -> Option<Trigger> {
     let mut object = from.object()?;
-    let name = text(object.need("name"));
-    let location = text(object.need("location"));
+    let id = object.need("name").and_then(|it| trigger_id(&it));
+    let location = object.need("location").and_then(|it| name(&it));
     let filters = object.need("filters").and_then(|it| filters(&it));
-    let service_account = maybe_text(&mut object, "service_account");
+    let service_account = object.maybe("service_account", email);
     let run = object.maybe("cloud_run", cloud_run);
-    let http = maybe_text(&mut object, "http");
-    let topic = maybe_text(&mut object, "topic");
-    let channel = maybe_text(&mut object, "channel");
+    let http = object.maybe("http", endpoint::pushed_to);
+    let topic = object.maybe("topic", topic);
+    let channel = object.maybe("channel", channel);
     let reader = object.reader().clone();
     object.finish();
     let location = location?;
@@ -47,7 +49,7 @@ fn trigger(from: &Reader<'_>) -> Option<Trigger> {
         }
     };
     Some(Trigger {
-        name: name?,
+        name: id?,
         location,
         filters: filters?,
         service_account: service_account?,
@@ -74,24 +76,30 @@ type Run = (String, Option<String>, Option<String>);
 
 fn cloud_run(from: &Reader<'_>) -> Option<Run> {
     let mut object = from.object()?;
-    let service = text(object.need("service"));
-    let region = maybe_text(&mut object, "region");
-    let path = object.maybe("path", |it| {
-        it.parsed(|text| match text.starts_with('/') {
-            true => Ok(text.to_owned()),
-            false => Err("a path begins with /"),
-        })
-    });
+    let service = object.need("service").and_then(|it| name(&it));
+    let region = object.maybe("region", name);
+    let path = object
+        .maybe("path", |it| text_if(it, |text| text.starts_with('/'), "path: it begins with /"));
     object.finish();
     Some((service?, region?, path?))
 }
 
-fn text(from: Option<Reader<'_>>) -> Option<String> {
-    from?.text().map(str::to_owned)
+/// As Eventarc's API has it: 63 at most.
+fn trigger_id(from: &Reader<'_>) -> Option<String> {
+    let is_id = |text: &str| {
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        text.len() <= 63
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && text.bytes().all(is_plain)
+    };
+    text_if(from, is_id, "name of a trigger: use a-z, 0-9 and -, with a letter first, 63 at most")
 }
 
-fn maybe_text(object: &mut Object<'_>, name: &'static str) -> Option<Option<String>> {
-    object.maybe(name, |it| it.text().map(str::to_owned))
+fn channel(from: &Reader<'_>) -> Option<String> {
+    let is_channel = |text: &str| parts(text, ["projects", "locations", "channels"]).is_ok();
+    text_if(from, is_channel, "channel: expected projects/PROJECT/locations/LOCATION/channels/NAME")
 }
 
 #[cfg(test)]
@@ -114,7 +122,7 @@ mod tests {
              \x20 filters: { type: a.b, bucket: c }\n\
              \x20 service_account: a@b\n\
              \x20 cloud_run: { service: orders }\n\
-             - { name: other, location: us-central1, filters: { type: t }, http: 'http://localhost:1/', topic: x, channel: c }\n",
+             - { name: other, location: us-central1, filters: { type: t }, http: 'http://localhost:1/', topic: orders, channel: projects/p/locations/l/channels/c }\n",
         );
         let read = read.unwrap();
         let run = Destination::CloudRun {
@@ -125,7 +133,10 @@ mod tests {
         assert_eq!(read[0].destination, run);
         assert_eq!(read[0].filters[1], ("bucket".to_owned(), "c".to_owned()));
         assert_eq!(read[1].destination, Destination::Http { uri: "http://localhost:1/".into() });
-        assert_eq!((read[1].topic.as_deref(), read[1].channel.as_deref()), (Some("x"), Some("c")));
+        assert_eq!(
+            (read[1].topic.as_deref(), read[1].channel.as_deref()),
+            (Some("orders"), Some("projects/p/locations/l/channels/c"))
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The section `load_balancers`.
 
-use remint_idtoken::config::{Kind, Object, Reader};
+use remint_idtoken::config::Reader;
 
+use super::values::{audience, email, host, list, name, number, port};
 use crate::config::{Iap, IapIdentity, LoadBalancer, Picking};
 
 /// Reads a list of
@@ -19,16 +20,16 @@ use crate::config::{Iap, IapIdentity, LoadBalancer, Picking};
 ///       identity: service_agent   # or client_id
 /// ```
 pub(super) fn read(from: &Reader<'_>) -> Option<Vec<LoadBalancer>> {
-    let balancers = from.list(read_one)?;
+    let balancers = list(from, read_one)?;
     from.distinct("host", balancers.iter().map(|it| it.host.as_str()));
     Some(balancers)
 }
 
 fn read_one(from: &Reader<'_>) -> Option<LoadBalancer> {
     let mut object = from.object()?;
-    let host = object.need("host").and_then(|it| it.parsed(host));
-    let port = object.maybe("port", |it| u16::try_from(it.whole_within(0, 65_535)?).ok());
-    let service = object.need("service").and_then(|it| it.text().map(str::to_owned));
+    let host = object.need("host").and_then(|it| host::name(&it));
+    let port = object.maybe("port", port);
+    let service = object.need("service").and_then(|it| name(&it));
     let picking = object.maybe("picking", read_picking);
     let iap = object.maybe("iap", read_iap);
     object.finish();
@@ -39,18 +40,6 @@ fn read_one(from: &Reader<'_>) -> Option<LoadBalancer> {
         picking: picking?.unwrap_or_default(),
         iap: iap?,
     })
-}
-
-/// A host name in lower case, without a port.
-fn host(text: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        (1..=63).contains(&label.len()) && label.bytes().all(plain)
-    };
-    match text.len() <= 253 && text.split('.').all(is_label) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err(format!("{text:?} is no host name, such as orders.example.com")),
-    }
 }
 
 fn read_picking(from: &Reader<'_>) -> Option<Picking> {
@@ -71,9 +60,9 @@ fn read_picking(from: &Reader<'_>) -> Option<Picking> {
 
 fn read_iap(from: &Reader<'_>) -> Option<Iap> {
     let mut object = from.object()?;
-    let client_id = object.need("client_id").and_then(|it| it.text().map(str::to_owned));
-    let backend_service = read_backend_service(&mut object);
-    let users = object.need("users").and_then(|it| it.list(|user| user.parsed(email)));
+    let client_id = object.need("client_id").and_then(|it| audience(&it));
+    let backend_service = object.need("backend_service").and_then(|it| number(&it));
+    let users = object.need("users").and_then(|it| list(&it, email));
     let identities =
         [("service_agent", IapIdentity::ServiceAgent), ("client_id", IapIdentity::ClientId)];
     let identity = object.maybe("identity", |it| it.choice(&identities));
@@ -84,29 +73,6 @@ fn read_iap(from: &Reader<'_>) -> Option<Iap> {
         users: users?,
         identity: identity?.unwrap_or_default(),
     })
-}
-
-/// Google's numbers of backend services have up to 19 digits. Numbers of
-/// configurations are exact up to 15, so longer ones stand in quotes.
-fn read_backend_service(object: &mut Object<'_>) -> Option<u64> {
-    let given = object.need("backend_service")?;
-    match given.node().kind {
-        Kind::Text(_) => given.parsed(|text| {
-            text.parse().map_err(|_| format!("{text:?} is no number of a backend service"))
-        }),
-        Kind::Number(number) if number > f64::from(u32::MAX) => {
-            given.problem("is long: write the number in quotes, so that no digit is lost");
-            None
-        }
-        _ => u64::try_from(given.whole_within(0, u32::MAX)?).ok(),
-    }
-}
-
-fn email(text: &str) -> Result<String, String> {
-    match text.split_once('@') {
-        Some((name, domain)) if !name.is_empty() && !domain.is_empty() => Ok(text.to_owned()),
-        _ => Err(format!("{text:?} is no address of a service account or a person")),
-    }
 }
 
 #[cfg(test)]

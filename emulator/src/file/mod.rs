@@ -5,11 +5,13 @@
 //! may invoke them, which is nobody: as on Cloud Run.
 //!
 //! Each section has a reader in a file of its own. To add one takes its `mod`
-//! and a line with `put`; what it refers to stands in `references.rs`.
+//! and a line with `put`; what it refers to stands in `references.rs`, and whom
+//! it calls in `hosts.rs`.
 
 mod backend;
 mod eventarc;
 pub(crate) mod faults;
+mod hosts;
 mod identities;
 mod listen;
 mod load_balancers;
@@ -76,6 +78,7 @@ fn read_root(root: &Reader<'_>) -> Option<Config> {
         (config.keys_max_age, config.key_rotation) = keys;
     }
     object.finish();
+    hosts::check(root, &config);
     references::check(root, &config);
     if config.region.is_empty() {
         config.region = usual_region(&config.services);
@@ -116,7 +119,6 @@ fn read_rotation(from: &Reader<'_>) -> Option<Rotation> {
     let rotation = Rotation { every: every?, overlap: overlap? };
     if rotation.overlap > rotation.every.saturating_mul(MAX_OVERLAP) {
         from.problem(format!("\"overlap\" must not be more than {MAX_OVERLAP} times \"every\""));
-        return None;
     }
     Some(rotation)
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use remint_idtoken::config::{Object, Reader};
 
+use super::values::{audience, email, endpoint, list, resource, topic};
 use crate::config::{DeadLetter, Pubsub, Subscription, Wrapping};
+use crate::pubsub::Collection;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -23,25 +25,22 @@ const DAY: u64 = 24 * 60 * MINUTE;
 /// Reads the section.
 pub(super) fn read(from: &Reader<'_>) -> Option<Pubsub> {
     let mut object = from.object()?;
-    let topics = object.maybe("topics", |it| it.list(|name| name.text().map(str::to_owned)));
-    let subscriptions = object.maybe("subscriptions", |it| it.list(subscription));
+    let topics = object.maybe("topics", |it| list(it, topic));
+    let subscriptions = object.maybe("subscriptions", |it| list(it, subscription));
     object.finish();
-    let pubsub = Pubsub {
+    Some(Pubsub {
         topics: topics?.unwrap_or_default(),
         subscriptions: subscriptions?.unwrap_or_default(),
-    };
-    from.distinct("topic", pubsub.topics.iter().map(String::as_str));
-    from.distinct("subscription", pubsub.subscriptions.iter().map(|it| it.name.as_str()));
-    Some(pubsub)
+    })
 }
 
 fn subscription(from: &Reader<'_>) -> Option<Subscription> {
     let mut object = from.object()?;
-    let name = text(object.need("name"));
-    let topic = text(object.need("topic"));
-    let endpoint = maybe_text(&mut object, "endpoint");
-    let service_account = maybe_text(&mut object, "service_account");
-    let audience = maybe_text(&mut object, "audience");
+    let name = object.need("name").and_then(|it| resource(&it, Collection::Subscriptions));
+    let topic = object.need("topic").and_then(|it| topic(&it));
+    let endpoint = object.maybe("endpoint", endpoint::pushed_to);
+    let service_account = object.maybe("service_account", email);
+    let audience = object.maybe("audience", audience);
     let ack_deadline = object.maybe("ack_deadline", |it| within(it, 10, 10 * MINUTE));
     let min_backoff = object.maybe("min_backoff", |it| within(it, 0, 10 * MINUTE));
     let max_backoff = object.maybe("max_backoff", |it| within(it, 0, 10 * MINUTE));
@@ -76,6 +75,13 @@ fn check(from: &Reader<'_>, read: &Subscription) {
     if read.service_account.is_some() && read.endpoint.is_none() {
         from.problem("a \"service_account\" without an \"endpoint\" pushes nothing");
     }
+    if read.min_backoff.is_some() || read.max_backoff.is_some() {
+        let [min, max] = [(read.min_backoff, 10), (read.max_backoff, 10 * MINUTE)]
+            .map(|(given, usual)| given.unwrap_or(Duration::from_secs(usual)));
+        if min > max {
+            from.problem("min_backoff, 10s by default, is above max_backoff");
+        }
+    }
 }
 
 /// `wrapped` (which is usual), `unwrapped`, or `unwrapped_with_metadata`.
@@ -91,7 +97,7 @@ fn wrapping(object: &mut Object<'_>) -> Option<Wrapping> {
 
 fn dead_letter(from: &Reader<'_>) -> Option<DeadLetter> {
     let mut object = from.object()?;
-    let topic = text(object.need("topic"));
+    let topic = object.need("topic").and_then(|it| topic(&it));
     let attempts = object.maybe("max_attempts", |it| it.whole_within(5, 100));
     object.finish();
     let max_attempts = attempts?.and_then(|it| u16::try_from(it).ok()).unwrap_or(5);
@@ -100,14 +106,6 @@ fn dead_letter(from: &Reader<'_>) -> Option<DeadLetter> {
 
 fn within(from: &Reader<'_>, least: u64, most: u64) -> Option<Duration> {
     from.duration_within(Duration::from_secs(least), Duration::from_secs(most))
-}
-
-fn text(from: Option<Reader<'_>>) -> Option<String> {
-    from?.text().map(str::to_owned)
-}
-
-fn maybe_text(object: &mut Object<'_>, name: &'static str) -> Option<Option<String>> {
-    object.maybe(name, |it| it.text().map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -176,14 +174,14 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_a_mistake() {
         let found = read_text(
-            "topics: [a, a]\n\
+            "topics: [abc]\n\
              subscriptions:\n\
-             - { name: s, topic: a, audience: x }\n\
-             - { name: s, topic: a, service_account: b }\n",
+             - { name: abc, topic: abc, audience: x }\n\
+             - { name: abc, topic: abc, service_account: a@b }\n\
+             - { name: abc, topic: abc, min_backoff: 3s, max_backoff: 2s }\n",
         );
         let found = found.unwrap_err().join("\n");
-        for part in ["topic \"a\" occurs twice", "subscription \"s\"", "audience", "pushes nothing"]
-        {
+        for part in ["audience", "pushes nothing", "is above max_backoff"] {
             assert!(found.contains(part), "{part}: {found}");
         }
     }

@@ -3,24 +3,28 @@
 use remint_idtoken::config::Reader;
 
 use super::target::{self, whole};
+use super::values::{id, list, name};
 use crate::scheduler::{JobConfig, JobRetry};
 
 /// Reads the section.
 pub(super) fn read(from: &Reader<'_>) -> Option<Vec<JobConfig>> {
-    from.list(read_job)
+    let jobs = list(from, read_job)?;
+    let names: Vec<_> = jobs.iter().map(|it| format!("{}/{}", it.location, it.name)).collect();
+    from.distinct("job", names.iter().map(String::as_str));
+    Some(jobs)
 }
 
 fn read_job(from: &Reader<'_>) -> Option<JobConfig> {
     let mut object = from.object()?;
-    let name = object.need("name").and_then(|it| it.text());
-    let location = object.need("location").and_then(|it| it.text());
+    let id = object.need("name").and_then(|it| id(&it, "_", 500));
+    let location = object.need("location").and_then(|it| name(&it));
     let schedule = object.need("schedule").and_then(|it| it.text());
     let zone = object.maybe("time_zone", Reader::text);
     let target = target::read(&mut object);
     let deadline = object.maybe("deadline", target::deadline);
     let retry = object.maybe("retry", read_retry);
     object.finish();
-    let mut job = JobConfig::new(name?, location?, schedule?, target?);
+    let mut job = JobConfig::new(id?, location?, schedule?, target?);
     job.time_zone = zone?.unwrap_or_default().to_owned();
     job.attempt_deadline = deadline?.unwrap_or(job.attempt_deadline);
     job.retry = retry?.unwrap_or(job.retry);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use remint_idtoken::config::{Object, Reader};
 
+use super::values::{audience, email};
 use crate::target::wire::method;
 use crate::target::{Backoff, HttpTarget, OidcToken};
 
@@ -36,10 +37,10 @@ fn read_headers(from: &Reader<'_>) -> Option<Vec<(String, String)>> {
 
 fn read_token(from: &Reader<'_>) -> Option<OidcToken> {
     let mut object = from.object()?;
-    let account = object.need("service_account").and_then(|it| it.text());
-    let audience = object.maybe("audience", Reader::text);
+    let account = object.need("service_account").and_then(|it| email(&it));
+    let audience = object.maybe("audience", audience);
     object.finish();
-    Some(OidcToken { account: account?.to_owned(), audience: audience?.map(str::to_owned) })
+    Some(OidcToken { account: account?, audience: audience? })
 }
 
 /// The members of a retry policy that say how long it waits.

@@ -3,24 +3,28 @@
 use remint_idtoken::config::{Kind, Reader};
 
 use super::target::{self, whole};
+use super::values::{id, list, name};
 use crate::tasks::{HttpOverrides, QueueConfig, RateLimits, RetryConfig, TaskConfig};
 
 /// Reads the section.
 pub(super) fn read(from: &Reader<'_>) -> Option<Vec<QueueConfig>> {
-    from.list(read_queue)
+    let queues = list(from, read_queue)?;
+    let names: Vec<_> = queues.iter().map(|it| format!("{}/{}", it.location, it.name)).collect();
+    from.distinct("queue", names.iter().map(String::as_str));
+    Some(queues)
 }
 
 fn read_queue(from: &Reader<'_>) -> Option<QueueConfig> {
     let mut object = from.object()?;
-    let name = object.need("name").and_then(|it| it.text());
-    let location = object.need("location").and_then(|it| it.text());
+    let id = object.need("name").and_then(|it| id(&it, "", 100));
+    let location = object.need("location").and_then(|it| name(&it));
     let rate_limits = object.maybe("rate_limits", read_limits);
     let retry = object.maybe("retry", read_retry);
-    let tasks = object.maybe("tasks", |it| it.list(read_task));
+    let tasks = object.maybe("tasks", read_tasks);
     object.finish();
     let queue = QueueConfig {
-        name: name?.to_owned(),
-        location: location?.to_owned(),
+        name: id?,
+        location: location?,
         rate_limits: rate_limits?.unwrap_or_default(),
         retry: retry?.unwrap_or_default(),
         http: HttpOverrides::default(),
@@ -28,6 +32,12 @@ fn read_queue(from: &Reader<'_>) -> Option<QueueConfig> {
     };
     queue.check().map_err(|error| from.problem(error.to_string())).ok()?;
     Some(queue)
+}
+
+fn read_tasks(from: &Reader<'_>) -> Option<Vec<TaskConfig>> {
+    let tasks = list(from, read_task)?;
+    from.distinct("task", tasks.iter().filter_map(|task| task.id.as_deref()));
+    Some(tasks)
 }
 
 fn read_limits(from: &Reader<'_>) -> Option<RateLimits> {
@@ -56,7 +66,7 @@ fn read_retry(from: &Reader<'_>) -> Option<RetryConfig> {
     let mut object = from.object()?;
     let usual = RetryConfig::default();
     let attempts = object.maybe("max_attempts", |it| match &it.node().kind {
-        Kind::Text(text) if text == "unlimited" => Some(None),
+        Kind::Text(_) => it.choice(&[("unlimited", None)]),
         _ => whole(it, 1, 1_000_000_000).map(Some),
     });
     let age = object.maybe("max_retry_duration", Reader::duration);
@@ -71,12 +81,12 @@ fn read_retry(from: &Reader<'_>) -> Option<RetryConfig> {
 
 fn read_task(from: &Reader<'_>) -> Option<TaskConfig> {
     let mut object = from.object()?;
-    let id = object.maybe("id", Reader::text);
+    let id = object.maybe("id", |it| id(it, "_", 500));
     let target = target::read(&mut object);
     let deadline = object.maybe("deadline", target::deadline);
     object.finish();
     let mut task = TaskConfig::new(target?);
-    task.id = id?.map(str::to_owned);
+    task.id = id?;
     task.dispatch_deadline = deadline?.unwrap_or(task.dispatch_deadline);
     task.check().map_err(|error| from.problem(error.to_string())).ok()?;
     Some(task)
@@ -152,7 +162,7 @@ mod tests {
         .unwrap_err()
         .join("\n");
         for part in [
-            "letters, digits and hyphens",
+            "\"a_b\" is no id",
             "\"location\" is missing",
             "above 0 and at most 500",
             "from 1 to 5000",

@@ -5,7 +5,7 @@ use crate::forward::Protocol;
 const EVERYTHING: &str = include_str!("../../../tests/tests/configuration/emulator.yaml");
 const PUSHER: &str = "pusher@demo-project.iam.gserviceaccount.com";
 
-fn mistakes(text: &str) -> Vec<String> {
+pub(super) fn mistakes(text: &str) -> Vec<String> {
     let problems = parse(text).err().unwrap_or_default();
     problems.iter().map(ToString::to_string).collect()
 }
@@ -24,7 +24,14 @@ fn every_member_is_read() {
         port: 8811,
     };
     assert_eq!(orders.regions, [ServiceRegion::new("us-central1"), europe]);
-    assert_eq!(orders.invokers, ["gateway@demo-project.iam.gserviceaccount.com", "allUsers"]);
+    assert_eq!(
+        orders.invokers,
+        [
+            "serviceAccount:gateway@demo-project.iam.gserviceaccount.com",
+            "domain:example.com",
+            "allUsers"
+        ]
+    );
     assert_eq!(orders.custom_audiences, ["https://orders.example.com"]);
     assert_eq!(orders.ingress, Ingress::InternalAndLoadBalancing);
     assert_eq!(
@@ -39,6 +46,12 @@ fn every_member_is_read() {
     assert_eq!(config.agents, Agent::ALL);
     assert_eq!(config.iam_propagation.as_secs(), 120);
     assert_eq!((config.keys_max_age, config.token_lifetime.as_secs()), (21_600, 3600));
+    let rotation = config.key_rotation.unwrap();
+    assert_eq!((rotation.every.as_secs(), rotation.overlap.as_secs()), (600, 300));
+    assert_eq!((config.load_balancers.len(), config.pubsub.subscriptions.len()), (2, 1));
+    assert_eq!((config.eventarc.len(), config.tasks[0].tasks.len()), (2, 1));
+    assert_eq!((config.scheduler.len(), config.faults.len()), (1, 7));
+    assert_eq!(config.control_hosts, ["host.docker.internal"]);
     assert_eq!(config.account_keys[0].file, Path::new("gateway-key.json"));
     let config = config.in_folder(Path::new("/folder"));
     assert_eq!(config.account_keys[0].file, Path::new("/folder/gateway-key.json"));
@@ -220,6 +233,79 @@ const MISTAKES: &[(&str, &[&str])] = &[
             r#"1:21: providers[0].pool: "p" is no id of a pool or provider: 4 to 32 of a-z, 0-9 and -"#,
             r#"1:43: providers[0].issuer: "sts.windows.net" is no issuer of tokens: expected https://…"#,
         ],
+    ),
+    // What senders have.
+    (
+        "pubsub:\n  topics: [ab, orders]\n  subscriptions: [{ name: abc, topic: ordrs, service_account: pushr@demo-project.iam.gserviceaccount.com, endpoint: 'http://a.example', dead_letter: { topic: dead } }]",
+        &[
+            r#"2:12: pubsub.topics[0]: "ab" is no name of one of topics: 3 to 255 letters, digits and -_.~+%, with a letter first, and not goog"#,
+            r#"3:39: pubsub.subscriptions[0].topic: "ordrs" is no topic of "pubsub.topics"; did you mean "orders"?"#,
+            r#"3:63: pubsub.subscriptions[0].service_account: "pushr@demo-project.iam.gserviceaccount.com" is no account of "accounts"; did you mean "pusher@demo-project.iam.gserviceaccount.com"?"#,
+            r#"3:117: pubsub.subscriptions[0].endpoint: "http://a.example" is in clear text: Pub/Sub pushes to https:// alone, and here to http:// on this machine"#,
+            r#"3:117: pubsub.subscriptions[0].endpoint: a.example is nobody here: add it under "hosts" with the address of your server, or as a load balancer's host"#,
+            r#"3:159: pubsub.subscriptions[0].dead_letter.topic: "dead" is no topic of "pubsub.topics"; known here: ab, orders"#,
+        ],
+    ),
+    (
+        "pubsub:\n  topics: [abc, projects/demo-project/topics/abc]\n  subscriptions: [{ name: abc, topic: abc }, { name: abc, topic: projects/demo-project/topics/abc, max_backoff: 5s }]",
+        &[
+            r#"2:11: pubsub.topics: the topic "abc" occurs twice"#,
+            r#"3:18: pubsub.subscriptions: the subscription "abc" occurs twice"#,
+            "3:46: pubsub.subscriptions[1]: min_backoff, 10s by default, is above max_backoff",
+        ],
+    ),
+    (
+        "tasks: [{ name: a, location: b, tasks: [{ id: c, url: 'http://localhost:1' }, { id: c, url: 'http://localhost:1', token: { service_account: a@x } }] }, { name: a, location: b }]\naccounts: [b@x]",
+        &[
+            r#"1:8: tasks: the queue "b/a" occurs twice"#,
+            r#"1:40: tasks[0].tasks: the task "c" occurs twice"#,
+            r#"1:141: tasks[0].tasks[1].token.service_account: "a@x" is no account of "accounts"; did you mean "b@x"?"#,
+        ],
+    ),
+    (
+        "scheduler:\n  - { name: a, location: b, schedule: '* * * * *', url: 'http://localhost:1' }\n  - { name: a, location: b, schedule: '* * * * *', url: 'http://localhost:1', token: { service_account: b@x } }",
+        &[
+            r#"2:3: scheduler: the job "b/a" occurs twice"#,
+            r#"3:105: scheduler[1].token.service_account: "b@x" is no account of "accounts"; known here: gateway@demo-project.iam.gserviceaccount.com, pusher@demo-project.iam.gserviceaccount.com"#,
+        ],
+    ),
+    (
+        "services: [{ name: a, regions: [us-east1] }, { name: f, kind: function, regions: [us-east1] }]\n\
+         eventarc:\n\
+         \x20 - { name: t, location: us-west1, filters: { type: t }, cloud_run: { service: a } }\n\
+         \x20 - { name: t, location: us-west1, filters: { type: t }, cloud_run: { service: f, region: us-east1 }, topic: abc }\n\
+         \x20 - { name: u, location: us-east1, filters: { type: t }, cloud_run: { service: b } }\n",
+        &[
+            r#"3:3: eventarc: the trigger "us-west1/t" occurs twice"#,
+            r#"3:26: eventarc[0].location: "us-west1" is no region of "a"; did you mean "us-east1"?"#,
+            "4:80: eventarc[1].cloud_run.service: is a function of the first generation, which no trigger leads to",
+            r#"4:110: eventarc[1].topic: "abc" is no topic of "pubsub.topics"; there is none"#,
+            r#"5:80: eventarc[2].cloud_run.service: "b" is no service of "services"; known here: a, f"#,
+        ],
+    ),
+    // Faults.
+    (
+        "services: [{ name: a, regions: [us-east1] }]\nfaults:\n  - { what: { service: a, region: us-west1 }, how: hang }\n  - { what: { service: orders, region: us-west1 }, how: hang }",
+        &[
+            r#"3:35: faults[0].what.region: "us-west1" is no region of "a"; did you mean "us-east1"?"#,
+            r#"4:24: faults[1].what.service: "orders" is no service of "services"; known here: a"#,
+        ],
+    ),
+    // Keys.
+    (
+        "keys: { rotation: { every: 10s, overlap: 41s } }",
+        &[r#"1:19: keys.rotation: "overlap" must not be more than 4 times "every""#],
+    ),
+    (
+        "keys: { rotation: { every: 0s } }",
+        &[
+            r#"1:19: keys.rotation: "overlap" is missing"#,
+            "1:28: keys.rotation.every: 0s is out of bounds: from 1s to 30days",
+        ],
+    ),
+    (
+        "control_hosts: ['http://a']",
+        &[r#"1:17: control_hosts[0]: "http://a" is no host name, which has no port and no scheme"#],
     ),
     // Times.
     (

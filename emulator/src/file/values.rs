@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use remint_idtoken::config::{Kind, Reader};
 
 use crate::config::is_name;
+use crate::pubsub::Collection;
+use crate::target::is_id;
+
+/// 2^53 - 1.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// A text of its own.
 pub(super) fn text(from: &Reader<'_>) -> Option<String> {
@@ -78,6 +83,27 @@ pub(super) fn audience(from: &Reader<'_>) -> Option<String> {
     text_if(from, is_plain, "audience: it is compared letter by letter, and has no spaces")
 }
 
+/// The id of a resource: letters, digits, hyphens and these characters.
+pub(super) fn id(from: &Reader<'_>, also: &str, longest: usize) -> Option<String> {
+    let others: String = also.chars().map(|it| format!(", {it}")).collect();
+    let what = format!("id: use letters, digits, -{others}, at most {longest}");
+    text_if(from, |text| is_id(text, also, longest), &what)
+}
+
+/// The name of a topic, short or whole.
+pub(super) fn topic(from: &Reader<'_>) -> Option<String> {
+    resource(from, Collection::Topics)
+}
+
+/// The name of a topic or a subscription, short or whole.
+pub(super) fn resource(from: &Reader<'_>, of: Collection) -> Option<String> {
+    let what = format!(
+        "name of one of {}: 3 to 255 letters, digits and -_.~+%, with a letter first, and not goog",
+        of.name()
+    );
+    text_if(from, |text| of.parse(&of.in_project("p", text)).is_ok(), &what)
+}
+
 /// The port of a listener; 0 means any free one.
 pub(super) fn port(from: &Reader<'_>) -> Option<u16> {
     let port = from.whole_within(0, u16::MAX.into())?;
@@ -88,6 +114,11 @@ pub(super) fn port(from: &Reader<'_>) -> Option<u16> {
 pub(super) fn number(from: &Reader<'_>) -> Option<u64> {
     let text = match &from.node().kind {
         Kind::Text(text) => text.clone(),
+        // Numbers of configurations are exact up to there, and Google's longer.
+        Kind::Number(number) if *number > MAX_EXACT => {
+            from.problem("is long: write the number in quotes, so that no digit is lost");
+            return None;
+        }
         Kind::Number(number) => number.to_string(),
         kind => {
             from.problem(format!("expected a number, found {}", kind.name()));
@@ -151,19 +182,48 @@ pub(super) mod host {
         };
         // All are looked at, whatever is wrong with the first.
         let mappings: Vec<_> = entries.into_iter().map(mapping).collect();
-        mappings.into_iter().collect()
+        let mappings: Vec<_> = mappings.into_iter().collect::<Option<_>>()?;
+        from.distinct("host", mappings.iter().map(|it: &HostMapping| it.host.as_str()));
+        Some(mappings)
     }
 
     /// Names by which this emulator is called.
     pub(in crate::file) fn names(from: &Reader<'_>) -> Option<Vec<String>> {
-        list(from, |host| text_if(host, is_host, "host name, which has no port and no scheme"))
+        list(from, name)
+    }
+
+    /// A host name, in lower case.
+    pub(in crate::file) fn name(from: &Reader<'_>) -> Option<String> {
+        let host = text_if(from, is_host, "host name, which has no port and no scheme");
+        host.map(|host| host.to_ascii_lowercase())
     }
 
     /// RFC 1123, section 2.1.
     fn is_host(text: &str) -> bool {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_plain);
-        text.split('.').all(is_label)
+        text.len() <= 253 && text.split('.').all(is_label)
+    }
+}
+
+/// What senders call.
+pub(super) mod endpoint {
+    use remint_idtoken::config::Reader;
+
+    use crate::endpoint::{Endpoint, EndpointError};
+    use crate::network::is_loopback;
+
+    /// What Pub/Sub pushes to, by the check of its API.
+    pub(in crate::file) fn pushed_to(from: &Reader<'_>) -> Option<String> {
+        from.parsed(|text| {
+            let endpoint: Endpoint = text.parse().map_err(|it: EndpointError| it.to_string())?;
+            match endpoint.is_https || is_loopback(endpoint.host_and_port().0) {
+                true => Ok(text.to_owned()),
+                false => Err(format!(
+                    "{text:?} is in clear text: Pub/Sub pushes to https:// alone, and here to http:// on this machine"
+                )),
+            }
+        })
     }
 }
 
@@ -184,7 +244,7 @@ pub(super) mod span {
     }
 
     pub(in crate::file) fn rotation(from: &Reader<'_>) -> Option<Duration> {
-        from.duration_within(Duration::from_secs(1), Duration::MAX)
+        from.duration_within(Duration::from_secs(1), DAY.saturating_mul(30))
     }
 
     pub(in crate::file) fn max_age(from: &Reader<'_>) -> Option<Duration> {

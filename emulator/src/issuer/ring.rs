@@ -63,6 +63,12 @@ impl Ring {
         Self::with(algorithm, first)
     }
 
+    /// A ring whose key is never made.
+    #[cfg(test)]
+    pub(super) fn without_key(algorithm: Algorithm) -> Self {
+        Self::with(algorithm, Arc::default())
+    }
+
     fn with(algorithm: Algorithm, first: Arc<First>) -> Self {
         let keys = Keys {
             plan: Plan::SINGLE,

@@ -8,7 +8,8 @@ use remint_idtoken::shell_word;
 use serde_json::{Value, json};
 
 use super::explain::Known;
-use crate::config::{Config, Ingress, Kind, LoadBalancer, Service, ServiceRegion};
+use crate::config::{Config, Ingress, Kind, LoadBalancer, Sending, Service, ServiceRegion};
+use crate::environment::variables;
 use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 use crate::run::{Bindings, FrontEnd, Region, Urls};
@@ -22,7 +23,9 @@ pub(crate) struct Overview {
     google: SocketAddr,
     vpc: SocketAddr,
     regions: Vec<Place>,
-    load_balancers: Vec<LoadBalancer>,
+    /// With where they listen.
+    load_balancers: Vec<(LoadBalancer, SocketAddr)>,
+    sending: Vec<Sending>,
     hosts: Vec<(String, SocketAddr)>,
 }
 
@@ -42,12 +45,14 @@ struct Place {
 }
 
 impl Overview {
-    /// Of the running `regions`, which are those of the configuration.
+    /// Of the running `regions` and load balancers, which are those of the
+    /// configuration.
     pub(crate) fn new(
         config: &Config,
         google: SocketAddr,
         vpc: SocketAddr,
         regions: &[Region],
+        balancers: &[SocketAddr],
     ) -> Self {
         let settings = config
             .services
@@ -61,7 +66,8 @@ impl Overview {
             google,
             vpc,
             regions: regions.iter().zip(settings).map(place).collect(),
-            load_balancers: config.load_balancers.clone(),
+            load_balancers: config.load_balancers.iter().cloned().zip(balancers.to_vec()).collect(),
+            sending: config.sending(),
             hosts: config.hosts.iter().map(|it| (it.host.clone(), it.addr)).collect(),
         }
     }
@@ -72,9 +78,9 @@ impl Overview {
         for (place, counted) in self.regions.iter().zip(self.counts(timeline)) {
             regions.push(place.show(counted).await);
         }
-        let load_balancers = self.load_balancers.iter().map(|it| {
+        let load_balancers = self.load_balancers.iter().map(|(it, addr)| {
             let iap = it.iap.as_ref().map(|iap| &iap.client_id);
-            json!({ "host": it.host, "service": it.service, "iap_client_id": iap })
+            json!({ "host": it.host, "service": it.service, "address": addr, "iap_client_id": iap })
         });
         let hosts = self.hosts.iter().map(|(host, addr)| json!({ "host": host, "address": addr }));
         json!({
@@ -82,11 +88,12 @@ impl Overview {
             "project_number": self.project_number,
             "google": self.google,
             "vpc": self.vpc,
-            "environment": environment(self.google),
+            "environment": variables(&self.google.to_string(), &self.project_id),
             "try": self.first_call(),
             "regions": regions,
             "load_balancers": load_balancers.collect::<Vec<_>>(),
             "hosts": hosts.collect::<Vec<_>>(),
+            "sending": self.sending,
         })
     }
 
@@ -158,7 +165,8 @@ impl Overview {
 
     fn iap(&self, call: &Call, known: Known) -> Known {
         let is_it = |it: &&LoadBalancer| call.host.as_ref().is_some_and(|host| *host == it.host);
-        let iap = self.load_balancers.iter().find(is_it).and_then(|it| it.iap.as_ref());
+        let mut balancers = self.load_balancers.iter().map(|(it, _)| it);
+        let iap = balancers.find(is_it).and_then(|it| it.iap.as_ref());
         match iap {
             Some(iap) => Known {
                 audiences: vec![iap.client_id.clone()],
@@ -228,15 +236,6 @@ impl Place {
         let (invokers, ingress) = (self.bindings.invokers(), self.ingress);
         Known { audiences, invokers, ingress, is_function, ..known }
     }
-}
-
-/// What programs must have in their environment to find the emulator.
-fn environment(google: SocketAddr) -> Value {
-    json!([{
-        "name": "GCE_METADATA_HOST",
-        "value": google.to_string(),
-        "what": "Google's client libraries find the metadata server",
-    }])
 }
 
 fn ingress(ingress: Ingress) -> &'static str {

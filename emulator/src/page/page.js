@@ -50,11 +50,13 @@ function showOverview() {
   );
   byId("regions").replaceChildren(...regions.map(regionRow));
   const balancers = overview.load_balancers.map((it) =>
-    make("li", {}, make("code", {}, it.host), ` is a load balancer in front of ${it.service}`, it.iap_client_id ? `, with IAP for ${it.iap_client_id}` : ""));
+    make("li", {}, make("code", {}, it.host), ` is a load balancer in front of ${it.service}, which listens at `, make("code", {}, it.address), it.iap_client_id ? `, with IAP for ${it.iap_client_id}` : ""));
   const hosts = overview.hosts.map((it) =>
     make("li", {}, make("code", {}, it.host), " is your server at ", make("code", {}, it.address)));
+  const sending = overview.sending.map((it) =>
+    make("li", {}, `${it.what} `, make("code", {}, it.name), ...(it.to ? [" sends to ", make("code", {}, it.to)] : [])));
   const vpc = make("li", {}, "Google listens at ", make("code", {}, overview.google), ", for calls from the VPC network at ", make("code", {}, overview.vpc));
-  byId("others").replaceChildren(vpc, ...balancers, ...hosts);
+  byId("others").replaceChildren(vpc, ...balancers, ...hosts, ...sending);
   showEmpty();
 }
 

@@ -14,7 +14,7 @@ pub(crate) enum Collection {
 }
 
 impl Collection {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Topics => "topics",
             Self::Subscriptions => "subscriptions",
@@ -31,7 +31,7 @@ impl Collection {
 
     /// The project and the short name, if that is a name of this collection
     /// (<https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names>).
-    pub(super) fn parse(self, name: &str) -> Result<(&str, &str), Status> {
+    pub(crate) fn parse(self, name: &str) -> Result<(&str, &str), Status> {
         let parts = || {
             let (project, rest) = name.strip_prefix("projects/")?.split_once('/')?;
             let short = rest.strip_prefix(self.name())?.strip_prefix('/')?;

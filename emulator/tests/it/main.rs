@@ -18,6 +18,7 @@ mod container;
 mod control;
 mod edge;
 mod eventarc;
+mod examples;
 mod faults;
 mod front_end;
 mod function;

@@ -103,6 +103,16 @@ impl<'n> Reader<'n> {
         matches!(self.node.kind, Kind::Map(_))
     }
 
+    /// Whether a mistake was written down at this value or inside of it.
+    #[must_use]
+    pub fn has_mistakes(&self) -> bool {
+        let is_inside = |problem: &Problem| {
+            let rest = problem.path.strip_prefix(&self.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.problems.0.borrow().iter().any(is_inside)
+    }
+
     /// Writes down the names that occur twice: names must tell things apart.
     pub fn distinct<'a>(&self, what: &str, names: impl Iterator<Item = &'a str>) {
         let mut seen = std::collections::HashSet::new();

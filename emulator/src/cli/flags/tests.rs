@@ -112,3 +112,50 @@ fn a_mistake_names_its_flag_and_which_one_if_there_are_several_and_is_told_once(
     let one = mistakes("--backend-protocol h2c");
     assert!(one.starts_with("--backend-protocol: takes one of \"address\""), "{one}");
 }
+
+#[test]
+fn a_load_balancer_and_pushes_are_a_flag_each() {
+    let flags = flags(
+        "--service a --region us-east1 --account me@x --invoker me@x --load-balancer lb.example \
+         --push orders=https://lb.example/push --push orders=http://localhost:9000/?a=b",
+    );
+    let expected = r#"# Written by `remint-emulator --print-config`.
+accounts: ["me@x"]
+services:
+  - name: "a"
+    regions: ["us-east1"]
+    invokers: ["me@x"]
+load_balancers:
+  - { host: "lb.example", service: "a" }
+pubsub:
+  topics: ["orders"]
+  subscriptions:
+    - name: "orders-push-1"
+      topic: "orders"
+      endpoint: "https://lb.example/push"
+      service_account: "me@x"
+    - name: "orders-push-2"
+      topic: "orders"
+      endpoint: "http://localhost:9000/?a=b"
+      service_account: "me@x"
+"#;
+    assert_eq!(flags.written().text, expected);
+    let config = file::parse(expected).unwrap();
+    assert_eq!(config.load_balancers[0].host, "lb.example");
+    let endpoints = config.pubsub.subscriptions.iter().map(|it| it.endpoint.as_deref().unwrap());
+    let expected = ["https://lb.example/push", "http://localhost:9000/?a=b"];
+    assert_eq!(endpoints.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn mistakes_of_load_balancers_and_pushes_name_their_flags() {
+    let said = mistakes("--load-balancer http://a --push orders=ftp://a");
+    let lines = [
+        r#"--load-balancer: "http://a" is no host name, which has no port and no scheme"#,
+        r#"--push: "ftp://a" is no endpoint: expected https://HOST/PATH"#,
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), lines);
+    let nobody = mistakes("--push orders=https://a.example/");
+    assert!(nobody.starts_with("--push: a.example is nobody here"), "{nobody}");
+    assert!(Program::try_parse_from(["remint-emulator", "--push", "orders"]).is_err());
+}
