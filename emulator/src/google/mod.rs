@@ -309,7 +309,7 @@ impl Handler for Google {
             }
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
             (&Method::GET, path) if Project::serves(path) => {
-                self.project.answer(&self.accounts, request.headers(), path, google.now())
+                self.project.answer(&self.accounts, request.headers(), path, self.issuer.now())
             }
             (_, path) if pubsub::rest::serves(path) => {
                 pubsub::rest::answer(&self.pubsub, request).await

@@ -4,7 +4,8 @@
 use remint_idtoken::UnixTime;
 use serde_json::Value;
 
-use super::accounts::{Access, Accounts};
+use super::access::Access;
+use super::accounts::Accounts;
 use super::oauth::{CLOUD_PLATFORM, is_timely};
 use crate::issuer::Assertion;
 
