@@ -44,6 +44,7 @@ mod outgoing;
 mod output;
 mod page;
 mod peer;
+mod proxy;
 pub mod pubsub;
 mod redact;
 mod run;

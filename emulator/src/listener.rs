@@ -29,7 +29,7 @@ use crate::takeover::Takeover;
 
 /// The first byte of a TLS connection: a record that holds a handshake
 /// (RFC 8446, section 5.1). No HTTP method begins with it.
-const TLS_HANDSHAKE: u8 = 0x16;
+pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

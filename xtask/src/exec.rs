@@ -64,6 +64,31 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
+/// A file's content.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| format!("{} can't be read: {error}", file.display()))
+}
+
+/// Fills a folder by `install`, unless it was filled from the same pins. It
+/// begins empty, so that nothing of other versions is left in it.
+pub(crate) fn installed_once(
+    folder: &Path,
+    pins: &[&[u8]],
+    install: impl FnOnce() -> Result,
+) -> Result {
+    let (stamp, pins) = (folder.join(".installed"), pins.concat());
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == pins) {
+        return Ok(());
+    }
+    let failed = |error| format!("{} can't be written: {error}", folder.display());
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    install()?;
+    std::fs::write(&stamp, pins).map_err(failed)
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")

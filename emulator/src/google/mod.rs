@@ -8,7 +8,9 @@ mod iam_credentials;
 mod metadata;
 mod oauth;
 mod own;
+mod projects;
 pub(crate) mod query;
+mod self_signed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +46,7 @@ use iam_credentials::{Iam, Method as IamMethod};
 use metadata::Metadata;
 use oauth::Oauth;
 pub(crate) use oauth::TOKEN_PATH;
+use projects::Project;
 pub(crate) use query::value as query_value;
 
 /// Google's JWK set.
@@ -82,6 +85,7 @@ pub(crate) struct Google {
     /// Further names by which its own endpoints are called.
     control_hosts: Vec<String>,
     metadata: Metadata,
+    project: Project,
 }
 
 /// What Google shares with the rest of the emulator.
@@ -95,17 +99,26 @@ pub(crate) struct Shared {
 }
 
 impl Google {
-    /// The names that its certificate is for.
-    pub(crate) const NAMES: [&'static str; 11] = [
+    /// The names that it answers to, and its certificate is for: all that
+    /// Google's libraries call for tokens and keys, and the APIs of what the
+    /// emulator plays.
+    pub(crate) const NAMES: [&'static str; 17] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
-        "iamcredentials.googleapis.com",
+        // The metadata server's address, where libraries look for it first.
+        "169.254.169.254",
+        "accounts.google.com",
         "oauth2.googleapis.com",
+        "openidconnect.googleapis.com",
         "sts.googleapis.com",
+        "iam.googleapis.com",
+        "iamcredentials.googleapis.com",
+        "cloudresourcemanager.googleapis.com",
+        "run.googleapis.com",
+        "pubsub.googleapis.com",
         "cloudtasks.googleapis.com",
         "cloudscheduler.googleapis.com",
-        "pubsub.googleapis.com",
         "eventarc.googleapis.com",
         "eventarcpublishing.googleapis.com",
     ];
@@ -127,6 +140,7 @@ impl Google {
             tasks: Arc::new(Tasks::new(Arc::clone(&senders), &config.project_id)),
             scheduler: Arc::new(Scheduler::new(Arc::clone(&senders), &config.project_id)),
             metadata,
+            project: Project::new(config),
             eventarc: Eventarc::new(Arc::clone(&pubsub), config),
             pubsub,
             senders,
@@ -364,6 +378,9 @@ impl Handler for Google {
                 self.token_info(request).await
             }
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
+            (&Method::GET, path) if Project::serves(path) => {
+                self.project.answer(&self.accounts, request.headers(), path, google.now())
+            }
             (_, path) if pubsub::rest::serves(path) => {
                 pubsub::rest::answer(&self.pubsub, request).await
             }
@@ -371,7 +388,10 @@ impl Handler for Google {
                 eventarc::rest::answer(&self.eventarc, request).await
             }
             (_, path) if Metadata::serves(path) => self.metadata(request).await,
-            _ => text(StatusCode::NOT_FOUND, "no such page on this emulator\n"),
+            _ => {
+                let message = "no such page on this emulator";
+                projects::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+            }
         }
     }
 }

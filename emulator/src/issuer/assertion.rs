@@ -41,10 +41,10 @@ impl<'t> Assertion<'t> {
     }
 
     /// The claims, if that key has signed them with RS256.
-    pub(crate) fn verified_by(self, spki: &[u8]) -> Option<Value> {
+    pub(crate) fn verified_by(&self, spki: &[u8]) -> Option<Value> {
         let is_rs256 = self.header.get("alg").is_some_and(|alg| alg == "RS256");
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
         let is_good = key.verify(self.signed.as_bytes(), &self.signature).is_ok();
-        (is_rs256 && is_good).then_some(self.claims)
+        (is_rs256 && is_good).then(|| self.claims.clone())
     }
 }

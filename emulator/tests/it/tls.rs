@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +23,16 @@ pub(crate) async fn connect(
     name: &str,
     protocol: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    secured(world, TcpStream::connect(addr).await.unwrap(), name, protocol).await
+}
+
+/// TLS on a connection, by somebody who trusts the emulator's authority.
+pub(crate) async fn secured<S: AsyncRead + AsyncWrite + Unpin>(
+    world: &World,
+    stream: S,
+    name: &str,
+    protocol: &str,
+) -> std::io::Result<TlsStream<S>> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(world.emulator.ca_pem().as_bytes()).unwrap();
     roots.add(ca).unwrap();
@@ -33,7 +44,6 @@ pub(crate) async fn connect(
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.into()];
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let stream = TcpStream::connect(addr).await.unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
@@ -49,6 +59,9 @@ async fn every_listener_has_a_certificate_for_its_names() {
         (google, "iamcredentials.googleapis.com".to_owned()),
         (google, "oauth2.googleapis.com".to_owned()),
         (google, "sts.googleapis.com".to_owned()),
+        (google, "accounts.google.com".to_owned()),
+        (google, "pubsub.googleapis.com".to_owned()),
+        (google, "169.254.169.254".to_owned()),
         (google, "localhost".to_owned()),
         (us.addr(), host(us.url())),
         (us.addr(), host(us.hash_url())),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use remint_idtoken::Policy;
-use remint_idtoken::config::{Kind, Node, Problem, Problems, Reader, yaml};
+use remint_idtoken::config::{FileError, Kind, Node, Problem, Problems, Reader, yaml};
 
 use crate::config::ConfigError;
 
@@ -29,8 +29,8 @@ impl Subject {
     /// All mistakes in the policy.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text =
-            std::fs::read_to_string(file).map_err(|error| ConfigError::unread(file, &error))?;
-        Self::read(&text).map_err(|problems| ConfigError::new(file, problems))
+            std::fs::read_to_string(file).map_err(|error| FileError::unread(file, &error))?;
+        Self::read(&text).map_err(|problems| FileError::new(file, problems).into())
     }
 
     fn read(text: &str) -> Result<Self, Vec<Problem>> {
