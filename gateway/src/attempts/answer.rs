@@ -83,8 +83,12 @@ impl<'a> Attempts<'a> {
         }
         let (kind, account) = (region.kind, choice.token.account());
         let host = region.host.to_str().unwrap_or_default();
-        let grant = iam::of_region(kind, host, &region.base_path, account);
-        let command = grant.map(|grant| grant.command);
+        let command = match status {
+            StatusCode::FORBIDDEN => {
+                iam::of_region(kind, host, &region.base_path, account).map(|grant| grant.command)
+            }
+            _ => iam::for_audience(kind, host, choice.token.audience()),
+        };
         warn!(
             request_id = shown(self.id),
             service = &*self.service().name,

@@ -41,6 +41,22 @@ pub(crate) fn of_region(
     Some(RegionGrant { command, untold: told.into_iter().filter_map(is_untold).collect() })
 }
 
+/// The command that has what stands at that host accept an audience. None where
+/// none is known to do so: only Cloud Run's services have custom audiences, and
+/// their own URLs they accept anyway (Cloud Run, "Use custom audiences").
+pub(crate) fn for_audience(kind: Kind, host: &str, audience: &str) -> Option<String> {
+    let is_harmless = |c: char| c.is_ascii_alphanumeric() || "-_:./@".contains(c);
+    let is_one = !audience.ends_with(".run.app") && audience.chars().all(is_harmless);
+    let (service, region) = service_of(host).unzip();
+    let [service, region] = [(service, SERVICE), (region, REGION)].map(or_word);
+    (kind == Kind::CloudRun && is_one).then(|| {
+        format!(
+            "gcloud run services update {service} --region={region} \
+             --add-custom-audiences={audience}"
+        )
+    })
+}
+
 fn or_word<'n>((name, word): (Option<&'n str>, &'static str)) -> &'n str {
     name.unwrap_or(word)
 }
@@ -141,6 +157,25 @@ mod tests {
             let grant = of_region(Kind::CloudRun, host, "", None).unwrap();
             assert!(grant.command.contains(" SERVICE --region=REGION "), "{host}");
             assert_eq!(grant.untold, [SERVICE, REGION]);
+        }
+    }
+
+    #[test]
+    fn an_audience_is_added_to_services_of_cloud_run_alone_and_only_if_it_can_be_one() {
+        let host = "green---my-orders-123.us-central1.run.app";
+        let command = |kind, audience| for_audience(kind, host, audience);
+        assert_eq!(
+            command(Kind::CloudRun, "https://orders.example.com").unwrap(),
+            "gcloud run services update my-orders --region=us-central1 \
+             --add-custom-audiences=https://orders.example.com"
+        );
+        let unknown = for_audience(Kind::CloudRun, "127.0.0.1", "orders").unwrap();
+        assert!(unknown.contains(" SERVICE --region=REGION "), "{unknown}");
+        for audience in ["https://orders-123.us-central1.run.app", "a,b", "$(a)", "a;b", "a b"] {
+            assert_eq!(command(Kind::CloudRun, audience), None, "{audience}");
+        }
+        for kind in [Kind::CloudFunction, Kind::Iap, Kind::Other] {
+            assert_eq!(command(kind, "orders"), None, "{kind}");
         }
     }
 

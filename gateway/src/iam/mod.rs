@@ -4,7 +4,7 @@ mod command;
 
 use std::fmt;
 
-pub(crate) use command::of_region;
+pub(crate) use command::{for_audience, of_region};
 
 use crate::config::{
     ACCOUNT_OF_THIS_MACHINE, Config, Grant, Identity, Impersonation, Region, Service, YOUR_ADDRESS,

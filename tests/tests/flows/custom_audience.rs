@@ -53,6 +53,6 @@ async fn regions_that_do_not_know_the_audience_refuse_the_gateway_and_the_messag
     assert_eq!(regions.len(), 2, "one was tried after the other");
     let told = |line: &str| line.contains("gcloud run services update").then(|| line.to_owned());
     let line = flow.gateway.wait_for(told).await.unwrap();
-    assert!(line.contains("--add-custom-audiences"), "{line}");
+    assert!(line.contains(&format!("--add-custom-audiences={URL}")), "{line}");
     flow.stop().await;
 }

@@ -149,19 +149,19 @@ impl Flow {
     }
 
     /// The one request that the receiver has got. It has come through Envoy and
-    /// the gateway, and no token of the sender's has come along, nor one that
-    /// could be used again.
+    /// the gateway, and no token of the sender's has come along.
     pub(crate) fn received(&self) -> Got {
         let [got] = <[Got; 1]>::try_from(self.receiver.got()).expect("one request");
         assert!(!got.header("x-envoy-expected-rq-timeout-ms").is_empty(), "{got:?}");
-        assert!(got.header("via").contains("1.1 remint"), "{got:?}");
+        let mut via = got.head.headers.get_all("via").iter();
+        assert!(via.any(|value| value == "1.1 remint"), "{got:?}");
         let tokens = got.tokens();
         assert!(tokens.iter().all(|(claims, _)| claims["email"] != PUSHER), "{tokens:?}");
         got
     }
 
-    /// The filter has refused this many requests, the last ones for that
-    /// reason, and what it refused has reached nobody.
+    /// The filter has refused requests for these reasons, in this order, and no
+    /// others. None was left to the gateway.
     pub(crate) async fn refused(&mut self, codes: &[&str]) {
         for (place, code) in codes.iter().enumerate() {
             let refusal = self.envoy.refusal_number(place).await.unwrap();

@@ -9,7 +9,7 @@ use crate::flow::{Flow, GATEWAY};
 use crate::pubsub_to_function::subscription;
 use crate::receiver::verified;
 
-const AT_THE_EDGE: &str = "team:orders/push v1";
+const AT_THE_EDGE: &str = "team:orders/push.v1";
 const IN_THE_REGION: &str = "urn:orders:receiver#7";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +23,7 @@ async fn a_message_reaches_a_receiver_whose_audience_is_any_text() {
         plan.google.pubsub.topics = ["orders", "wrong"].map(str::to_owned).into();
         plan.google.pubsub.subscriptions = vec![
             subscription("orders", "/push", Some(AT_THE_EDGE)),
-            subscription("wrong", "/push", Some("team:Orders/push v1")),
+            subscription("wrong", "/push", Some("team:Orders/push.v1")),
         ];
     })
     .await;
