@@ -110,7 +110,7 @@ async fn checked(flow: &Flow, assertion: &str, region: &str) {
         "issuers": [{
             "name": "gateway", "issuer": GATEWAY_S, "algorithms": ["ES256"],
             "inline_keys": {"jwks": jwks.json().unwrap(), "valid_for": "forever"},
-            "tokens": [{"header": "x-remint-assertion", "prefix": ""}],
+            "tokens": [{"header": "x-remint-assertion"}],
         }],
         "rules": [{
             "name": "region", "match": {}, "audiences": [region], "callers": {"emails": [PERSON]},
