@@ -23,7 +23,7 @@ use crate::origin::Origin;
 use crate::page::Overview;
 use crate::proxy::Proxy;
 use crate::pubsub::Pusher;
-use crate::run::{Region, Sites};
+use crate::run::{self, Region, Sites};
 use crate::timeline::Timeline;
 
 /// How often it is looked whether keys are due to change.
@@ -67,7 +67,7 @@ impl Emulator {
             machine,
         };
         let google = Arc::new(Google::new(&config, shared));
-        let names = Google::NAMES.map(str::to_owned);
+        let names = names(&config)?;
         let door = Door::of(&config, config.google_port, Origin::Internet);
         let proxy = Proxy::new(Arc::clone(&google), &config.hosts, &ca)
             .map_err(|(host, error)| StartError::Certificate(host, error))?;
@@ -124,6 +124,14 @@ fn issuers(config: &Config) -> Result<[Arc<Issuer>; 2], StartError> {
         .with_rotation(config.key_rotation);
     let iap = Issuer::new(Algorithm::Es256, Arc::clone(&config.clock))?;
     Ok([google, iap.with_rotation(config.key_rotation)].map(Arc::new))
+}
+
+/// What is reached at the addresses where all of Google is: its own names, and
+/// those of services and load balancers.
+fn names(config: &Config) -> Result<Vec<String>, StartError> {
+    let own = Google::NAMES.map(str::to_owned);
+    let balancers = config.load_balancers.iter().map(|it| it.host.to_ascii_lowercase());
+    Ok(own.into_iter().chain(run::hosts(config)?).chain(balancers).collect())
 }
 
 fn regions(sites: &Sites<'_>) -> Result<Vec<Region>, StartError> {

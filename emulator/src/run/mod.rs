@@ -28,7 +28,7 @@ pub(crate) use front::FrontEnd;
 pub(crate) use function_host::FunctionHost;
 pub(crate) use page::NO_PERMISSION;
 pub(crate) use program::Life;
-pub(crate) use sites::{MAX_TAGGED, Sites};
+pub(crate) use sites::{MAX_TAGGED, Sites, hosts};
 pub(crate) use url::Urls;
 
 use crate::config::Kind;

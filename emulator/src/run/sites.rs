@@ -1,6 +1,6 @@
 //! Starting regions with all that belongs to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -41,10 +41,6 @@ impl Sites<'_> {
         region: &ServiceRegion,
     ) -> Result<Region, StartError> {
         let (settings, region) = (region, region.name.as_str());
-        for name in [&service.name, region] {
-            check_name(name)?;
-        }
-        service.tags.iter().try_for_each(|tag| check_tag(tag, service))?;
         let project = (&*self.config.project_id, self.config.project_number);
         let urls = Urls::new(service, project, region);
         let faults = Arc::<RegionFaults>::default();
@@ -95,6 +91,25 @@ impl Sites<'_> {
         };
         shared.into_iter().filter(|(_, regions)| regions.len() > 1).map(start).collect()
     }
+}
+
+/// The hosts of all services, each once.
+///
+/// # Errors
+/// [`StartError::Name`] or [`StartError::Tag`] for the first name that can't be
+/// part of one.
+pub(crate) fn hosts(config: &Config) -> Result<BTreeSet<String>, StartError> {
+    let project = (&*config.project_id, config.project_number);
+    let mut hosts = BTreeSet::new();
+    for service in &config.services {
+        check_name(&service.name)?;
+        service.tags.iter().try_for_each(|tag| check_tag(tag, service))?;
+        for region in &service.regions {
+            check_name(&region.name)?;
+            hosts.extend(Urls::new(service, project, &region.name).hosts());
+        }
+    }
+    Ok(hosts)
 }
 
 /// The most letters of a traffic tag and the service's name together, so that

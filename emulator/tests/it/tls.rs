@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use remint_emulator::{LoadBalancer, Picking};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -73,6 +74,36 @@ async fn every_listener_has_a_certificate_for_its_names() {
     for wrong in [host(world.eu().url()), "lb.example.com".to_owned()] {
         let result = connect(&world, us.addr(), &wrong, "http/1.1").await;
         assert!(result.is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn where_all_of_google_is_services_and_load_balancers_have_certificates_too() {
+    let world = World::with(|config| {
+        config.services[0].tags = vec!["green".to_owned()];
+        config.load_balancers = vec![LoadBalancer {
+            host: "Orders.example.com".to_owned(),
+            port: 0,
+            service: "orders".to_owned(),
+            picking: Picking::Nearest,
+            iap: None,
+        }];
+    })
+    .await;
+    let host = |url: &str| url.trim_start_matches("https://").to_owned();
+    let (us, eu) = (world.us(), world.eu());
+    for addr in [world.emulator.google_addr(), world.emulator.vpc_addr()] {
+        for name in [
+            host(us.url()),
+            host(eu.hash_url()),
+            format!("green---{}", host(eu.url())),
+            "us-central1-demo-project.cloudfunctions.net".to_owned(),
+            "orders.example.com".to_owned(),
+        ] {
+            let result = connect(&world, addr, &name, "h2").await;
+            assert!(result.is_ok(), "{name}: {result:?}");
+        }
+        assert!(connect(&world, addr, "elsewhere.example.com", "h2").await.is_err());
     }
 }
 

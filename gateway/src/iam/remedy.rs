@@ -52,10 +52,11 @@ fn update(place: &Place<'_>, setting: &str) -> String {
 }
 
 /// Audiences are texts from a configuration: only what means nothing to a shell,
-/// and is one value to gcloud, reaches a command.
+/// and is one value to gcloud, reaches a command. A service's own URLs are
+/// accepted anyway (Cloud Run, "Use custom audiences").
 fn is_plain(audience: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte);
-    !audience.is_empty() && audience.bytes().all(is_plain)
+    !audience.is_empty() && !audience.ends_with(".run.app") && audience.bytes().all(is_plain)
 }
 
 #[cfg(test)]
