@@ -36,6 +36,7 @@ mod push;
 mod recorder;
 mod region;
 mod rotation;
+mod run_admin;
 mod scheduler;
 mod signing;
 mod sink;
