@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub use admission::{Admission, Verdict};
 pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
+pub use near_miss::audience_miss;
+pub use matching::Example;
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule};
 pub use walk::{Check, Outcome, Step, TokenWalk, Walk};

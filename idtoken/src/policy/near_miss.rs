@@ -62,6 +62,14 @@ pub(super) fn near_miss(
     }
 }
 
+/// What is wrong with an audience where these alone are accepted, letter by
+/// letter; None if it is one of them. `host` is the one that is called.
+#[must_use]
+pub fn audience_miss(received: &str, accepted: &[String], host: &str) -> Option<Reason> {
+    let accepts = |audience: &str| accepted.iter().any(|it| it == audience);
+    (!accepts(received)).then(|| near_miss(received, accepts, accepted, host))
+}
+
 /// The URL up to the path.
 fn prefix_of_origin(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at.saturating_add(3));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
-use super::matching::Matching;
+use super::matching::{Example, Matching};
 use super::names::Names;
 use super::place::TokenPlace;
 use super::requirement::{Evidence, Requirement};
@@ -81,6 +81,19 @@ impl Rule {
     /// configuration.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.requirements.iter().flat_map(Requirement::audiences).map(String::as_str)
+    }
+
+    /// The hosts that it is for, as they were written; none of them if it is for
+    /// all.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        self.matching.written_hosts()
+    }
+
+    /// A request that it is for, if host and path can be told without guessing.
+    #[must_use]
+    pub fn example(&self) -> Option<Example> {
+        self.matching.example()
     }
 
     /// Where it looks for tokens.
