@@ -143,14 +143,24 @@ impl Check {
     #[must_use]
     pub fn entry(self) -> Entry {
         match self {
-            Self::ServiceMissing | Self::WrongRegion | Self::WrongUrl
-            | Self::DefaultUrlDisabled | Self::RegionTwice | Self::FunctionIsService => {
-                self.of_url()
-            }
-            Self::AudienceRefused | Self::CustomAudienceMissing | Self::CustomAudiencesDiffer
-            | Self::InvokerMissing | Self::OpenToAll | Self::InvokerCheckOff
-            | Self::IngressRefuses | Self::IngressOpen | Self::IapOff | Self::IapInvokerMissing
-            | Self::ProbeRefused | Self::ProbeFailed => self.of_access(),
+            Self::ServiceMissing
+            | Self::WrongRegion
+            | Self::WrongUrl
+            | Self::DefaultUrlDisabled
+            | Self::RegionTwice
+            | Self::FunctionIsService => self.of_url(),
+            Self::AudienceRefused
+            | Self::CustomAudienceMissing
+            | Self::CustomAudiencesDiffer
+            | Self::InvokerMissing
+            | Self::OpenToAll
+            | Self::InvokerCheckOff
+            | Self::IngressRefuses
+            | Self::IngressOpen
+            | Self::IapOff
+            | Self::IapInvokerMissing
+            | Self::ProbeRefused
+            | Self::ProbeFailed => self.of_access(),
             Self::MintDenied | Self::KeysUnavailable | Self::ClockOff | Self::Unread => {
                 self.of_surroundings()
             }
@@ -195,21 +205,27 @@ impl Check {
 
     fn of_access(self) -> Entry {
         match self {
-            Self::CustomAudienceMissing => with(red(
-                "custom_audience_missing",
-                "Tokens are minted for a custom audience that the service does not have in this region.",
-                "add it",
-            ), Reason::AudienceMismatch),
+            Self::CustomAudienceMissing => with(
+                red(
+                    "custom_audience_missing",
+                    "Tokens are minted for a custom audience that the service does not have in this region.",
+                    "add it",
+                ),
+                Reason::AudienceMismatch,
+            ),
             Self::CustomAudiencesDiffer => amber(
                 "custom_audiences_differ",
                 "A custom audience is set in one region of the service and not in another: a token that is good here is refused there.",
                 "add it where it is missing",
             ),
-            Self::InvokerMissing => with(red(
-                "invoker_missing",
-                "The gateway's account has no role in this region by which it may call the service.",
-                "grant `roles/run.invoker` in this region",
-            ), Reason::InvokerMissing),
+            Self::InvokerMissing => with(
+                red(
+                    "invoker_missing",
+                    "The gateway's account has no role in this region by which it may call the service.",
+                    "grant `roles/run.invoker` in this region",
+                ),
+                Reason::InvokerMissing,
+            ),
             Self::OpenToAll => amber(
                 "open_to_all",
                 "`allUsers` or `allAuthenticatedUsers` may call the service: anybody gets past the gateway.",
@@ -220,56 +236,72 @@ impl Check {
                 "The service does not check who calls (`invokerIamDisabled`): anybody gets past the gateway, whatever its policy says.",
                 "turn the check on again",
             ),
-            Self::IngressRefuses => with(red(
-                "ingress_refuses",
-                "The ingress setting keeps calls from the internet out, where the gateway's come from.",
-                "let them in; or send the gateway's calls through the VPC network, and say `--gateway-in vpc`",
-            ), Reason::IngressRefused),
+            Self::IngressRefuses => with(
+                red(
+                    "ingress_refuses",
+                    "The ingress setting keeps calls from the internet out, where the gateway's come from.",
+                    "let them in; or send the gateway's calls through the VPC network, and say `--gateway-in vpc`",
+                ),
+                Reason::IngressRefused,
+            ),
             Self::IngressOpen => amber(
                 "ingress_open",
                 "The gateway's calls come from the VPC network, and the service lets the internet in too.",
                 "restrict the ingress to `internal`",
             ),
-            Self::IapOff => with(red(
-                "iap_off",
-                "Tokens are minted for an OAuth client ID, as IAP wants them, but no IAP is in front of this service: it takes its own URL alone.",
-                "show the service's audiences; leave `kind` and `client_id` (or `audience`) out",
-            ), Reason::AudienceIsIapClient),
-            Self::IapInvokerMissing => with(red(
-                "iap_invoker_missing",
-                "IAP is on, and its service agent may not call the service behind it.",
-                "grant `roles/run.invoker` to IAP's service agent",
-            ), Reason::IapInvokerMissing),
+            Self::IapOff => with(
+                red(
+                    "iap_off",
+                    "Tokens are minted for an OAuth client ID, as IAP wants them, but no IAP is in front of this service: it takes its own URL alone.",
+                    "show the service's audiences; leave `kind` and `client_id` (or `audience`) out",
+                ),
+                Reason::AudienceIsIapClient,
+            ),
+            Self::IapInvokerMissing => with(
+                red(
+                    "iap_invoker_missing",
+                    "IAP is on, and its service agent may not call the service behind it.",
+                    "grant `roles/run.invoker` to IAP's service agent",
+                ),
+                Reason::IapInvokerMissing,
+            ),
             Self::ProbeRefused => red(
                 "probe_refused",
                 "With `--probe`: Google's front end refuses a request with a token that was minted for this region.",
                 "what the other checks say of this region; a change of permissions takes minutes to arrive",
             ),
-            Self::ProbeFailed => red(
-                "probe_failed",
-                "With `--probe`: the region does not answer.",
-                "try it by hand",
+            Self::ProbeFailed => {
+                red("probe_failed", "With `--probe`: the region does not answer.", "try it by hand")
+            }
+            _ => with(
+                red(
+                    "audience_refused",
+                    "Tokens are minted for an audience that differs from an accepted one: by a path, a slash, a port, the scheme, or it is another region's.",
+                    "show the audiences that count, and correct `audience` (or leave it out)",
+                ),
+                Reason::AudienceMismatch,
             ),
-            _ => with(red(
-                "audience_refused",
-                "Tokens are minted for an audience that differs from an accepted one: by a path, a slash, a port, the scheme, or it is another region's.",
-                "show the audiences that count, and correct `audience` (or leave it out)",
-            ), Reason::AudienceMismatch),
         }
     }
 
     fn of_surroundings(self) -> Entry {
         match self {
-            Self::MintDenied => with(red(
-                "mint_denied",
-                "No token can be had for the service's regions, so nothing would be sent.",
-                "grant the roles that are missing",
-            ), Reason::MintDenied),
-            Self::KeysUnavailable => with(red(
-                "keys_unavailable",
-                "An issuer's key set can't be fetched or read: no token of its is believed.",
-                "fetch it by hand from where the gateway runs",
-            ), Reason::KeysUnavailable),
+            Self::MintDenied => with(
+                red(
+                    "mint_denied",
+                    "No token can be had for the service's regions, so nothing would be sent.",
+                    "grant the roles that are missing",
+                ),
+                Reason::MintDenied,
+            ),
+            Self::KeysUnavailable => with(
+                red(
+                    "keys_unavailable",
+                    "An issuer's key set can't be fetched or read: no token of its is believed.",
+                    "fetch it by hand from where the gateway runs",
+                ),
+                Reason::KeysUnavailable,
+            ),
             Self::ClockOff => red(
                 "clock_off",
                 "Google's clock and this machine's differ by more than 30 s: tokens are refused as expired, or as not valid yet.",
@@ -285,36 +317,54 @@ impl Check {
 
     fn of_sender(self) -> Entry {
         match self {
-            Self::SenderNoRule => with(red(
-                "sender_no_rule",
-                "No rule of the policy is for what the sender calls: host, path or method.",
-                "set what the nearest rule is for; or add a rule",
-            ), Reason::NoRule),
-            Self::SenderNoToken => with(red(
-                "sender_no_token",
-                "The sender sends no OIDC token, and the rule asks for one.",
-                "give it an account and an audience",
-            ), Reason::TokenMissing),
-            Self::SenderAudience => with(red(
-                "sender_audience",
-                "The audience of its tokens is none of the rule's. Without a setting it is the URL that is called.",
-                "set an audience of the rule's",
-            ), Reason::AudienceMismatch),
-            Self::SenderCaller => with(red(
-                "sender_caller",
-                "The account that it sends tokens of is not among the rule's callers.",
-                "set an account of the rule's; or add this one to the rule's `callers`",
-            ), Reason::CallerNotAllowed),
-            Self::SenderAccountMissing => with(red(
-                "sender_account_missing",
-                "The account that it sends tokens of is not there: deleted, or misspelt.",
-                "create it",
-            ), Reason::SenderMayNotMint),
-            Self::SenderMayNotMint => with(red(
-                "sender_may_not_mint",
-                "The sender's service agent may not mint tokens of that account, neither by a role in the project nor by one on the account: nothing is sent.",
-                "grant the service agent `roles/iam.serviceAccountTokenCreator` on the account",
-            ), Reason::SenderMayNotMint),
+            Self::SenderNoRule => with(
+                red(
+                    "sender_no_rule",
+                    "No rule of the policy is for what the sender calls: host, path or method.",
+                    "set what the nearest rule is for; or add a rule",
+                ),
+                Reason::NoRule,
+            ),
+            Self::SenderNoToken => with(
+                red(
+                    "sender_no_token",
+                    "The sender sends no OIDC token, and the rule asks for one.",
+                    "give it an account and an audience",
+                ),
+                Reason::TokenMissing,
+            ),
+            Self::SenderAudience => with(
+                red(
+                    "sender_audience",
+                    "The audience of its tokens is none of the rule's. Without a setting it is the URL that is called.",
+                    "set an audience of the rule's",
+                ),
+                Reason::AudienceMismatch,
+            ),
+            Self::SenderCaller => with(
+                red(
+                    "sender_caller",
+                    "The account that it sends tokens of is not among the rule's callers.",
+                    "set an account of the rule's; or add this one to the rule's `callers`",
+                ),
+                Reason::CallerNotAllowed,
+            ),
+            Self::SenderAccountMissing => with(
+                red(
+                    "sender_account_missing",
+                    "The account that it sends tokens of is not there: deleted, or misspelt.",
+                    "create it",
+                ),
+                Reason::SenderMayNotMint,
+            ),
+            Self::SenderMayNotMint => with(
+                red(
+                    "sender_may_not_mint",
+                    "The sender's service agent may not mint tokens of that account, neither by a role in the project nor by one on the account: nothing is sent.",
+                    "grant the service agent `roles/iam.serviceAccountTokenCreator` on the account",
+                ),
+                Reason::SenderMayNotMint,
+            ),
             Self::SenderGoesPast => amber(
                 "sender_goes_past",
                 "The sender calls a region itself: no policy, no other region when that one is down.",
@@ -351,7 +401,7 @@ pub fn page() -> String {
         let _ = writeln!(page, "**{}.** {}", entry.level.colour(), entry.meaning);
         if let Some(reason) = entry.reason {
             let code = reason.code();
-            let _ = writeln!(page, "\nRequests are refused with [{code}](reasons.md#{code}) or one near it.");
+            let _ = writeln!(page, "\nThe reason: [{code}](reasons.md#{code}), or one near it.");
         }
         let _ = writeln!(page, "\nThe remedy: {}.", entry.remedy);
     }

@@ -92,6 +92,15 @@ pub(crate) struct RegionFacts {
     pub(crate) probed: Option<Probed>,
 }
 
+impl RegionFacts {
+    /// Nothing is known.
+    pub(crate) fn unread() -> Self {
+        let why = || "it was not read".to_owned();
+        let (run, policy) = (Read::Unread(why()), Read::Unread(why()));
+        Self { place: None, run, policy, elsewhere: None, probed: None }
+    }
+}
+
 /// A service's place at Cloud Run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {

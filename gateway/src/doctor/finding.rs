@@ -89,9 +89,11 @@ impl Finding {
         });
         let reason = self.reason.map(|reason| Value::from(reason.code()));
         let text = |it: &Option<String>| it.clone().map(Value::from);
-        let more = [("reason", reason), ("advice", text(&self.advice)), ("command", text(&self.command))];
+        let more =
+            [("reason", reason), ("advice", text(&self.advice)), ("command", text(&self.command))];
         if let Some(members) = shown.as_object_mut() {
-            let known = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            let known =
+                more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
             members.extend(known);
         }
         shown

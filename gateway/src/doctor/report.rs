@@ -64,7 +64,8 @@ impl Report {
                 _ => entry.code.to_owned(),
             };
             lines.push(format!("{level}  {subject:width$}  {code}: {}", plain(&finding.cause)));
-            let advice = finding.advice.iter().map(|it| format!("       what to do: {}", plain(it)));
+            let advice =
+                finding.advice.iter().map(|it| format!("       what to do: {}", plain(it)));
             lines.extend(advice);
             lines.extend(finding.command.iter().map(|it| format!("       $ {}", plain(it))));
         }

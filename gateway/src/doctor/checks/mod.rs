@@ -66,9 +66,11 @@ fn of_run<'a>(
     let at = looked.config.services.iter().position(|it| it.name == service.name);
     let facts = at.and_then(|at| looked.facts.services.get(at));
     let regions = facts.map(|it| it.regions.as_slice()).unwrap_or_default();
-    service.regions.iter().zip(regions).filter_map(|(region, facts)| {
-        Some((region, facts.place.as_ref()?, facts.run.is()?))
-    })
+    service
+        .regions
+        .iter()
+        .zip(regions)
+        .filter_map(|(region, facts)| Some((region, facts.place.as_ref()?, facts.run.is()?)))
 }
 
 /// Two regions that are one: only their URLs differ.
@@ -77,7 +79,9 @@ fn twice(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
     let mut found = Vec::new();
     for (number, (region, place, run)) in all.iter().enumerate() {
         let is_same = |it: &&(&Region, &super::facts::Place, &RunService)| {
-            it.1.service == place.service && it.1.location == place.location && it.2.urls == run.urls
+            it.1.service == place.service
+                && it.1.location == place.location
+                && it.2.urls == run.urls
         };
         if let Some((first, ..)) = all.iter().take(number).find(is_same) {
             let cause = format!(
@@ -104,7 +108,8 @@ fn differing(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
         lacking.sort();
         lacking.dedup();
         for audience in lacking {
-            let cause = format!("it lacks the custom audience {audience}, which another region has");
+            let cause =
+                format!("it lacks the custom audience {audience}, which another region has");
             let subject = subject_of(service, region);
             let finding = Finding::new(Check::CustomAudiencesDiffer, &subject, cause);
             found.push(finding.mended_by(commands::add_custom_audience(place, audience)));
@@ -124,10 +129,12 @@ fn simpler(looked: &Looked<'_>, service: &Service) -> Option<String> {
         return None;
     }
     let policy = &looked.config.policy;
-    let mut rules = policy.rules().iter().filter(|rule| {
-        service.routes.iter().any(|route| route.rule == *rule.name())
-    });
-    let audience = rules.clone().flat_map(|rule| rule.audiences()).find(|it| it.starts_with("https://"))?;
+    let mut rules = policy
+        .rules()
+        .iter()
+        .filter(|rule| service.routes.iter().any(|route| route.rule == *rule.name()));
+    let audience =
+        rules.clone().flat_map(|rule| rule.audiences()).find(|it| it.starts_with("https://"))?;
     // People and other issuers need the gateway: Cloud Run takes Google's tokens.
     let is_of_google = policy.issuers().iter().all(|issuer| issuer.name() == "google");
     if !is_of_google || rules.any(|rule| rule.is_anonymous()) {

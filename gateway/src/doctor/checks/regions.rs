@@ -44,7 +44,8 @@ impl Site<'_> {
             }
             Read::Is(run) => found.extend(self.service(place, run)),
             Read::Missing if self.region.kind == Kind::CloudFunction => {
-                found.push(self.unread("functions of the first generation are not read".to_owned()));
+                found
+                    .push(self.unread("functions of the first generation are not read".to_owned()));
             }
             Read::Missing => found.push(self.missing(place)),
             Read::Unread(why) => found.push(self.unread(why.clone())),
@@ -128,14 +129,17 @@ impl Site<'_> {
             return None;
         }
         if is_client || self.region.kind == Kind::Iap {
-            let cause = format!("tokens are minted for {audience}, and the service is not behind IAP");
+            let cause =
+                format!("tokens are minted for {audience}, and the service is not behind IAP");
             return Some(self.new(Check::IapOff, cause).mended_by(commands::describe(place)));
         }
         let reason = audience_miss(audience, &accepted, self.region.origin.host())?;
         let own = run.urls.first().map_or("", String::as_str);
         let is_custom = matches!(reason, Reason::AudienceMismatch | Reason::AudienceIsLoadBalancer);
         if is_custom {
-            let cause = format!("tokens are minted for {audience}, which is no audience of the service here");
+            let cause = format!(
+                "tokens are minted for {audience}, which is no audience of the service here"
+            );
             let found = self.new(Check::CustomAudienceMissing, cause).because(reason);
             return Some(found.mended_by(commands::add_custom_audience(place, audience)));
         }
@@ -178,27 +182,43 @@ impl Site<'_> {
         let mut found = Vec::new();
         if run.iap_enabled {
             if let Some(number) = self.looked.facts.project.number {
-                let agent = format!("serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
+                let agent =
+                    format!("serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
                 if lacks(&agent) {
-                    let cause = format!("{agent} has no role that lets it call the service");
-                    let missing = self.new(Check::IapInvokerMissing, cause);
-                    found.push(missing.mended_by(commands::bind(place, true, &agent)));
+                    found.push(self.lacking(Check::IapInvokerMissing, place, &agent, &agent));
                 }
             }
             return found;
         }
         match self.account {
-            None => found.push(self.unread("who the gateway is could not be found out, so its role is not looked for".to_owned())),
+            None => found.push(
+                self.unread(
+                    "who the gateway is could not be found out, so its role is not looked for"
+                        .to_owned(),
+                ),
+            ),
             Some(account) => {
                 let member = format!("serviceAccount:{account}");
                 if lacks(&member) {
-                    let cause = format!("{account} has no role that lets it call the service");
-                    let missing = self.new(Check::InvokerMissing, cause);
-                    found.push(missing.mended_by(commands::bind(place, true, &member)));
+                    found.push(self.lacking(Check::InvokerMissing, place, account, &member));
                 }
             }
         }
         found
+    }
+
+    /// Somebody has no role here; whether by the project's policy, may not be
+    /// known.
+    fn lacking(&self, check: Check, place: &Place, who: &str, member: &str) -> Finding {
+        let cause = format!("{who} has no role that lets it call the service");
+        let found = match &self.looked.facts.project.policy {
+            Read::Is(_) => self.new(check, cause),
+            Read::Missing | Read::Unread(_) => {
+                let unknown = "unless the project's IAM policy grants it, which could not be read";
+                self.new(Check::Unread, format!("{cause}, {unknown}"))
+            }
+        };
+        found.mended_by(commands::bind(place, true, member))
     }
 
     fn ingress(&self, place: &Place, run: &RunService) -> Option<Finding> {
@@ -213,7 +233,9 @@ impl Site<'_> {
         let is_in_vpc = self.looked.is_gateway_in_vpc;
         match only {
             Some(only) if !is_in_vpc || run.ingress == Ingress::Nobody => {
-                let cause = format!("its ingress is {shown}: {only} may call, and the gateway comes from the internet");
+                let cause = format!(
+                    "its ingress is {shown}: {only} may call, and the gateway comes from the internet"
+                );
                 let refuses = self.new(Check::IngressRefuses, cause);
                 Some(refuses.mended_by(commands::update(place, "--ingress=all")))
             }
@@ -231,15 +253,13 @@ impl Site<'_> {
         let refused = |cause: &str| self.new(Check::ProbeRefused, format!("{url} answers {cause}"));
         let found = match self.facts.probed.as_ref()? {
             Probed::Answered(_) => return None,
-            Probed::TokenRefused => {
-                refused("401: not its audience, or no token that it believes").because(Reason::AudienceMismatch)
-            }
+            Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
+                .because(Reason::AudienceMismatch),
             Probed::CallerRefused => {
                 refused("403: the gateway may not call it").because(Reason::InvokerMissing)
             }
-            Probed::NotFound => {
-                refused("404: no such service, or ingress keeps this machine out").because(Reason::IngressRefused)
-            }
+            Probed::NotFound => refused("404: no such service, or ingress keeps this machine out")
+                .because(Reason::IngressRefused),
             Probed::FrontEnd(status) => refused(&format!("{status}, by Google's front end")),
             Probed::Failed(why) => self.new(Check::ProbeFailed, format!("{url}: {why}")),
         };
@@ -250,7 +270,6 @@ impl Site<'_> {
 
 /// Each URL once, without the spelling with a slash.
 fn accepted_shown(run: &RunService) -> String {
-    let all: Vec<&str> =
-        run.urls.iter().chain(&run.custom_audiences).map(String::as_str).collect();
+    let all: Vec<&str> = run.urls.iter().chain(&run.custom_audiences).map(String::as_str).collect();
     all.join(", ")
 }

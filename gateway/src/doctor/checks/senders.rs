@@ -145,9 +145,10 @@ impl<'a> One<'a> {
         if let Some(reason) = failed {
             return (vec![self.no_rule(host, &uri).because(reason)], None);
         }
-        let rule = policy.rules().iter().find(|rule| {
-            walk.rule.as_ref().is_some_and(|found| found.name() == rule.name())
-        });
+        let rule = policy
+            .rules()
+            .iter()
+            .find(|rule| walk.rule.as_ref().is_some_and(|found| found.name() == rule.name()));
         let Some(rule) = rule else { return (Vec::new(), None) };
         let mut found: Vec<Finding> = self.deadline(rule).into_iter().collect();
         if rule.is_anonymous() {
@@ -253,7 +254,11 @@ impl<'a> One<'a> {
                 None => "without an audience of its own it is the URL that is called:",
             };
             let expected: Vec<&str> = rule.audiences().collect();
-            let cause = format!("{whose} {audience}; the rule {} takes {}", rule.name(), expected.join(" or "));
+            let cause = format!(
+                "{whose} {audience}; the rule {} takes {}",
+                rule.name(),
+                expected.join(" or ")
+            );
             let wanted = Wanted {
                 audience: expected.first().copied(),
                 account: Some(&token.account),
@@ -270,7 +275,9 @@ impl<'a> One<'a> {
             }
             let cause = format!(
                 "it sends tokens of {}; the rule {} takes {}",
-                token.account, rule.name(), expected.join(" or ")
+                token.account,
+                rule.name(),
+                expected.join(" or ")
             );
             let account = address(refusal);
             let wanted = Wanted {
@@ -322,9 +329,16 @@ impl<'a> One<'a> {
         let config = self.looked.config;
         let mut routes = config.services.iter().flat_map(|service| &service.routes);
         let route = routes.find(|route| route.rule == *rule.name())?;
-        let (given, needed) = (self.sender.deadline?, route.attempts.timeout.unwrap_or(config.upstream.response_timeout));
+        let (given, needed) = (
+            self.sender.deadline?,
+            route.attempts.timeout.unwrap_or(config.upstream.response_timeout),
+        );
         (given < needed).then(|| {
-            let cause = format!("it waits {} s; the gateway tries for up to {} s", given.as_secs(), needed.as_secs());
+            let cause = format!(
+                "it waits {} s; the gateway tries for up to {} s",
+                given.as_secs(),
+                needed.as_secs()
+            );
             let found = self.new(Check::SenderDeadline, cause);
             let command = commands::wait(self.sender, self.project(), needed.as_secs());
             found.mended_by(command)

@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::{AccessSource, Origin, Upstream};
 use crate::doctor::facts::Read;
 use crate::error::chain;
 use crate::mint::{AccessToken, AccessTokens, Said};
-use crate::clock::{Clock, SystemClock};
 use crate::upstream::{Connector, FetchError, Fetched, Fetcher};
 
 /// The longest document that is read: a page of subscriptions has a few
@@ -67,7 +67,8 @@ impl Api {
                 Read::Unread(why) => return Read::Unread(why),
             };
             all.extend(page.get(name).and_then(Value::as_array).cloned().unwrap_or_default());
-            token = page.get("nextPageToken").and_then(Value::as_str).unwrap_or_default().to_owned();
+            token =
+                page.get("nextPageToken").and_then(Value::as_str).unwrap_or_default().to_owned();
             if token.is_empty() {
                 return Read::Is(all);
             }

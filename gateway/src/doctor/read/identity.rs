@@ -32,7 +32,12 @@ pub(super) async fn policy_of(api: &Api, account: &str) -> Read<Policy> {
 }
 
 /// Why there is no token, with the commands for the roles that are missing.
-pub(super) async fn failure(api: &Api, identity: &Identity, said: String, now: UnixTime) -> MintFailure {
+pub(super) async fn failure(
+    api: &Api,
+    identity: &Identity,
+    said: String,
+    now: UnixTime,
+) -> MintFailure {
     // The remedy that a message may end with is told more exactly below.
     let said = said.split("; a role is missing").next().unwrap_or_default().to_owned();
     let command = match identity {

@@ -53,7 +53,10 @@ pub(super) async fn read(
     let found = match &project.name {
         Some(name) => senders::read(&reading.api, name, &reading.locations()).await,
         None => senders::Found {
-            unread: vec![("senders".to_owned(), "the project is not known: say --project".to_owned())],
+            unread: vec![(
+                "senders".to_owned(),
+                "the project is not known: say --project".to_owned(),
+            )],
             ..senders::Found::default()
         },
     };
@@ -163,19 +166,23 @@ impl Reading {
         }
         let mut all = BTreeMap::new();
         while let Some(done) = tasks.join_next().await {
-            // A task that panicked has no facts; its region counts as unread.
             if let Ok((at, facts)) = done {
                 all.insert(at, facts);
             }
         }
-        for ((at, _), facts) in all {
-            if let Some(service) = services.get_mut(at) {
-                service.regions.push(facts);
-            }
+        for ((at, service), facts) in self.config.services.iter().enumerate().zip(services) {
+            // A task that broke off has left nothing behind.
+            let of = |place| all.remove(&(at, place)).unwrap_or_else(RegionFacts::unread);
+            facts.regions = (0..service.regions.len()).map(of).collect();
         }
     }
 
-    async fn region(&self, service: &Service, region: &Region, project: Option<&str>) -> RegionFacts {
+    async fn region(
+        &self,
+        service: &Service,
+        region: &Region,
+        project: Option<&str>,
+    ) -> RegionFacts {
         let run::Found { place, run, policy, elsewhere } =
             run::read(&self.api, region, project).await;
         let probed = match &self.options.probe {

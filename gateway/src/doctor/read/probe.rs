@@ -35,7 +35,11 @@ pub(super) async fn probe(
     };
     let status = answer.status;
     let is_page = status == StatusCode::NOT_FOUND
-        || front_end::may_be_its_own(status, &answer.headers, u64::try_from(answer.body.len()).ok());
+        || front_end::may_be_its_own(
+            status,
+            &answer.headers,
+            u64::try_from(answer.body.len()).ok(),
+        );
     let cause = is_page.then(|| front_end::cause(status, &answer.body, &path)).flatten();
     match cause {
         None => Probed::Answered(status.as_u16()),

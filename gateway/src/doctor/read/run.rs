@@ -61,7 +61,9 @@ pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> F
         elsewhere = get(api, &other).await.is().cloned().map(|run| (other, run));
     }
     let policy = match run.is() {
-        Some(_) => api.get(HOST, &format!("{}:getIamPolicy", path(&place))).await.map(|it| policy(&it)),
+        Some(_) => {
+            api.get(HOST, &format!("{}:getIamPolicy", path(&place))).await.map(|it| policy(&it))
+        }
         None => Read::Missing,
     };
     Found { place: Some(place), run, policy, elsewhere }

@@ -75,9 +75,8 @@ fn subscription(document: &Value) -> Option<SenderFacts> {
     let url = text(document, "/pushConfig/pushEndpoint")?.to_owned();
     let deadline = document.get("ackDeadlineSeconds").and_then(Value::as_u64);
     let unwrapped = document.pointer("/pushConfig/noWrapper").filter(|it| !it.is_null());
-    let with_metadata = |it: &Value| {
-        it.get("writeMetadata").and_then(Value::as_bool).unwrap_or_default()
-    };
+    let with_metadata =
+        |it: &Value| it.get("writeMetadata").and_then(Value::as_bool).unwrap_or_default();
     Some(SenderFacts {
         kind: Sender::PubSub,
         name,
