@@ -14,14 +14,16 @@ mod checks;
 mod commands;
 mod facts;
 mod finding;
+mod page;
 mod place;
 mod read;
 mod report;
 
 use std::sync::Arc;
 
-pub use catalogue::{Check, Entry, page};
+pub use catalogue::{Check, Entry};
 pub use finding::{Finding, Level};
+pub use page::page;
 pub use report::Report;
 
 use crate::clock::Clock;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use remint_idtoken::Reason;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level};
@@ -59,7 +60,7 @@ impl Report {
         for finding in findings {
             let entry = finding.check.entry();
             let (level, subject) = (mark(finding.level()), plain(&finding.subject));
-            let code = match finding.reason.map(|reason| reason.code()) {
+            let code = match finding.reason.map(Reason::code) {
                 Some(reason) if reason != entry.code => format!("{} ({reason})", entry.code),
                 _ => entry.code.to_owned(),
             };

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod regions;
+mod sender_settings;
 mod senders;
 mod surroundings;
 

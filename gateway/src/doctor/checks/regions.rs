@@ -57,12 +57,12 @@ impl Site<'_> {
         matches!(self.region.kind, Kind::CloudRun | Kind::CloudFunction)
     }
 
-    fn new(&self, check: Check, cause: impl Into<String>) -> Finding {
+    fn found(&self, check: Check, cause: impl Into<String>) -> Finding {
         Finding::new(check, &self.subject, cause)
     }
 
     fn unread(&self, why: String) -> Finding {
-        self.new(Check::Unread, why)
+        self.found(Check::Unread, why)
     }
 
     fn missing(&self, place: &Place) -> Finding {
@@ -74,25 +74,25 @@ impl Site<'_> {
                     "there is no service {service} in {location}; in {}, it is at {own}",
                     elsewhere.location
                 );
-                self.new(Check::WrongRegion, cause)
+                self.found(Check::WrongRegion, cause)
                     .advised(format!("write url: {own}"))
                     .mended_by(commands::describe(elsewhere))
             }
             None => {
                 let cause = format!("there is no service {service} in {location} of {project}");
-                self.new(Check::ServiceMissing, cause).mended_by(commands::list(place))
+                self.found(Check::ServiceMissing, cause).mended_by(commands::list(place))
             }
         }
     }
 
     fn function(&self, place: &Place, run: &RunService) -> Vec<Finding> {
         let url = self.region.url();
-        if run.urls.iter().any(|own| *own == url) {
+        if run.urls.contains(&url) {
             return self.access(place, run);
         }
         let own = run.urls.first().map_or("", String::as_str);
         let cause = format!("{} is a Cloud Run service at {own}, not a function", place.service);
-        let found = self.new(Check::FunctionIsService, cause);
+        let found = self.found(Check::FunctionIsService, cause);
         let advice = format!("leave kind out and write url: {own}");
         vec![found.advised(advice).mended_by(commands::describe(place))]
     }
@@ -100,16 +100,16 @@ impl Site<'_> {
     fn service(&self, place: &Place, run: &RunService) -> Vec<Finding> {
         let url = self.region.origin.audience();
         let is_run_app = self.region.origin.host().ends_with(".run.app");
-        if is_run_app && !run.urls.iter().any(|own| *own == url) {
+        if is_run_app && !run.urls.contains(&url) {
             let own = run.urls.first().map_or("", String::as_str);
             let cause = format!("{url} is none of its URLs, which are {}", run.urls.join(", "));
-            let found = self.new(Check::WrongUrl, cause).advised(format!("write url: {own}"));
+            let found = self.found(Check::WrongUrl, cause).advised(format!("write url: {own}"));
             return vec![found.mended_by(commands::describe(place))];
         }
         let mut found = Vec::new();
         if is_run_app && run.default_uri_disabled {
             let cause = "its run.app URLs are turned off";
-            let found_one = self.new(Check::DefaultUrlDisabled, cause);
+            let found_one = self.found(Check::DefaultUrlDisabled, cause);
             found.push(found_one.mended_by(commands::update(place, "--default-url")));
         }
         if self.region.kind == Kind::Other {
@@ -131,7 +131,7 @@ impl Site<'_> {
         if is_client || self.region.kind == Kind::Iap {
             let cause =
                 format!("tokens are minted for {audience}, and the service is not behind IAP");
-            return Some(self.new(Check::IapOff, cause).mended_by(commands::describe(place)));
+            return Some(self.found(Check::IapOff, cause).mended_by(commands::describe(place)));
         }
         let reason = audience_miss(audience, &accepted, self.region.origin.host())?;
         let own = run.urls.first().map_or("", String::as_str);
@@ -140,11 +140,11 @@ impl Site<'_> {
             let cause = format!(
                 "tokens are minted for {audience}, which is no audience of the service here"
             );
-            let found = self.new(Check::CustomAudienceMissing, cause).because(reason);
+            let found = self.found(Check::CustomAudienceMissing, cause).because(reason);
             return Some(found.mended_by(commands::add_custom_audience(place, audience)));
         }
         let cause = format!("tokens are minted for {audience}; it takes {}", accepted_shown(run));
-        let found = self.new(Check::AudienceRefused, cause).because(reason);
+        let found = self.found(Check::AudienceRefused, cause).because(reason);
         let advice = format!("leave audience out, or write audience: {own}");
         Some(found.advised(advice).mended_by(commands::describe(place)))
     }
@@ -154,7 +154,7 @@ impl Site<'_> {
         let mut found: Vec<Finding> = self.ingress(place, run).into_iter().collect();
         if run.invoker_iam_disabled {
             let cause = "nobody's right to call it is checked (invokerIamDisabled)";
-            let off = self.new(Check::InvokerCheckOff, cause);
+            let off = self.found(Check::InvokerCheckOff, cause);
             found.push(off.mended_by(commands::update(place, "--invoker-iam-check")));
             return found;
         }
@@ -169,7 +169,7 @@ impl Site<'_> {
     fn invokers(&self, place: &Place, run: &RunService, policy: &Policy) -> Vec<Finding> {
         let everybody = EVERYBODY.iter().find(|member| policy.has(&INVOKERS, member));
         if let Some(member) = everybody {
-            let open = self.new(Check::OpenToAll, format!("{member} may call it"));
+            let open = self.found(Check::OpenToAll, format!("{member} may call it"));
             return vec![open.mended_by(commands::bind(place, false, member))];
         }
         // What a group or the project's own policy grants can't be told from here.
@@ -212,10 +212,10 @@ impl Site<'_> {
     fn lacking(&self, check: Check, place: &Place, who: &str, member: &str) -> Finding {
         let cause = format!("{who} has no role that lets it call the service");
         let found = match &self.looked.facts.project.policy {
-            Read::Is(_) => self.new(check, cause),
+            Read::Is(_) => self.found(check, cause),
             Read::Missing | Read::Unread(_) => {
                 let unknown = "unless the project's IAM policy grants it, which could not be read";
-                self.new(Check::Unread, format!("{cause}, {unknown}"))
+                self.found(Check::Unread, format!("{cause}, {unknown}"))
             }
         };
         found.mended_by(commands::bind(place, true, member))
@@ -236,12 +236,12 @@ impl Site<'_> {
                 let cause = format!(
                     "its ingress is {shown}: {only} may call, and the gateway comes from the internet"
                 );
-                let refuses = self.new(Check::IngressRefuses, cause);
+                let refuses = self.found(Check::IngressRefuses, cause);
                 Some(refuses.mended_by(commands::update(place, "--ingress=all")))
             }
             None if is_in_vpc => {
                 let cause = "its ingress is all, and the gateway comes from the VPC network";
-                let open = self.new(Check::IngressOpen, cause);
+                let open = self.found(Check::IngressOpen, cause);
                 Some(open.mended_by(commands::update(place, "--ingress=internal")))
             }
             _ => None,
@@ -250,7 +250,8 @@ impl Site<'_> {
 
     fn probe(&self) -> Option<Finding> {
         let url = self.region.url();
-        let refused = |cause: &str| self.new(Check::ProbeRefused, format!("{url} answers {cause}"));
+        let refused =
+            |cause: &str| self.found(Check::ProbeRefused, format!("{url} answers {cause}"));
         let found = match self.facts.probed.as_ref()? {
             Probed::Answered(_) => return None,
             Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
@@ -261,7 +262,7 @@ impl Site<'_> {
             Probed::NotFound => refused("404: no such service, or ingress keeps this machine out")
                 .because(Reason::IngressRefused),
             Probed::FrontEnd(status) => refused(&format!("{status}, by Google's front end")),
-            Probed::Failed(why) => self.new(Check::ProbeFailed, format!("{url}: {why}")),
+            Probed::Failed(why) => self.found(Check::ProbeFailed, format!("{url}: {why}")),
         };
         let word = remint_idtoken::shell_word(&url);
         Some(found.mended_by(format!("curl --silent --show-error --include {word}")))

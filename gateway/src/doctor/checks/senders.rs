@@ -13,16 +13,8 @@ use super::Looked;
 use super::hosts::{Host, Hosts};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands::{self, Wanted};
-use crate::doctor::facts::{OidcToken, Read, SenderFacts};
+use crate::doctor::facts::{OidcToken, SenderFacts};
 use crate::doctor::finding::Finding;
-
-/// Roles that have `iam.serviceAccounts.getOpenIdToken`, beside those of service
-/// agents (IAM, "Service Accounts roles").
-const MINTING: [&str; 3] = [
-    "roles/iam.serviceAccountTokenCreator",
-    "roles/iam.serviceAccountOpenIdTokenCreator",
-    "roles/iam.workloadIdentityUser",
-];
 
 /// Any time will do: what is looked at of a token here is its audience and caller.
 const SOME_TIME: UnixTime = UnixTime(1_790_000_000);
@@ -83,9 +75,9 @@ fn unused(looked: &Looked<'_>, used: &[String]) -> Vec<Finding> {
     unused.collect()
 }
 
-struct One<'a> {
-    sender: &'a SenderFacts,
-    looked: &'a Looked<'a>,
+pub(super) struct One<'a> {
+    pub(super) sender: &'a SenderFacts,
+    pub(super) looked: &'a Looked<'a>,
     subject: String,
 }
 
@@ -94,11 +86,11 @@ impl<'a> One<'a> {
         self.sender.url.parse().ok()
     }
 
-    fn project(&self) -> Option<&'a str> {
+    pub(super) fn project(&self) -> Option<&'a str> {
         self.looked.facts.project.name.as_deref()
     }
 
-    fn new(&self, check: Check, cause: impl Into<String>) -> Finding {
+    pub(super) fn found(&self, check: Check, cause: impl Into<String>) -> Finding {
         Finding::new(check, &self.subject, cause)
     }
 
@@ -108,7 +100,7 @@ impl<'a> One<'a> {
 
     fn past(&self, region: &str) -> Finding {
         let cause = format!("it calls {}, which is the region {region} itself", self.sender.url);
-        let found = self.new(Check::SenderGoesPast, cause);
+        let found = self.found(Check::SenderGoesPast, cause);
         let rule = self.looked.config.policy.rules().iter().find_map(|rule| rule.example());
         match rule {
             Some(example) => {
@@ -124,7 +116,7 @@ impl<'a> One<'a> {
         let path = self.uri().map(|uri| uri.path().to_owned()).unwrap_or_default();
         let url = format!("https://{near}{path}");
         let cause = format!("it calls {}; the policy has {near}", self.sender.url);
-        let found = self.new(Check::SenderNoRule, cause);
+        let found = self.found(Check::SenderNoRule, cause);
         found.mended_by(self.set(&Wanted { url: Some(&url), ..Wanted::default() }))
     }
 
@@ -195,7 +187,7 @@ impl<'a> One<'a> {
     fn no_rule(&self, host: &str, uri: &Uri) -> Finding {
         let (method, path) = (&self.sender.method, uri.path());
         let cause = format!("no rule is for {method} {path} on {host}");
-        let found = self.new(Check::SenderNoRule, cause);
+        let found = self.found(Check::SenderNoRule, cause);
         let rules = self.looked.config.policy.rules();
         let examples = || rules.iter().filter_map(|rule| rule.example());
         let is_here = |it: &Example| it.host.eq_ignore_ascii_case(host);
@@ -228,7 +220,7 @@ impl<'a> One<'a> {
             audience: rule.audiences().next(),
             ..Wanted::default()
         };
-        self.new(Check::SenderNoToken, cause).mended_by(self.set(&wanted))
+        self.found(Check::SenderNoToken, cause).mended_by(self.set(&wanted))
     }
 
     /// An account that the rule takes: what it says it expected of another.
@@ -264,7 +256,7 @@ impl<'a> One<'a> {
                 account: Some(&token.account),
                 ..Wanted::default()
             };
-            let found = self.new(Check::SenderAudience, cause).because(refusal.reason);
+            let found = self.found(Check::SenderAudience, cause).because(refusal.reason);
             return Some(found.mended_by(self.set(&wanted)));
         }
         if refusal.reason == Reason::CallerNotAllowed {
@@ -285,64 +277,11 @@ impl<'a> One<'a> {
                 audience: Some(audience),
                 ..Wanted::default()
             };
-            return Some(self.new(Check::SenderCaller, cause).mended_by(self.set(&wanted)));
+            return Some(self.found(Check::SenderCaller, cause).mended_by(self.set(&wanted)));
         }
         let code = refusal.reason.code();
-        let found = self.new(Check::SenderRefused, refusal.to_string()).because(refusal.reason);
+        let found = self.found(Check::SenderRefused, refusal.to_string()).because(refusal.reason);
         Some(found.mended_by(format!("remint reasons {code}")))
-    }
-
-    /// Whether its service agent may mint for its account.
-    fn minting(&self, token: &OidcToken) -> Option<Finding> {
-        let facts = self.looked.facts;
-        let account = &token.account;
-        let policy = match facts.accounts.get(account)? {
-            Read::Is(policy) => policy,
-            Read::Unread(_) => return None,
-            Read::Missing => {
-                let cause = format!("there is no account {account}");
-                let (name, project) = account.split_once('@')?;
-                let project = project.strip_suffix(".iam.gserviceaccount.com").or(self.project());
-                let command = format!(
-                    "gcloud iam service-accounts create {} --project={}",
-                    remint_idtoken::shell_word(name),
-                    remint_idtoken::shell_word(project.unwrap_or("PROJECT"))
-                );
-                return Some(self.new(Check::SenderAccountMissing, cause).mended_by(command));
-            }
-        };
-        let (number, of_project) = (facts.project.number?, facts.project.policy.is()?);
-        let (agent, role) = agent(self.sender.kind);
-        let member = format!("serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com");
-        let may = policy.has(&MINTING, &member)
-            || of_project.has(&MINTING, &member)
-            || of_project.has(&[role], &member);
-        (!may).then(|| {
-            let cause = format!("{member} may not mint tokens of {account}");
-            let found = self.new(Check::SenderMayNotMint, cause);
-            found.mended_by(commands::let_mint(account, &member))
-        })
-    }
-
-    /// Whether it waits as long as the gateway does.
-    fn deadline(&self, rule: &Rule) -> Option<Finding> {
-        let config = self.looked.config;
-        let mut routes = config.services.iter().flat_map(|service| &service.routes);
-        let route = routes.find(|route| route.rule == *rule.name())?;
-        let (given, needed) = (
-            self.sender.deadline?,
-            route.attempts.timeout.unwrap_or(config.upstream.response_timeout),
-        );
-        (given < needed).then(|| {
-            let cause = format!(
-                "it waits {} s; the gateway tries for up to {} s",
-                given.as_secs(),
-                needed.as_secs()
-            );
-            let found = self.new(Check::SenderDeadline, cause);
-            let command = commands::wait(self.sender, self.project(), needed.as_secs());
-            found.mended_by(command)
-        })
     }
 }
 
@@ -370,14 +309,4 @@ fn address(refusal: &Refusal) -> Option<String> {
         let address = it.split(' ').next()?;
         (address.contains('@') && !address.starts_with('@')).then(|| address.to_owned())
     })
-}
-
-/// The service agent of a sender, and the role that it has in a project (IAM,
-/// "Service agents"). Eventarc delivers by Pub/Sub.
-fn agent(kind: Sender) -> (&'static str, &'static str) {
-    match kind {
-        Sender::PubSub | Sender::Eventarc => ("gcp-sa-pubsub", "roles/pubsub.serviceAgent"),
-        Sender::Tasks => ("gcp-sa-cloudtasks", "roles/cloudtasks.serviceAgent"),
-        Sender::Scheduler => ("gcp-sa-cloudscheduler", "roles/cloudscheduler.serviceAgent"),
-    }
 }
