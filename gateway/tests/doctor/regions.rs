@@ -61,7 +61,7 @@ async fn the_older_form_of_urls_is_as_right() {
 async fn one_custom_audience_in_all_regions_is_right_and_nothing_could_be_simpler() {
     let case = Case::new("custom")
         .google(|it| {
-            it.services[0].custom_audiences = vec!["https://orders.example.com".to_owned()]
+            it.services[0].custom_audiences = vec!["https://orders.example.com".to_owned()];
         })
         .text(|text, _| {
             let custom = ", audience: \"https://orders.example.com\" }";
@@ -79,25 +79,25 @@ async fn urls_that_lead_elsewhere_are_told_apart() {
             EU_LINE,
             r#"{ name: europe-west1, url: "https://orders-123456789012.us-east1.run.app" }"#,
         )
-        .is_red(["wrong_region", "", IN_EU, DESCRIBE_EU])
+        .turns_red(["wrong_region", "", IN_EU, DESCRIBE_EU])
         .await;
     Case::new("wrong project number")
         .says(
             US_LINE,
             r#"{ name: us-central1, url: "https://orders-999999999999.us-central1.run.app" }"#,
         )
-        .is_red(["wrong_url", "", IN_US, DESCRIBE_US])
+        .turns_red(["wrong_url", "", IN_US, DESCRIBE_US])
         .await;
     Case::new("wrong hash")
         .says(US_LINE, r#"{ name: us-central1, url: "https://orders-zzzzzzzzzz-uc.a.run.app" }"#)
-        .is_red(["wrong_url", "", IN_US, DESCRIBE_US])
+        .turns_red(["wrong_url", "", IN_US, DESCRIBE_US])
         .await;
     Case::new("misspelt service")
         .says(
             US_LINE,
             r#"{ name: us-central1, url: "https://order-123456789012.us-central1.run.app" }"#,
         )
-        .is_red([
+        .turns_red([
             "service_missing",
             "",
             IN_US,
@@ -106,7 +106,7 @@ async fn urls_that_lead_elsewhere_are_told_apart() {
         .await;
     Case::new("not deployed in the second region")
         .google(|it| drop(it.services[0].regions.pop()))
-        .is_red([
+        .turns_red([
             "service_missing",
             "",
             IN_EU,
@@ -115,7 +115,7 @@ async fn urls_that_lead_elsewhere_are_told_apart() {
         .await;
     Case::new("a function that is a service")
         .says(US_LINE, r#"{ name: us-central1, kind: cloud_function, url: "https://us-central1-demo-project.cloudfunctions.net/orders" }"#)
-        .is_red(["function_is_service", "", IN_US, DESCRIBE_US])
+        .turns_red(["function_is_service", "", IN_US, DESCRIBE_US])
         .await;
     Case::new("one region by two URLs")
         .text(|text, emulator| {
@@ -124,7 +124,7 @@ async fn urls_that_lead_elsewhere_are_told_apart() {
             let second = format!("{{ name: us-central1, url: \"{hash}\" }}");
             text.replace(US_LINE, &first).replace(EU_LINE, &second)
         })
-        .is_red(["region_twice", "", IN_US, DESCRIBE_US])
+        .turns_red(["region_twice", "", IN_US, DESCRIBE_US])
         .await;
 }
 
@@ -138,7 +138,7 @@ async fn audiences_that_the_region_does_not_take_are_told_by_how_they_miss() {
         ("other region", US, "aud_other_region"),
         ("invented", "https://orders.europe-west1.run.app", "aud_invented_host"),
     ] {
-        audience(name, wrong).is_red(["audience_refused", reason, IN_EU, DESCRIBE_EU]).await;
+        audience(name, wrong).turns_red(["audience_refused", reason, IN_EU, DESCRIBE_EU]).await;
     }
 }
 
@@ -146,38 +146,38 @@ async fn audiences_that_the_region_does_not_take_are_told_by_how_they_miss() {
 async fn a_custom_audience_is_set_where_it_is_minted_for() {
     let add = "gcloud run services update orders --region=europe-west1 --project=demo-project --add-custom-audiences=https://orders.example.com";
     audience("missing", "https://orders.example.com")
-        .is_red(["custom_audience_missing", "aud_mismatch", IN_EU, add])
+        .turns_red(["custom_audience_missing", "aud_mismatch", IN_EU, add])
         .await;
     audience("only in the other region", "https://orders.example.com")
         .google(|it| {
             let custom = Some(vec!["https://orders.example.com".to_owned()]);
             it.services[0].regions[0].custom_audiences = custom;
         })
-        .is_red(["custom_audience_missing", "aud_mismatch", IN_EU, add])
+        .turns_red(["custom_audience_missing", "aud_mismatch", IN_EU, add])
         .await;
     audience("with a slash", "https://orders.example.com/")
         .google(|it| {
-            it.services[0].custom_audiences = vec!["https://orders.example.com".to_owned()]
+            it.services[0].custom_audiences = vec!["https://orders.example.com".to_owned()];
         })
-        .is_red(["audience_refused", "aud_trailing_slash", IN_EU, DESCRIBE_EU])
+        .turns_red(["audience_refused", "aud_trailing_slash", IN_EU, DESCRIBE_EU])
         .await;
     Case::new("in one region alone")
         .google(|it| {
             let custom = Some(vec!["https://orders.example.com".to_owned()]);
             it.services[0].regions[0].custom_audiences = custom;
         })
-        .is_amber(["custom_audiences_differ", IN_EU, add])
+        .turns_amber(["custom_audiences_differ", IN_EU, add])
         .await;
 }
 
 #[tokio::test]
 async fn iap_s_audience_is_for_what_is_behind_iap() {
     audience("client ID", "1234-abc.apps.googleusercontent.com")
-        .is_red(["iap_off", "aud_is_iap_client", IN_EU, DESCRIBE_EU])
+        .turns_red(["iap_off", "aud_is_iap_client", IN_EU, DESCRIBE_EU])
         .await;
     Case::new("kind iap")
         .says(EU_LINE, r#"{ name: europe-west1, kind: iap, client_id: 1234-abc.apps.googleusercontent.com, url: "https://orders-123456789012.europe-west1.run.app" }"#)
-        .is_red(["iap_off", "aud_is_iap_client", IN_EU, DESCRIBE_EU])
+        .turns_red(["iap_off", "aud_is_iap_client", IN_EU, DESCRIBE_EU])
         .await;
 }
 
@@ -191,22 +191,22 @@ async fn who_may_call_is_looked_at_region_by_region() {
     let add = bind("add", &format!("serviceAccount:{GATEWAY}"));
     Case::new("somebody else may")
         .google(|it| it.services[0].regions[1].invokers = Some(vec![PUSHER.to_owned()]))
-        .is_red(["invoker_missing", "invoker_missing", IN_EU, &add])
+        .turns_red(["invoker_missing", "invoker_missing", IN_EU, &add])
         .await;
     Case::new("nobody may")
         .google(|it| it.services[0].regions[1].invokers = Some(Vec::new()))
-        .is_red(["invoker_missing", "invoker_missing", IN_EU, &add])
+        .turns_red(["invoker_missing", "invoker_missing", IN_EU, &add])
         .await;
     for everybody in ["allUsers", "allAuthenticatedUsers"] {
         Case::new(everybody)
             .google(|it| it.services[0].regions[1].invokers = Some(vec![everybody.to_owned()]))
-            .is_amber(["open_to_all", IN_EU, &bind("remove", everybody)])
+            .turns_amber(["open_to_all", IN_EU, &bind("remove", everybody)])
             .await;
     }
     Case::new("no check")
         .google(|it| it.services[0].invoker_iam_disabled = true)
         .text(|text, _| text.replace(&format!("      - {EU_LINE}\n"), ""))
-        .is_red([
+        .turns_red([
             "invoker_check_off",
             "",
             IN_US,
@@ -224,17 +224,17 @@ async fn ingress_must_fit_where_the_gateway_comes_from() {
     };
     Case::new("internal")
         .google(|it| it.services[0].regions[0].ingress = Some(Ingress::Internal))
-        .is_red(["ingress_refuses", "ingress_refused", IN_US, &update("us-central1", "all")])
+        .turns_red(["ingress_refuses", "ingress_refused", IN_US, &update("us-central1", "all")])
         .await;
     Case::new("internal and load balancers")
         .google(|it| {
             it.services[0].regions[1].ingress = Some(Ingress::InternalAndLoadBalancing);
         })
-        .is_red(["ingress_refuses", "ingress_refused", IN_EU, &update("europe-west1", "all")])
+        .turns_red(["ingress_refuses", "ingress_refused", IN_EU, &update("europe-west1", "all")])
         .await;
     Case::new("open, and the gateway is inside")
         .options(|it| it.is_gateway_in_vpc = true)
-        .is_amber(["ingress_open", IN_EU, &update("europe-west1", "internal")])
+        .turns_amber(["ingress_open", IN_EU, &update("europe-west1", "internal")])
         .await;
     let inside = Case::new("both inside")
         .google(|it| it.services[0].ingress = Ingress::Internal)
@@ -249,7 +249,7 @@ async fn a_probe_finds_what_no_setting_tells() {
     Case::new("tokens are not believed")
         .after(|emulator| emulator.regions()[1].refuse_tokens_before(UnixTime(4_000_000_000)))
         .options(|it| it.probe = Some(Some("/healthz".to_owned())))
-        .is_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU)])
+        .turns_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU)])
         .await;
     Case::new("nobody is there")
         .text(|text, emulator| {
@@ -260,6 +260,6 @@ async fn a_probe_finds_what_no_setting_tells() {
             )
         })
         .options(|it| it.probe = Some(None))
-        .is_red(["probe_failed", "", IN_US, &curl(US)])
+        .turns_red(["probe_failed", "", IN_US, &curl(US)])
         .await;
 }

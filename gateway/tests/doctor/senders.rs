@@ -47,7 +47,7 @@ async fn audiences_of_a_subscription_are_told_by_how_they_miss() {
     ] {
         Case::new(name)
             .google(subscription(move |it| it.audience = audience.map(str::to_owned)))
-            .is_red(["sender_audience", reason, PUSH, &mended])
+            .turns_red(["sender_audience", reason, PUSH, &mended])
             .await;
     }
     Case::new("the load balancer's, where the region's is wanted")
@@ -58,7 +58,7 @@ async fn audiences_of_a_subscription_are_told_by_how_they_miss() {
                 1,
             )
         })
-        .is_red(["sender_audience", "aud_is_load_balancer", PUSH, &push(URL, PUSHER, US)])
+        .turns_red(["sender_audience", "aud_is_load_balancer", PUSH, &push(URL, PUSHER, US)])
         .await;
 }
 
@@ -66,19 +66,19 @@ async fn audiences_of_a_subscription_are_told_by_how_they_miss() {
 async fn a_subscription_s_token_is_one_that_the_rule_takes() {
     Case::new("no token")
         .google(subscription(|it| (it.service_account, it.audience) = (None, None)))
-        .is_red(["sender_no_token", "token_missing", PUSH, &push(URL, PUSHER, AUDIENCE)])
+        .turns_red(["sender_no_token", "token_missing", PUSH, &push(URL, PUSHER, AUDIENCE)])
         .await;
     Case::new("another account")
         .google(subscription(|it| it.service_account = Some(GATEWAY.to_owned())))
-        .is_red(["sender_caller", "caller_not_allowed", PUSH, &push(URL, PUSHER, AUDIENCE)])
+        .turns_red(["sender_caller", "caller_not_allowed", PUSH, &push(URL, PUSHER, AUDIENCE)])
         .await;
     Case::new("a claim that it can't have")
         .says("      callers:", "      claims: { hd: example.com }\n      callers:")
-        .is_red(["sender_refused", "claim_mismatch", PUSH, "remint reasons claim_mismatch"])
+        .turns_red(["sender_refused", "claim_mismatch", PUSH, "remint reasons claim_mismatch"])
         .await;
     Case::new("its account was deleted")
         .google(|it| it.accounts.retain(|account| account != PUSHER))
-        .is_red([
+        .turns_red([
             "sender_account_missing",
             "sender_may_not_mint",
             PUSH,
@@ -104,19 +104,19 @@ async fn a_subscription_calls_what_a_rule_is_for() {
     ] {
         Case::new(name)
             .google(subscription(|it| it.endpoint = Some(url.to_owned())))
-            .is_red(["sender_no_rule", reason, PUSH, &mended])
+            .turns_red(["sender_no_rule", reason, PUSH, &mended])
             .await;
     }
     let foreign = Case::new("somebody else's")
         .google(subscription(|it| {
-            it.endpoint = Some("https://billing.example.com/push".to_owned())
+            it.endpoint = Some("https://billing.example.com/push".to_owned());
         }))
         .says("sender: pubsub", "timeout: 10s");
     let report = foreign.report().await;
     assert!(report.findings.is_empty(), "{report}");
     Case::new("a region itself")
         .google(subscription(|it| it.endpoint = Some(format!("{US}/push"))))
-        .is_amber(["sender_goes_past", PUSH, &mended])
+        .turns_amber(["sender_goes_past", PUSH, &mended])
         .await;
 }
 
@@ -129,7 +129,7 @@ async fn an_unwrapped_subscription_stays_one() {
             it.audience = None;
             it.wrapping = remint_emulator::Wrapping::Unwrapped { write_metadata: true };
         }))
-        .is_red(["sender_audience", "aud_has_path", PUSH, &mended])
+        .turns_red(["sender_audience", "aud_has_path", PUSH, &mended])
         .await;
 }
 
@@ -145,7 +145,7 @@ async fn each_sender_s_service_agent_may_mint_for_its_account() {
         );
         Case::new(agent)
             .google(move |it| it.agents.retain(|agent| *agent != without))
-            .is_red(["sender_may_not_mint", "sender_may_not_mint", subject, &command])
+            .turns_red(["sender_may_not_mint", "sender_may_not_mint", subject, &command])
             .await;
         let with_role = Case::new("by a role on the account").google(move |it| {
             it.agents.retain(|agent| *agent != without);
@@ -164,11 +164,11 @@ async fn each_sender_s_service_agent_may_mint_for_its_account() {
 async fn jobs_are_held_against_the_policy_with_their_method() {
     Case::new("method")
         .google(job(|it| it.target.method = http::Method::GET))
-        .is_red(["sender_no_rule", "no_rule", NIGHTLY, &nightly("--http-method=POST")])
+        .turns_red(["sender_no_rule", "no_rule", NIGHTLY, &nightly("--http-method=POST")])
         .await;
     Case::new("path")
         .google(job(|it| it.target.endpoint = "https://orders.example.com/cronn".parse().unwrap()))
-        .is_red([
+        .turns_red([
             "sender_no_rule",
             "no_rule",
             NIGHTLY,
@@ -179,23 +179,23 @@ async fn jobs_are_held_against_the_policy_with_their_method() {
         nightly(&format!("--oidc-service-account-email={CRON} --oidc-token-audience={AUDIENCE}"));
     Case::new("the URL by default")
         .google(job(|it| it.target.oidc.as_mut().unwrap().audience = None))
-        .is_red(["sender_audience", "aud_has_path", NIGHTLY, &mended])
+        .turns_red(["sender_audience", "aud_has_path", NIGHTLY, &mended])
         .await;
     Case::new("another account")
         .google(job(|it| it.target.oidc.as_mut().unwrap().account = PUSHER.to_owned()))
-        .is_red(["sender_caller", "caller_not_allowed", NIGHTLY, &mended])
+        .turns_red(["sender_caller", "caller_not_allowed", NIGHTLY, &mended])
         .await;
     Case::new("no token")
         .google(job(|it| it.target.oidc = None))
-        .is_red(["sender_no_token", "token_missing", NIGHTLY, &mended])
+        .turns_red(["sender_no_token", "token_missing", NIGHTLY, &mended])
         .await;
     Case::new("a short deadline")
         .google(job(|it| it.attempt_deadline = seconds(20)))
-        .is_amber(["sender_deadline", NIGHTLY, &nightly("--attempt-deadline=180s")])
+        .turns_amber(["sender_deadline", NIGHTLY, &nightly("--attempt-deadline=180s")])
         .await;
     Case::new("no job")
         .google(|it| it.scheduler.clear())
-        .is_amber(["rule_unused", "rule cron", ""])
+        .turns_amber(["rule_unused", "rule cron", ""])
         .await;
 }
 
@@ -206,15 +206,15 @@ async fn queues_that_override_their_tasks_are_held_against_the_policy() {
     ));
     Case::new("with a slash")
         .google(queue(|it| it.oidc.as_mut().unwrap().audience = Some(format!("{AUDIENCE}/"))))
-        .is_red(["sender_audience", "aud_trailing_slash", WORK, &mended])
+        .turns_red(["sender_audience", "aud_trailing_slash", WORK, &mended])
         .await;
     Case::new("another account")
         .google(queue(|it| it.oidc.as_mut().unwrap().account = PUSHER.to_owned()))
-        .is_red(["sender_caller", "caller_not_allowed", WORK, &mended])
+        .turns_red(["sender_caller", "caller_not_allowed", WORK, &mended])
         .await;
     Case::new("a misspelt host")
         .google(queue(|it| it.host = Some("orders.exemple.com".to_owned())))
-        .is_red([
+        .turns_red([
             "sender_no_rule",
             "no_rule",
             WORK,
@@ -229,7 +229,7 @@ async fn queues_that_override_their_tasks_are_held_against_the_policy() {
 async fn a_subscription_that_gives_up_before_the_gateway_does_is_amber() {
     Case::new("ack deadline")
         .says("{ rule: push, sender: pubsub }", "{ rule: push, sender: pubsub, timeout: 60s }")
-        .is_amber([
+        .turns_amber([
             "sender_deadline",
             PUSH,
             "gcloud pubsub subscriptions update push --project=demo-project --ack-deadline=60",

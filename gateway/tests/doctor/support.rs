@@ -129,12 +129,15 @@ upstream:
     )
 }
 
+/// What is made of a configuration.
+type Rewrite = dyn FnOnce(String, &Emulator) -> String + Send;
+
 /// A deployment in which one thing is wrong, and what is to be said of it.
 pub(crate) struct Case {
     name: &'static str,
     google: Box<dyn FnOnce(&mut Google) + Send>,
     after: Box<dyn FnOnce(&Emulator) + Send>,
-    text: Box<dyn FnOnce(String, &Emulator) -> String + Send>,
+    text: Box<Rewrite>,
     options: Box<dyn FnOnce(&mut Options) + Send>,
 }
 
@@ -195,7 +198,7 @@ impl Case {
 
     /// This is the only thing that is red, with its check, reason, subject and
     /// command.
-    pub(crate) async fn is_red(self, [check, reason, subject, command]: [&str; 4]) {
+    pub(crate) async fn turns_red(self, [check, reason, subject, command]: [&str; 4]) {
         let name = self.name;
         let report = self.report().await;
         let red: Vec<_> = report.findings.iter().filter(|it| it.level() == Level::Red).collect();
@@ -208,7 +211,7 @@ impl Case {
     }
 
     /// Nothing is red, and this is amber.
-    pub(crate) async fn is_amber(self, [check, subject, command]: [&str; 3]) {
+    pub(crate) async fn turns_amber(self, [check, subject, command]: [&str; 3]) {
         let name = self.name;
         let report = self.report().await;
         assert_eq!(report.level(), Level::Amber, "{name}:\n{report}");

@@ -42,7 +42,7 @@ fn impersonating(name: &'static str, delegates: &'static str, grants: Vec<Grant>
 async fn the_roles_that_an_impersonation_lacks_are_named_and_no_others() {
     let subject = "identity of orders";
     impersonating("no role", "", Vec::new())
-        .is_red([
+        .turns_red([
             "mint_denied",
             "mint_denied",
             subject,
@@ -58,10 +58,10 @@ async fn the_roles_that_an_impersonation_lacks_are_named_and_no_others() {
         )
     };
     impersonating("the second of a chain", MIDDLE, vec![first.clone()])
-        .is_red(["mint_denied", "mint_denied", subject, &command(&second)])
+        .turns_red(["mint_denied", "mint_denied", subject, &command(&second)])
         .await;
     impersonating("the first of a chain", MIDDLE, vec![second.clone()])
-        .is_red(["mint_denied", "mint_denied", subject, &command(&first)])
+        .turns_red(["mint_denied", "mint_denied", subject, &command(&first)])
         .await;
     let report = impersonating("whole", MIDDLE, vec![first, second]).report().await;
     assert!(report.findings.is_empty(), "{report}");
@@ -72,7 +72,7 @@ async fn keys_that_cant_be_had_or_read_are_red() {
     for fault in [Fault::Status(StatusCode::SERVICE_UNAVAILABLE), Fault::NotJson] {
         Case::new("keys")
             .google(move |it| it.faults = vec![FaultSetting::Server(Server::Keys, fault)])
-            .is_red([
+            .turns_red([
                 "keys_unavailable",
                 "keys_unavailable",
                 "keys of google",
@@ -87,7 +87,7 @@ async fn a_clock_that_differs_from_google_s_is_red() {
     for offset in [90, -90] {
         Case::new("clock")
             .google(move |it| it.faults = vec![FaultSetting::Clock { offset }])
-            .is_red(["clock_off", "", "clock", "timedatectl set-ntp true"])
+            .turns_red(["clock_off", "", "clock", "timedatectl set-ntp true"])
             .await;
     }
     let report = Case::new("a little")
@@ -100,5 +100,5 @@ async fn a_clock_that_differs_from_google_s_is_red() {
 #[tokio::test]
 async fn what_may_not_be_read_is_said_and_is_no_failure() {
     let case = Case::new("another project").options(|it| it.project = Some("other".to_owned()));
-    case.is_amber(["unread", "project", ""]).await;
+    case.turns_amber(["unread", "project", ""]).await;
 }

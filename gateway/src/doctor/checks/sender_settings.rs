@@ -1,7 +1,7 @@
 //! Checks of a sender that no request tells of: whether it may mint, and how long
 //! it waits.
 
-use remint_idtoken::{Rule, Sender};
+use remint_idtoken::{Rule, Sender, shell_word};
 
 use super::senders::One;
 use crate::doctor::catalogue::Check;
@@ -22,32 +22,36 @@ impl One<'_> {
     pub(super) fn minting(&self, token: &OidcToken) -> Option<Finding> {
         let facts = self.looked.facts;
         let account = &token.account;
-        let policy = match facts.accounts.get(account)? {
-            Read::Is(policy) => policy,
-            Read::Unread(_) => return None,
-            Read::Missing => {
-                let cause = format!("there is no account {account}");
-                let (name, project) = account.split_once('@')?;
-                let project = project.strip_suffix(".iam.gserviceaccount.com").or(self.project());
-                let command = format!(
-                    "gcloud iam service-accounts create {} --project={}",
-                    remint_idtoken::shell_word(name),
-                    remint_idtoken::shell_word(project.unwrap_or("PROJECT"))
-                );
-                return Some(self.found(Check::SenderAccountMissing, cause).mended_by(command));
+        let policy = facts.accounts.get(account)?;
+        if *policy == Read::Missing {
+            return Some(self.account_missing(account));
+        }
+        let (agent, role) = agent(self.sender.kind);
+        let number = facts.project.number?;
+        let member = format!("serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com");
+        // That it may not be read is said of the project.
+        let of_project = facts.project.policy.is()?;
+        if of_project.has(&MINTING, &member) || of_project.has(&[role], &member) {
+            return None;
+        }
+        let (check, cause) = match policy {
+            Read::Is(policy) if policy.has(&MINTING, &member) => return None,
+            Read::Unread(why) => (Check::Unread, format!("the IAM policy of {account}: {why}")),
+            Read::Is(_) | Read::Missing => {
+                (Check::SenderMayNotMint, format!("{member} may not mint tokens of {account}"))
             }
         };
-        let (number, of_project) = (facts.project.number?, facts.project.policy.is()?);
-        let (agent, role) = agent(self.sender.kind);
-        let member = format!("serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com");
-        let may = policy.has(&MINTING, &member)
-            || of_project.has(&MINTING, &member)
-            || of_project.has(&[role], &member);
-        (!may).then(|| {
-            let cause = format!("{member} may not mint tokens of {account}");
-            let found = self.found(Check::SenderMayNotMint, cause);
-            found.mended_by(commands::let_mint(account, &member))
-        })
+        Some(self.found(check, cause).mended_by(commands::let_mint(account, &member)))
+    }
+
+    fn account_missing(&self, account: &str) -> Finding {
+        let (name, domain) = account.split_once('@').unwrap_or((account, ""));
+        let project = domain.strip_suffix(".iam.gserviceaccount.com").or(self.project());
+        let [name, project] = [name, project.unwrap_or("PROJECT")].map(shell_word);
+        let found =
+            self.found(Check::SenderAccountMissing, format!("there is no account {account}"));
+        let command = format!("gcloud iam service-accounts create {name} --project={project}");
+        found.mended_by(command)
     }
 
     /// Whether it waits as long as the gateway does.
