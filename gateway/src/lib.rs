@@ -28,6 +28,7 @@ mod attempts;
 mod balance;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 mod doorbell;
 mod error;
 pub mod explain;

@@ -3,6 +3,7 @@
 
 mod check_command;
 mod connect_to;
+mod doctor_command;
 mod explain_command;
 mod one_service;
 mod output;
@@ -34,6 +35,7 @@ the request on. A retry in another region gets another token.
     remint check remint.yaml --print-iam    the roles that it needs
     remint serve --config remint.yaml       run it
     remint explain remint.yaml curl FILE    why a request is refused, check by check
+    remint doctor remint.yaml               what does not fit in what is deployed
     remint reasons aud_has_path             what a refusal means";
 
 /// What `remint assertion-key --help` says.
@@ -63,6 +65,7 @@ enum Command {
     AssertionKey,
     PluginConfig(plugin_command::Arguments),
     Explain(explain_command::Arguments),
+    Doctor(doctor_command::Arguments),
     Reasons(reasons_command::Arguments),
 }
 
@@ -70,6 +73,8 @@ enum Command {
 const WRONG_USAGE: u8 = 2;
 /// The request that `remint explain` was asked about.
 const WOULD_BE_REFUSED: u8 = 3;
+/// What `remint doctor` has looked at.
+const SOMETHING_WRONG: u8 = 3;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -79,6 +84,7 @@ fn main() -> ExitCode {
         Command::AssertionKey => assertion_key(),
         Command::PluginConfig(arguments) => plugin_command::run(&arguments),
         Command::Explain(arguments) => return explained(&arguments),
+        Command::Doctor(arguments) => return examined(&arguments),
         Command::Reasons(arguments) => reasons_command::run(&arguments),
     };
     match done {
@@ -91,6 +97,14 @@ fn explained(arguments: &explain_command::Arguments) -> ExitCode {
     match explain_command::run(arguments) {
         Ok(Explained::Admitted) => ExitCode::SUCCESS,
         Ok(Explained::Refused) => WOULD_BE_REFUSED.into(),
+        Err(error) => failed(&*error),
+    }
+}
+
+fn examined(arguments: &doctor_command::Arguments) -> ExitCode {
+    match doctor_command::run(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => SOMETHING_WRONG.into(),
         Err(error) => failed(&*error),
     }
 }

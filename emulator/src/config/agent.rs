@@ -29,6 +29,18 @@ impl Agent {
         }
     }
 
+    /// Its usual role in a project, with which it may mint for accounts there
+    /// (IAM, "Service agents").
+    #[must_use]
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::PubSub => "roles/pubsub.serviceAgent",
+            Self::CloudTasks => "roles/cloudtasks.serviceAgent",
+            Self::CloudScheduler => "roles/cloudscheduler.serviceAgent",
+            Self::Eventarc => "roles/eventarc.serviceAgent",
+        }
+    }
+
     /// Its address in a project (IAM, "Service agents").
     #[must_use]
     pub fn email(self, project_number: u64) -> String {

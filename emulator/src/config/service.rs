@@ -21,6 +21,9 @@ pub struct Service {
     pub invokers: Vec<String>,
     /// The custom audiences, in all regions. A function has none.
     pub custom_audiences: Vec<String>,
+    /// Whether nobody's right to invoke it is checked, as with `gcloud run
+    /// services update --no-invoker-iam-check`.
+    pub invoker_iam_disabled: bool,
     /// Who is let in at all.
     pub ingress: Ingress,
     /// The traffic tags: each has a URL of its own, `https://TAG---HOST`, while

@@ -34,7 +34,7 @@ impl Regions {
         let _ = self.0.set(regions);
     }
 
-    fn all(&self) -> &[Region] {
+    pub(crate) fn all(&self) -> &[Region] {
         self.0.get().map(Vec::as_slice).unwrap_or_default()
     }
 

@@ -28,6 +28,8 @@ fn read_service(from: &Reader<'_>) -> Option<Service> {
     put(&mut object, "kind", |it| it.choice(&KINDS), &mut service.kind);
     put(&mut object, "invokers", invokers, &mut service.invokers);
     put(&mut object, "custom_audiences", audiences, &mut service.custom_audiences);
+    let disabled = &mut service.invoker_iam_disabled;
+    put(&mut object, "invoker_iam_disabled", Reader::flag, disabled);
     put(&mut object, "ingress", ingress, &mut service.ingress);
     put(&mut object, "tags", read_tags, &mut service.tags);
     put(&mut object, "concurrency", |it| concurrency(it).map(Some), &mut service.concurrency);

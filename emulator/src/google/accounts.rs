@@ -175,6 +175,15 @@ impl Accounts {
         *lock(&self.agents) = agents.to_vec();
     }
 
+    /// The roles that service agents have in the project, with their members.
+    pub(super) fn agents_roles(&self) -> Vec<(String, String)> {
+        let role = |agent: &Agent| {
+            let member = format!("serviceAccount:{}", agent.email(self.project_number));
+            (agent.role().to_owned(), member)
+        };
+        lock(&self.agents).iter().map(role).collect()
+    }
+
     /// Whether a sender may mint tokens for an account: by its agent's role in
     /// the project, or by one on the account.
     pub(crate) fn may_act_for(&self, agent: Agent, account: &str) -> bool {

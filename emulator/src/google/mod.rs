@@ -10,8 +10,10 @@ mod keys;
 mod metadata;
 mod oauth;
 mod own;
+mod policies;
 mod projects;
 pub(crate) mod query;
+mod run_admin;
 mod self_signed;
 
 use std::sync::Arc;
@@ -308,6 +310,8 @@ impl Handler for Google {
                 self.token_info(request).await
             }
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
+            (&Method::POST, path) if policies::serves(path) => self.policy(request.headers(), path),
+            (_, path) if run_admin::serves(path) => self.run_admin(request).await,
             (&Method::GET, path) if Project::serves(path) => {
                 self.project.answer(&self.accounts, request.headers(), path, self.issuer.now())
             }

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use remint_idtoken::UnixTime;
 use serde_json::json;
 
+use super::access::Access;
 use super::accounts::Accounts;
 use super::self_signed;
 use crate::answers::{Answer, json};
@@ -41,18 +42,11 @@ impl Project {
         path: &str,
         now: UnixTime,
     ) -> Answer {
-        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        let self_signed = || self_signed::access(accounts, token, AUDIENCE, now);
-        if accounts.access(token, now).or_else(self_signed).is_none() {
-            let message = "Request had invalid authentication credentials.";
-            return refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message);
+        if let Err(refused) = member_of(accounts, headers, AUDIENCE, now) {
+            return *refused;
         }
-        let name = path.strip_prefix(ROOT).unwrap_or_default();
-        if ![&self.id, &self.number].iter().any(|it| *it == name) {
-            // It does not tell whether there is another one.
-            let message = "The caller does not have permission";
-            return refused(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message);
+        if !self.is_named(path.strip_prefix(ROOT).unwrap_or_default()) {
+            return *Self::forbidden();
         }
         let project = json!({
             "projectNumber": self.number,
@@ -62,6 +56,38 @@ impl Project {
         });
         json(StatusCode::OK, &project)
     }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether a name is this project's: its id or its number.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.id == name || self.number == name
+    }
+
+    /// What is said of any other, which does not tell whether there is one.
+    pub(super) fn forbidden() -> Box<Answer> {
+        let message = "The caller does not have permission";
+        Box::new(refused(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message))
+    }
+}
+
+/// Whose access token a request has: one that was given, or one that its owner
+/// has signed for the API of that audience.
+pub(super) fn member_of(
+    accounts: &Accounts,
+    headers: &HeaderMap,
+    audience: &str,
+    now: UnixTime,
+) -> Result<Access, Box<Answer>> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let self_signed = || self_signed::access(accounts, token, audience, now);
+    accounts.access(token, now).or_else(self_signed).ok_or_else(|| {
+        let message = "Request had invalid authentication credentials.";
+        Box::new(refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message))
+    })
 }
 
 /// An error in JSON, as Google's libraries read those of all APIs (AIP-193).

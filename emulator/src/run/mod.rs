@@ -31,7 +31,7 @@ pub(crate) use program::Life;
 pub(crate) use sites::{MAX_TAGGED, Sites, hosts};
 pub(crate) use url::Urls;
 
-use crate::config::Kind;
+use crate::config::{Ingress, Kind};
 use crate::faults::{RegionFault, RegionFaults};
 use crate::listener::Listener;
 
@@ -42,6 +42,9 @@ pub struct Region {
     pub(crate) region: String,
     pub(crate) urls: Urls,
     pub(crate) bindings: Arc<Bindings>,
+    pub(crate) ingress: Ingress,
+    pub(crate) custom_audiences: Vec<String>,
+    pub(crate) invoker_iam_disabled: bool,
     pub(crate) faults: Arc<RegionFaults>,
     pub(crate) listener: Arc<Listener<FrontEnd>>,
     /// That of its program, if it has one.

@@ -51,11 +51,12 @@ impl Sites<'_> {
         let backend = settings.backend.as_ref().unwrap_or(&service.backend);
         let (behind, life) = Behind::start(backend, service, region, self.google)
             .map_err(|error| StartError::Program(what.clone(), error))?;
+        let ingress = settings.ingress.unwrap_or(service.ingress);
         let front = FrontEnd {
             faults: Arc::clone(&faults),
             gate: Gate {
                 urls: urls.clone(),
-                ingress: settings.ingress.unwrap_or(service.ingress),
+                ingress,
                 iam,
                 concurrency: Concurrency::new(service.concurrency),
             },
@@ -70,9 +71,19 @@ impl Sites<'_> {
         let addr = SocketAddr::new(self.config.host, settings.port);
         let door = Door { addr, origin: Origin::Internet };
         let listener = Arc::new(listen(self.ca, door, &urls.hosts(), &what, Arc::new(front))?);
-        let (service, region) = (service.name.clone(), region.to_owned());
-        let life = life.map(Arc::new);
-        Ok(Region { service, region, urls, bindings, faults, listener, life })
+        let custom = settings.custom_audiences.as_ref().unwrap_or(&service.custom_audiences);
+        Ok(Region {
+            service: service.name.clone(),
+            region: region.to_owned(),
+            urls,
+            bindings,
+            ingress,
+            custom_audiences: custom.clone(),
+            invoker_iam_disabled: service.invoker_iam_disabled,
+            faults,
+            listener,
+            life: life.map(Arc::new),
+        })
     }
 
     /// Something at each host that several functions share, to tell them apart.

@@ -37,6 +37,7 @@ mod push;
 mod recorder;
 mod region;
 mod rotation;
+mod run_admin;
 mod scheduler;
 mod signing;
 mod sink;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use remint_idtoken::Sender;
 use remint_idtoken::config::{Kind, Object, Reader};
 
 /// No request is tried more often: there are no more regions either.
@@ -28,6 +29,8 @@ pub(super) struct Given {
 /// How one rule's requests are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts {
+    /// Who sends the rule's requests, if it says so.
+    pub sender: Option<Sender>,
     /// How often a request is tried, the first time included.
     pub attempts: usize,
     /// Whether requests may be processed twice, whatever their method.
@@ -61,31 +64,21 @@ impl Default for RetryBudget {
 
 /// Who sends a rule's requests. All of them send again what fails, so they
 /// expect nothing to be processed only once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sender {
-    PubSub,
-    Tasks,
-    Scheduler,
-    Eventarc,
-}
+const SENDERS: [(&str, Sender); 4] = [
+    ("pubsub", Sender::PubSub),
+    ("tasks", Sender::Tasks),
+    ("scheduler", Sender::Scheduler),
+    ("eventarc", Sender::Eventarc),
+];
 
-impl Sender {
-    const NAMES: [(&'static str, Self); 4] = [
-        ("pubsub", Self::PubSub),
-        ("tasks", Self::Tasks),
-        ("scheduler", Self::Scheduler),
-        ("eventarc", Self::Eventarc),
-    ];
-
-    /// How long it waits for an answer unless it was told otherwise: the
-    /// default acknowledgement deadline of a subscription (Eventarc delivers by
-    /// one), dispatch deadline of a task, attempt deadline of a job.
-    fn patience(self) -> Duration {
-        match self {
-            Self::PubSub | Self::Eventarc => Duration::from_secs(10),
-            Self::Tasks => Duration::from_secs(600),
-            Self::Scheduler => Duration::from_secs(180),
-        }
+/// How long a sender waits for an answer unless it was told otherwise: the
+/// default acknowledgement deadline of a subscription (Eventarc delivers by
+/// one), dispatch deadline of a task, attempt deadline of a job.
+fn patience(sender: Sender) -> Duration {
+    match sender {
+        Sender::PubSub | Sender::Eventarc => Duration::from_secs(10),
+        Sender::Tasks => Duration::from_secs(600),
+        Sender::Scheduler => Duration::from_secs(180),
     }
 }
 
@@ -111,16 +104,17 @@ impl Given {
         let common = Self::of_service(object);
         let retry = |it: &Reader<'_>| it.choice(&[("idempotent", false), ("at_least_once", true)]);
         let at_least_once = object.maybe("retry", retry);
-        let sender = object.maybe("sender", |it| it.choice(&Sender::NAMES));
+        let sender = object.maybe("sender", |it| it.choice(&SENDERS));
         Some(Self { at_least_once: at_least_once?, sender: sender?, ..common? })
     }
 
     /// What holds for a rule of this service. The rule's word counts first,
     /// then what is known of its sender, then the service's.
     pub(super) fn of(self, service: Self) -> Attempts {
-        let patience = self.sender.map(Sender::patience);
+        let patience = self.sender.map(patience);
         let own_times = self.timeout.or(patience);
         Attempts {
+            sender: self.sender,
             attempts: self.attempts.or(service.attempts).unwrap_or(DEFAULT_ATTEMPTS),
             at_least_once: self.at_least_once.unwrap_or(self.sender.is_some()),
             replay_limit: self

@@ -21,7 +21,7 @@ const AHEAD: Duration = Duration::from_secs(225);
 
 /// An access token with its time.
 #[derive(Clone)]
-pub(super) struct AccessToken {
+pub(crate) struct AccessToken {
     /// Ready for the wire, and marked as a secret.
     header: HeaderValue,
     expires_at: UnixTime,
@@ -46,7 +46,7 @@ impl AccessToken {
     }
 
     /// The value of the header that carries it.
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 }

@@ -56,13 +56,13 @@ impl Base {
 type Fetch<'t> = Pin<Box<dyn Future<Output = Result<AccessToken, MintError>> + Send + 't>>;
 
 /// The access tokens of one source.
-pub(super) struct AccessTokens {
+pub(crate) struct AccessTokens {
     base: Base,
     cache: AccessCache,
 }
 
 impl AccessTokens {
-    pub(super) fn new(
+    pub(crate) fn new(
         source: &AccessSource,
         connector: &Connector,
     ) -> Result<Self, ConnectorError> {
@@ -71,7 +71,7 @@ impl AccessTokens {
 
     /// A token that is valid now. In a box, because below an impersonation
     /// there may be access tokens again.
-    pub(super) fn get(&self, now: UnixTime) -> Fetch<'_> {
+    pub(crate) fn get(&self, now: UnixTime) -> Fetch<'_> {
         Box::pin(self.cache.get(now, self.base.fetch(now)))
     }
 

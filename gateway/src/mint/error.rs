@@ -115,7 +115,7 @@ const SECRET_STARTS: [&str; 4] = ["ya29", "1//", "GOCSPX", "eyJ"];
 impl Said {
     /// Reads an error: Google's APIs say `{"error": {"message": …}}`, its OAuth
     /// endpoints `{"error": …, "error_description": …}` (RFC 6749, section 5.2).
-    pub(super) fn read(body: &[u8]) -> Self {
+    pub(crate) fn read(body: &[u8]) -> Self {
         let Ok(document) = serde_json::from_slice::<serde_json::Value>(body) else {
             return Self::default();
         };

@@ -13,6 +13,17 @@ pub(super) struct Matching {
     pub(super) methods: Vec<String>,
 }
 
+/// A request that a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The host.
+    pub host: String,
+    /// The path, decoded.
+    pub path: String,
+    /// The method, unless any will do.
+    pub method: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostMatch {
     Exact(String),
@@ -55,6 +66,23 @@ impl Matching {
     /// How many places in the index of rules it takes.
     pub(super) fn places(&self) -> usize {
         self.hosts.len().max(1).saturating_mul(self.paths.len().max(1))
+    }
+
+    /// A request that it is for, if a host and a path stand in it.
+    pub(super) fn example(&self) -> Option<Example> {
+        let host = self.hosts.iter().find_map(|host| match host {
+            HostMatch::Exact(host) => Some(host.clone()),
+            HostMatch::Below(_) => None,
+        });
+        let path = match self.paths.is_empty() {
+            true => Some("/".to_owned()),
+            false => self.paths.iter().find_map(|path| match path {
+                PathMatch::Exact(path) | PathMatch::Prefix(path) => Some(path.clone()),
+                PathMatch::Template(_) => None,
+            }),
+        };
+        let method = self.methods.first().cloned();
+        Some(Example { host: host?, path: path?, method })
     }
 
     /// What the index of rules is measured against.

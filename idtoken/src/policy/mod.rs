@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub use admission::{Admission, Verdict};
 pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
+pub use matching::Example;
 pub use near_miss::{GCLOUD_CLIENT, audience_miss};
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule, Scope};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
-use super::matching::Matching;
+use super::matching::{Example, Matching};
 use super::names::Names;
 use super::place::TokenPlace;
 use super::requirement::{Evidence, Requirement};
@@ -111,6 +111,12 @@ impl Rule {
             paths: paths.iter().map(ToString::to_string).collect(),
             methods: methods.clone(),
         }
+    }
+
+    /// A request that it is for, if host and path can be told without guessing.
+    #[must_use]
+    pub fn example(&self) -> Option<Example> {
+        self.matching.example()
     }
 
     /// Where it looks for tokens.

@@ -5,6 +5,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::AccessSource;
 use super::files::{Credential, Overrides};
 use crate::config::files::Files;
 use crate::config::{Environment, HostPort};
@@ -20,6 +21,20 @@ pub(super) enum Found {
     File(PathBuf, Box<Credential>),
     /// No file: the metadata server is all that is left.
     Metadata(HostPort),
+}
+
+impl AccessSource {
+    /// Whose access tokens Application Default Credentials have.
+    ///
+    /// # Errors
+    /// A file of theirs that can't be used, for people.
+    pub fn of_environment(environment: &Environment) -> Result<Self, String> {
+        let files = Files::new(Path::new(""));
+        match find(environment, &files, &Overrides::default())? {
+            Found::Metadata(host) => Ok(Self::Metadata { host }),
+            Found::File(_, credential) => Ok(credential.access()),
+        }
+    }
 }
 
 pub(super) fn find(

@@ -70,7 +70,7 @@ impl Identity {
     }
 
     /// The account, where the configuration names it.
-    fn account(&self) -> Option<&str> {
+    pub(crate) fn account(&self) -> Option<&str> {
         match self {
             Self::Metadata { .. } => None,
             Self::Key(key) => Some(&key.email),

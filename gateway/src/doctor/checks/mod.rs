@@ -1,0 +1,156 @@
+//! From what was read to what is said of it.
+
+mod hosts;
+mod regions;
+mod sender_settings;
+mod senders;
+mod surroundings;
+
+use std::collections::HashSet;
+
+use super::catalogue::Check;
+use super::commands;
+use super::facts::{Facts, RunService};
+use super::finding::Finding;
+use super::report::Report;
+use crate::config::{Config, Kind, Region, Service};
+use regions::Site;
+
+/// A configuration, and what was read for it.
+pub(super) struct Looked<'a> {
+    pub(super) config: &'a Config,
+    pub(super) facts: &'a Facts,
+    /// Where the gateway's own calls come from.
+    pub(super) is_gateway_in_vpc: bool,
+    /// Senders that nothing is said of, by name.
+    pub(super) ignored: &'a [String],
+}
+
+/// Makes all checks.
+pub(super) fn report(looked: &Looked<'_>) -> Report {
+    let mut findings = Vec::new();
+    let mut subjects = Vec::new();
+    for (service, facts) in looked.config.services.iter().zip(&looked.facts.services) {
+        subjects.push(format!("identity of {}", service.name));
+        findings.extend(surroundings::mint(service, facts));
+        for (region, its) in service.regions.iter().zip(&facts.regions) {
+            let subject = subject_of(service, region);
+            subjects.push(subject.clone());
+            let account = facts.account.as_deref();
+            findings.extend(Site { subject, region, facts: its, account, looked }.findings());
+        }
+        findings.extend(twice(looked, service));
+        findings.extend(differing(looked, service));
+    }
+    let (of_senders, their_subjects) = senders::check(looked);
+    findings.extend(of_senders);
+    subjects.extend(their_subjects);
+    let (around, their_subjects) = surroundings::check(looked.facts);
+    findings.extend(around);
+    subjects.extend(their_subjects);
+    let with_findings: HashSet<&str> = findings.iter().map(|it| &*it.subject).collect();
+    subjects.retain(|subject| !with_findings.contains(subject.as_str()));
+    let recommendations = looked.config.services.iter().filter_map(|it| simpler(looked, it));
+    Report { recommendations: recommendations.collect(), passed: subjects, findings }
+}
+
+fn subject_of(service: &Service, region: &Region) -> String {
+    format!("region {}/{}", service.name, region.name)
+}
+
+/// The regions of a service that are Cloud Run services, as far as they were
+/// read.
+fn of_run<'a>(
+    looked: &'a Looked<'_>,
+    service: &'a Service,
+) -> impl Iterator<Item = (&'a Region, &'a super::facts::Place, &'a RunService)> {
+    let at = looked.config.services.iter().position(|it| it.name == service.name);
+    let facts = at.and_then(|at| looked.facts.services.get(at));
+    let regions = facts.map(|it| it.regions.as_slice()).unwrap_or_default();
+    service
+        .regions
+        .iter()
+        .zip(regions)
+        .filter_map(|(region, facts)| Some((region, facts.place.as_ref()?, facts.run.is()?)))
+}
+
+/// Two regions that are one: only their URLs differ.
+fn twice(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
+    let all: Vec<_> = of_run(looked, service).collect();
+    let mut found = Vec::new();
+    for (number, (region, place, run)) in all.iter().enumerate() {
+        let is_same = |it: &&(&Region, &super::facts::Place, &RunService)| {
+            it.1.service == place.service
+                && it.1.location == place.location
+                && it.2.urls == run.urls
+        };
+        if let Some((first, ..)) = all.iter().take(number).find(is_same) {
+            let cause = format!(
+                "it is {} in {}, as the region {} is",
+                place.service, place.location, first.name
+            );
+            let finding = Finding::new(Check::RegionTwice, &subject_of(service, region), cause);
+            found.push(finding.mended_by(commands::describe(place)));
+        }
+    }
+    found
+}
+
+/// Custom audiences that some regions have and others lack. One that is minted
+/// for is a finding of the region's own.
+fn differing(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
+    let all: Vec<_> = of_run(looked, service).collect();
+    let mut found = Vec::new();
+    for (region, place, run) in &all {
+        let others = all.iter().flat_map(|(_, _, other)| &other.custom_audiences);
+        let mut lacking: Vec<&String> = others
+            .filter(|it| !run.custom_audiences.contains(it) && **it != *region.audience)
+            .collect();
+        lacking.sort();
+        lacking.dedup();
+        for audience in lacking {
+            let cause =
+                format!("it lacks the custom audience {audience}, which another region has");
+            let subject = subject_of(service, region);
+            let finding = Finding::new(Check::CustomAudiencesDiffer, &subject, cause);
+            found.push(finding.mended_by(commands::add_custom_audience(place, audience)));
+        }
+    }
+    found
+}
+
+/// Whether one custom audience in all regions would do, so that no token has to
+/// be minted for each.
+fn simpler(looked: &Looked<'_>, service: &Service) -> Option<String> {
+    let all: Vec<_> = of_run(looked, service).collect();
+    let is_all_of_run = service.regions.iter().all(|it| it.kind == Kind::CloudRun);
+    let audiences: HashSet<&str> = all.iter().map(|(region, ..)| &*region.audience).collect();
+    let is_telling = looked.config.assertion.is_some();
+    if !is_all_of_run || is_telling || all.len() != service.regions.len() || audiences.len() < 2 {
+        return None;
+    }
+    let policy = &looked.config.policy;
+    let mut rules = policy
+        .rules()
+        .iter()
+        .filter(|rule| service.routes.iter().any(|route| route.rule == *rule.name()));
+    let audience =
+        rules.clone().flat_map(|rule| rule.audiences()).find(|it| it.starts_with("https://"))?;
+    // People and other issuers need the gateway: Cloud Run takes Google's tokens.
+    let is_of_google = policy.issuers().iter().all(|issuer| issuer.name() == "google");
+    if !is_of_google || rules.any(|rule| rule.is_anonymous()) {
+        return None;
+    }
+    let commands: Vec<String> =
+        all.iter().map(|(_, place, _)| commands::add_custom_audience(place, audience)).collect();
+    Some(format!(
+        "{}: one custom audience for all regions would do for its tokens; set \"audience: {audience}\" \
+         in each, after: {}. Callers that are let call the regions themselves then need no gateway, \
+         but for its policy and its retries",
+        service.name,
+        commands.join(" && ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;

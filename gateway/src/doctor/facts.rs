@@ -1,0 +1,213 @@
+//! What was read of a deployment. Nothing here asks anybody.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use remint_idtoken::Sender;
+
+/// What came of reading something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Read<T> {
+    /// This.
+    Is(T),
+    /// There is none of that name.
+    Missing,
+    /// It could not be read, or was not asked for; and why.
+    Unread(String),
+}
+
+impl<T> Read<T> {
+    pub(crate) fn is(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Missing | Self::Unread(_) => None,
+        }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Read<U> {
+        match self {
+            Self::Is(value) => Read::Is(change(value)),
+            Self::Missing => Read::Missing,
+            Self::Unread(why) => Read::Unread(why),
+        }
+    }
+}
+
+/// All that was read for one configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) project: Project,
+    /// In the order of the configuration's services.
+    pub(crate) services: Vec<ServiceFacts>,
+    pub(crate) senders: Vec<SenderFacts>,
+    /// Lists that could not be read: which, and why.
+    pub(crate) unread: Vec<(String, String)>,
+    /// The policies of the accounts that senders push as, by address.
+    pub(crate) accounts: BTreeMap<String, Read<Policy>>,
+    /// In the order of the policy's issuers that have a URL.
+    pub(crate) keys: Vec<KeyFacts>,
+    /// By how many seconds Google's clock is ahead of this machine's.
+    pub(crate) google_ahead: Option<i64>,
+}
+
+/// The project that senders and services are looked for in.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    /// Its id or number, as APIs and commands take it.
+    pub(crate) name: Option<String>,
+    pub(crate) number: Option<u64>,
+    pub(crate) policy: Read<Policy>,
+}
+
+/// What is known of a service of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceFacts {
+    /// The account that its regions are called as.
+    pub(crate) account: Option<String>,
+    /// Why no token can be had for it.
+    pub(crate) mint: Result<(), MintFailure>,
+    /// In the order of the configuration's regions.
+    pub(crate) regions: Vec<RegionFacts>,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MintFailure {
+    pub(crate) said: String,
+    /// What grants the roles that are missing.
+    pub(crate) command: Option<String>,
+}
+
+/// What is known of a region.
+#[derive(Clone, Debug)]
+pub(crate) struct RegionFacts {
+    /// Where it is, as far as its URL tells.
+    pub(crate) place: Option<Place>,
+    pub(crate) run: Read<RunService>,
+    pub(crate) policy: Read<Policy>,
+    /// The service of the same name in the location that the region is named
+    /// after, if there is none where the URL says.
+    pub(crate) elsewhere: Option<(Place, RunService)>,
+    /// What came of a request, if one was sent.
+    pub(crate) probed: Option<Probed>,
+}
+
+impl RegionFacts {
+    /// Nothing is known.
+    pub(crate) fn unread() -> Self {
+        let why = || "it was not read".to_owned();
+        let (run, policy) = (Read::Unread(why()), Read::Unread(why()));
+        Self { place: None, run, policy, elsewhere: None, probed: None }
+    }
+}
+
+/// A service's place at Cloud Run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The project that it was found in, or looked for in.
+    pub(crate) project: String,
+    pub(crate) service: String,
+    pub(crate) location: String,
+}
+
+/// What the Cloud Run Admin API says of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunService {
+    pub(crate) urls: Vec<String>,
+    pub(crate) custom_audiences: Vec<String>,
+    pub(crate) ingress: Ingress,
+    pub(crate) invoker_iam_disabled: bool,
+    pub(crate) default_uri_disabled: bool,
+    pub(crate) iap_enabled: bool,
+}
+
+impl RunService {
+    /// The audiences that its front end takes.
+    pub(crate) fn audiences(&self) -> Vec<String> {
+        let both = |url: &String| [url.clone(), format!("{url}/")];
+        self.urls.iter().flat_map(both).chain(self.custom_audiences.iter().cloned()).collect()
+    }
+}
+
+/// `ingress` of a service (Cloud Run Admin API v2, `IngressTraffic`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ingress {
+    #[default]
+    All,
+    InternalOnly,
+    InternalAndLoadBalancing,
+    Nobody,
+}
+
+/// An IAM policy: roles with their members. Conditional bindings count as such.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Policy(pub(crate) Vec<(String, String)>);
+
+impl Policy {
+    /// Whether a member has one of these roles, by name.
+    pub(crate) fn has(&self, roles: &[&str], member: &str) -> bool {
+        let is_it = |(role, its): &&(String, String)| {
+            roles.contains(&role.as_str()) && its.eq_ignore_ascii_case(member)
+        };
+        self.0.iter().any(|it| is_it(&it))
+    }
+
+    /// Members of these roles of whom nobody can tell who they are.
+    pub(crate) fn has_groups(&self, roles: &[&str]) -> bool {
+        let starts = ["group:", "domain:", "principalSet:", "projectOwner:", "projectEditor:"];
+        self.0.iter().any(|(role, member)| {
+            roles.contains(&role.as_str()) && starts.iter().any(|start| member.starts_with(start))
+        })
+    }
+}
+
+/// What came of a request to a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// The service has answered, whatever it was.
+    Answered(u16),
+    /// Google's front end does not believe the token, or it is for somebody else.
+    TokenRefused,
+    /// It believes the token, and the caller may not.
+    CallerRefused,
+    /// It knows no such service, or keeps this machine out.
+    NotFound,
+    /// It answers something else itself.
+    FrontEnd(u16),
+    /// No answer.
+    Failed(String),
+}
+
+/// What a sender is set to send.
+#[derive(Clone, Debug)]
+pub(crate) struct SenderFacts {
+    pub(crate) kind: Sender,
+    /// The last part of its name.
+    pub(crate) name: String,
+    /// Where it is, unless it is everywhere.
+    pub(crate) location: Option<String>,
+    pub(crate) url: String,
+    pub(crate) method: String,
+    pub(crate) token: Option<OidcToken>,
+    /// How long it waits for an answer.
+    pub(crate) deadline: Option<Duration>,
+    /// Whether a subscription sends messages as they are, and whether with their
+    /// attributes as headers.
+    pub(crate) unwrapped: Option<bool>,
+}
+
+/// Whose token a sender sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OidcToken {
+    pub(crate) account: String,
+    /// Without one it is the URL that is called.
+    pub(crate) audience: Option<String>,
+}
+
+/// What came of fetching an issuer's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyFacts {
+    pub(crate) issuer: String,
+    pub(crate) url: String,
+    pub(crate) problem: Option<String>,
+}

@@ -1,0 +1,147 @@
+//! Reading services of Cloud Run
+//! (<https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>).
+
+use serde_json::Value;
+
+use super::api::Api;
+use crate::config::Region;
+use crate::doctor::facts::{Ingress, Place, Policy, Read, RunService};
+use crate::doctor::place::{Named, is_location, named};
+use crate::percent::encoded;
+
+const HOST: &str = "run.googleapis.com";
+
+/// What was found of a region's service.
+pub(super) struct Found {
+    pub(super) place: Option<Place>,
+    pub(super) run: Read<RunService>,
+    pub(super) policy: Read<Policy>,
+    pub(super) elsewhere: Option<(Place, RunService)>,
+}
+
+/// Looks for the service behind a region. A URL that names another project's
+/// number is most likely mistyped: the service is looked for in `project` then.
+pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> Found {
+    let nothing = |why: &str| Found {
+        place: None,
+        run: Read::Unread(why.to_owned()),
+        policy: Read::Unread(why.to_owned()),
+        elsewhere: None,
+    };
+    let Some(Named { project: of_url, service, location }) = named(region) else {
+        return nothing("its URL does not tell");
+    };
+    let Some(first) = of_url.as_deref().or(project) else {
+        return nothing("the project is not known: say --project");
+    };
+    let at = |project: &str, location: &str| Place {
+        project: project.to_owned(),
+        service: service.clone(),
+        location: location.to_owned(),
+    };
+    let mut place = at(first, &location);
+    let mut run = get(api, &place).await;
+    if run.is().is_none()
+        && let Some(project) = project.filter(|project| *project != first)
+    {
+        let own = at(project, &location);
+        let found = get(api, &own).await;
+        // What may not be read there says nothing of what was asked for first.
+        if found.is().is_some() || found == Read::Missing {
+            (place, run) = (own, found);
+        }
+    } else if let Some(project) = project.filter(|_| run.is().is_some()) {
+        // Commands read better with the project's id.
+        place.project = project.to_owned();
+    }
+    let mut elsewhere = None;
+    let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *location);
+    if let (Read::Missing, Some(name)) = (&run, by_name) {
+        let other = Place { location: name.to_owned(), ..place.clone() };
+        elsewhere = get(api, &other).await.is().cloned().map(|run| (other, run));
+    }
+    let policy = match run.is() {
+        Some(_) => {
+            api.get(HOST, &format!("{}:getIamPolicy", path(&place))).await.map(|it| policy(&it))
+        }
+        None => Read::Missing,
+    };
+    Found { place: Some(place), run, policy, elsewhere }
+}
+
+fn path(place: &Place) -> String {
+    let Place { project, service, location } = place;
+    let [project, service, location] =
+        [project, service, location].map(|name| encoded(name.as_bytes()));
+    format!("/v2/projects/{project}/locations/{location}/services/{service}")
+}
+
+async fn get(api: &Api, place: &Place) -> Read<RunService> {
+    api.get(HOST, &path(place)).await.map(|it| service(&it))
+}
+
+fn service(document: &Value) -> RunService {
+    let texts = |name| {
+        let list = document.get(name).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let flag = |name| document.get(name).and_then(Value::as_bool).unwrap_or_default();
+    let text = |name| document.get(name).and_then(Value::as_str);
+    let mut urls = texts("urls");
+    // Older answers have this one alone.
+    urls.extend(text("uri").map(str::to_owned).filter(|uri| !urls.contains(uri)));
+    RunService {
+        urls,
+        custom_audiences: texts("customAudiences"),
+        ingress: match text("ingress") {
+            Some("INGRESS_TRAFFIC_INTERNAL_ONLY") => Ingress::InternalOnly,
+            Some("INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER") => Ingress::InternalAndLoadBalancing,
+            Some("INGRESS_TRAFFIC_NONE") => Ingress::Nobody,
+            _ => Ingress::All,
+        },
+        invoker_iam_disabled: flag("invokerIamDisabled"),
+        default_uri_disabled: flag("defaultUriDisabled"),
+        iap_enabled: flag("iapEnabled"),
+    }
+}
+
+/// A policy of IAM (<https://cloud.google.com/iam/docs/reference/rest/v1/Policy>).
+pub(super) fn policy(document: &Value) -> Policy {
+    let bindings = document.get("bindings").and_then(Value::as_array).into_iter().flatten();
+    let pairs = bindings.flat_map(|binding| {
+        let role = binding.get("role").and_then(Value::as_str).unwrap_or_default();
+        let members = binding.get("members").and_then(Value::as_array).into_iter().flatten();
+        members.filter_map(Value::as_str).map(|member| (role.to_owned(), member.to_owned()))
+    });
+    Policy(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_service_is_read_with_what_counts_by_default() {
+        let read = service(&json!({ "uri": "https://a", "urls": ["https://b", "https://a"] }));
+        assert_eq!(read.urls, ["https://b", "https://a"]);
+        assert_eq!(read, RunService { urls: read.urls.clone(), ..RunService::default() });
+        let read = service(&json!({
+            "uri": "https://a",
+            "ingress": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+            "customAudiences": ["c"],
+            "iapEnabled": true, "invokerIamDisabled": true, "defaultUriDisabled": true,
+        }));
+        assert_eq!(read.audiences(), ["https://a", "https://a/", "c"]);
+        assert_eq!(read.ingress, Ingress::InternalAndLoadBalancing);
+        assert!(read.iap_enabled && read.invoker_iam_disabled && read.default_uri_disabled);
+    }
+
+    #[test]
+    fn a_policy_is_read_member_by_member() {
+        let read = policy(&json!({ "bindings": [{ "role": "r", "members": ["user:A@b", "c"] }] }));
+        assert!(read.has(&["q", "r"], "user:a@b") && !read.has(&["q"], "c"));
+        assert_eq!(policy(&json!({})), Policy::default());
+    }
+}

@@ -1,0 +1,76 @@
+//! The program: what it prints, and how it ends.
+
+use std::process::{Command, Output};
+
+use remint_emulator::Emulator;
+use serde_json::Value;
+
+use crate::support::{Folder, configuration, google};
+
+async fn doctor(emulator: &Emulator, arguments: &[&str]) -> Output {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("ca.pem"), emulator.ca_pem()).unwrap();
+    let file = folder.0.join("remint.yaml");
+    std::fs::write(&file, configuration(emulator)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
+    command.env_remove("GOOGLE_CLOUD_PROJECT").arg("doctor").arg(file).args(arguments);
+    let output = tokio::task::spawn_blocking(move || (command.output(), folder)).await.unwrap();
+    output.0.unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_deployment_ends_well() {
+    let emulator = Emulator::start(google()).await.unwrap();
+    let output = doctor(&emulator, &["--probe=/"]).await;
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("ok     region orders/us-central1\n"), "{text}");
+    assert!(text.ends_with("8 ok, 0 to look at, 0 wrong\n") && !text.contains('\x1b'), "{text}");
+    assert!(!text.contains("ya29") && !text.contains("eyJ"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn something_wrong_ends_with_3_and_says_so_in_words_and_in_json() {
+    let mut google = google();
+    google.services[0].regions[1].invokers = Some(Vec::new());
+    let emulator = Emulator::start(google).await.unwrap();
+    let output = doctor(&emulator, &[]).await;
+    assert_eq!(output.status.code(), Some(3));
+    assert!(out(&output).contains("WRONG  region orders/europe-west1  invoker_missing: "));
+    let output = doctor(&emulator, &["--json"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["level"], &report["findings"][0]["check"]),
+        (&"red".into(), &"invoker_missing".into())
+    );
+    assert_eq!(report["findings"][0]["reason"], "invoker_missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_read_it_ends_with_1() {
+    let emulator = Emulator::start(google()).await.unwrap();
+    let fault = remint_emulator::Fault::Status(http::StatusCode::FORBIDDEN);
+    emulator.faults().set_metadata(Some(fault));
+    let output = doctor(&emulator, &[]).await;
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let start = "remint: nothing could be looked at: there is no access token to ask with: \
+                 the metadata server answers 403";
+    assert!(text.starts_with(start), "{text}");
+}
+
+#[test]
+fn the_page_of_checks_is_printed_without_a_configuration() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
+    let output =
+        command.env_remove("REMINT_CONFIG").args(["doctor", "--markdown"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/doctor.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap() == page, "docs/doctor.md is another page");
+}
