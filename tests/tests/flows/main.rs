@@ -15,6 +15,7 @@ mod eventarc;
 mod flow;
 mod free_form_audience;
 mod person_through_iap;
+mod pubsub_by_google_s_client;
 mod pubsub_through_iap;
 mod pubsub_to_function;
 mod receiver;
