@@ -221,4 +221,19 @@ mod tests {
             proptest::prop_assert!(miss(&received).is_about_audience());
         }
     }
+
+    #[test]
+    fn where_audiences_are_compared_letter_by_letter_the_miss_of_each_is_told() {
+        let accepted = ["https://orders-1.us-east1.run.app".to_owned(), "custom".to_owned()];
+        let miss = |audience| audience_miss(audience, &accepted, "orders-1.us-east1.run.app");
+        assert_eq!((miss("custom"), miss(&accepted[0])), (None, None));
+        for (audience, reason) in [
+            ("https://orders-1.us-east1.run.app/push", Reason::AudienceHasPath),
+            ("https://orders-1.us-east1.run.app/", Reason::AudienceTrailingSlash),
+            ("https://orders-1.us-east4.run.app", Reason::AudienceOtherRegion),
+            ("another", Reason::AudienceMismatch),
+        ] {
+            assert_eq!(miss(audience), Some(reason), "{audience}");
+        }
+    }
 }
