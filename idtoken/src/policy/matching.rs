@@ -270,4 +270,29 @@ mod tests {
             assert!(HostMatch::parse(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn an_example_is_told_only_if_nothing_of_it_is_guessed() {
+        let path = |path: &str| PathMatch::Prefix(path.to_owned());
+        let mut matching = Matching {
+            hosts: vec![
+                HostMatch::Below(".b.example".into()),
+                HostMatch::Exact("a.example".into()),
+            ],
+            paths: vec![PathMatch::Template(vec![None]), path("/push")],
+            methods: vec!["POST".to_owned()],
+        };
+        let example = Example {
+            host: "a.example".to_owned(),
+            path: "/push".to_owned(),
+            method: Some("POST".to_owned()),
+        };
+        assert_eq!(matching.example(), Some(example));
+        matching.paths.pop();
+        assert_eq!(matching.example(), None);
+        matching.paths.clear();
+        assert_eq!(matching.example().unwrap().path, "/");
+        matching.hosts.pop();
+        assert_eq!(matching.example(), None);
+    }
 }
