@@ -73,7 +73,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Print the page of all checks.
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long)]
     markdown: bool,
 }
 
