@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use remint_emulator::{AssertionRequest, IapResource, Issuer, SystemClock};
+use remint_emulator::{AssertionRequest, IapResource, Issuer, SystemClock, TokenRequest};
 use remint_idtoken::{Algorithm, UnixTime};
 use serde_json::{Map, Value, json};
 
@@ -128,6 +128,7 @@ fn post(name: &str, host: &'static str, path: &str, token: &str, expected: Expec
 pub fn all(world: &World<'_>) -> Vec<Case> {
     [
         audiences(world),
+        forgeries(world),
         callers(world),
         senders(world),
         places(world),
@@ -145,6 +146,8 @@ pub fn all(world: &World<'_>) -> Vec<Case> {
 fn audiences(world: &World<'_>) -> Vec<Case> {
     let hashed = "https://orders-abcdefghij-ew.a.run.app";
     let eu = "https://orders-123456789012.europe-west1.run.app";
+    let asia = "https://orders-123456789012.asia-east1.run.app";
+    let invented = "https://internal-orders.us-central1.run.app";
     let cases = [
         ("/push", US, Pass("verified", "senders")),
         ("/push", eu, Pass("verified", "senders")),
@@ -153,6 +156,11 @@ fn audiences(world: &World<'_>) -> Vec<Case> {
         ("/push", "https://orders.example.com/", Refuse("aud_trailing_slash", "senders")),
         ("/push", "https://ORDERS.example.com", Refuse("aud_mismatch", "senders")),
         ("/push", "orders.example.com", Refuse("aud_no_scheme", "senders")),
+        ("/push", "https://orders.example.com:443", Refuse("aud_has_port", "senders")),
+        ("/push", asia, Refuse("aud_other_region", "senders")),
+        ("/push", "1-a.apps.googleusercontent.com", Refuse("aud_is_iap_client", "senders")),
+        ("/push", remint_idtoken::policy::GCLOUD_CLIENT, Refuse("aud_is_gcloud_client", "senders")),
+        ("/push", invented, Refuse("aud_invented_host", "senders")),
         (
             "/default/a",
             "https://orders.example.com/default/a?b=c",
@@ -174,7 +182,32 @@ fn audiences(world: &World<'_>) -> Vec<Case> {
         let name = format!("{path} for {audience}");
         post(&name, ORDERS, path, &world.token(PUSHER, audience), expected)
     };
-    cases.map(case).into()
+    let called = world.token(PUSHER, "https://people.example.com/subject");
+    let called = post(
+        "the address that was called",
+        PEOPLE,
+        "/subject",
+        &called,
+        Refuse("aud_is_load_balancer", "subject"),
+    );
+    cases.map(case).into_iter().chain([called]).collect()
+}
+
+/// Tokens of Google's form that Google did not sign.
+fn forgeries(world: &World<'_>) -> Vec<Case> {
+    let refuse = |code| Refuse(code, "senders");
+    let good = world.token(PUSHER, US);
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let other = world.token(PUSHER, "elsewhere");
+    let (_, signature) = other.rsplit_once('.').unwrap();
+    let claims = Value::from(world.google.claims(&TokenRequest::new(PUSHER, US)));
+    let header = json!({"alg": "RS256", "kid": "nobody-s", "typ": "JWT"});
+    let unknown = world.google.sign(&header, &claims);
+    let spoilt = format!("{signed}.{signature}");
+    vec![
+        post("the signature of another token", ORDERS, "/push", &spoilt, refuse("sig_bad")),
+        post("a key that nobody has", ORDERS, "/push", &unknown, refuse("kid_unknown")),
+    ]
 }
 
 fn callers(world: &World<'_>) -> Vec<Case> {

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use remint_emulator::{Config, Emulator};
 use remint_idtoken::keys::{KeySet, parse_jwks};
-use remint_idtoken::{Authority, AwsLc, NoCache, Policy, Target};
+use remint_idtoken::{Authority, AwsLc, NoCache, Policy, Reason, Target};
 use remint_tests::chain::{Envoy, Gateway};
 use remint_tests::client::{Answer, send};
 use remint_tests::shipped::{EnvoyConfig, built};
@@ -80,6 +80,72 @@ fn the_core_decides_as_the_table_says() {
                 assert_eq!(refusal.rule_name().unwrap_or_default(), *rule, "{name}");
             }
             _ => panic!("{name}: expected {expected:?}, got {decision:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_reason_that_is_found_out_here_is_in_the_table() {
+    let clock = Arc::new(remint_emulator::SystemClock);
+    let google = remint_emulator::Issuer::new(remint_idtoken::Algorithm::Rs256, clock).unwrap();
+    let cases = cases::all(&World::new(&google));
+    let told = |reason: &Reason| {
+        cases
+            .iter()
+            .any(|case| matches!(case.expected, Expected::Refuse(code, _) if code == reason.code()))
+    };
+    // Those take an outage, or a host without crypto: other tests have them.
+    let of_outages = [Reason::KeysUnavailable, Reason::CheckUnavailable];
+    let here = Reason::ALL.into_iter().filter(|it| it.is_of_verification());
+    let missing: Vec<_> =
+        here.filter(|it| !of_outages.contains(it) && !told(it)).map(Reason::code).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+/// The request as a curl command.
+fn curl(case: &Case) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let url = quoted(&format!("https://{}{}", case.host, case.path));
+    let header =
+        |(name, value): &(&str, String)| format!("-H {}", quoted(&format!("{name}: {value}")));
+    let headers: Vec<_> = case.headers.iter().map(header).collect();
+    format!("curl -A test -X {} {url} {}", case.method, headers.join(" "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_explainer_decides_as_the_table_says_and_prints_no_token() {
+    let clock = Arc::new(remint_emulator::SystemClock);
+    let google = remint_emulator::Issuer::new(remint_idtoken::Algorithm::Rs256, clock).unwrap();
+    let world = World::new(&google);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let policy = json!({"policy": world.policy()}).to_string();
+    std::fs::write(file("policy.yaml"), policy).unwrap();
+    std::fs::write(file("google.json"), google.jwks().to_string()).unwrap();
+    let program = built("remint").unwrap();
+    for case in cases::all(&world) {
+        // A URL can't be written as some of them are sent.
+        if case.path.contains(|letter: char| !letter.is_ascii_graphic()) {
+            continue;
+        }
+        std::fs::write(file("request"), curl(&case)).unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.arg("explain").arg(file("policy.yaml")).arg("--keys").arg(folder.path());
+        let output = command.args(["curl", "--json"]).arg(file("request")).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let failed = String::from_utf8(output.stderr).unwrap();
+        assert!(failed.is_empty(), "{}: {failed}", case.name);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        match case.expected {
+            Expected::Pass(..) => assert_eq!(told["admitted"], true, "{}: {text}", case.name),
+            Expected::Refuse(reason, rule) => {
+                assert_eq!(outcome(&told["refusal"]), (reason, rule), "{}: {text}", case.name);
+            }
+        }
+        for (_, value) in &case.headers {
+            let token = value.rsplit(' ').next().unwrap_or_default();
+            let has_parts = token.matches('.').count() == 2 && token.len() > 100;
+            assert!(!has_parts || !text.contains(token), "{}", case.name);
         }
     }
 }
