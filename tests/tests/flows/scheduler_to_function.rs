@@ -50,7 +50,7 @@ async fn a_function_refuses_a_gateway_whose_audience_lacks_the_path() {
     let calls = flow.calls();
     assert!(!calls.is_empty());
     assert!(calls.iter().all(|it| matches!(it.verdict, Verdict::Refused { status: 401, .. })));
-    let refused = "the region's front end refused the gateway's token";
+    let refused = "the region's front end refused the gateway\"";
     let told = |line: &str| line.contains(refused).then(|| line.to_owned());
     let line = flow.gateway.wait_for(told).await.unwrap();
     assert!(!line.contains("gcloud"), "a function has no custom audiences: {line}");
