@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::doorbell::News;
 use crate::token_store::TokenStore;
 
-pub(crate) use document::{KeyDocument, KeysError, key_origin};
+pub(crate) use document::{KeysError, fetch_once, key_origin};
 pub(crate) use source::{KeySource, KeyStatus};
 
 /// How long a request waits for keys.

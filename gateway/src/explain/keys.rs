@@ -5,17 +5,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use remint_idtoken::keys::{KeySet, parse_jwks};
+use remint_idtoken::keys::{KeySet, MAX_JWKS_BYTES, parse_jwks};
 use remint_idtoken::{Authority, AwsLc, Policy};
 
 use crate::config::Upstream;
 use crate::error::chain;
-use crate::keys::KeyDocument;
+use crate::keys::fetch_once;
 use crate::limited_file;
 use crate::upstream::Connector;
-
-/// As the gateway itself has it for key sets.
-const MAX_KEYS: usize = 256 * 1024;
 
 /// A folder with a key set for each issuer, `NAME.json`.
 #[derive(Clone, Debug)]
@@ -36,7 +33,7 @@ impl KeyFolder {
         let mut found = HashMap::new();
         for issuer in policy.issuers() {
             let file = self.file(issuer.name());
-            match limited_file::read(&file, MAX_KEYS) {
+            match limited_file::read(&file, MAX_JWKS_BYTES) {
                 Ok(keys) => drop(found.insert(issuer.name().to_owned(), keys)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(format!("{} can't be read: {error}", file.display())),
@@ -76,13 +73,13 @@ pub async fn fetch_keys(
     upstream: &Upstream,
 ) -> Result<HashMap<String, Vec<u8>>, String> {
     let mut found = HashMap::new();
+    let connector = Connector::new(upstream)
+        .map_err(|error| format!("no keys can be fetched: {}", chain(&error)))?;
     for issuer in policy.issuers() {
         let Some(url) = issuer.key_url() else { continue };
-        let failed =
-            |why: String| format!("the keys of {:?} at {url} can't be had: {why}", issuer.name());
-        let connector = Connector::new(upstream).map_err(|error| failed(chain(&error)))?;
-        let document = KeyDocument::new(url, &connector).map_err(|error| failed(chain(&error)))?;
-        let answer = document.fetch().await.map_err(|error| failed(chain(&error)))?;
+        let answer = fetch_once(url, &connector).await.map_err(|why| {
+            format!("the keys of {:?} at {url} can't be had: {why}", issuer.name())
+        })?;
         found.insert(issuer.name().to_owned(), answer.body.to_vec());
     }
     Ok(found)

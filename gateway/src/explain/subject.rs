@@ -55,22 +55,17 @@ impl Subject {
 /// mistakes, this only explains.
 fn regions(document: &Node) -> Vec<Region> {
     let mut found = Vec::new();
-    for service in list(member(document, "services")) {
-        let name = text(member(service, "name")).unwrap_or_default();
-        for region in list(member(service, "regions")) {
-            let audience = text(member(region, "audience")).or_else(|| text(member(region, "url")));
-            if let (Some(region), Some(audience)) = (text(member(region, "name")), audience) {
+    for service in list(document.member("services")) {
+        let name = text(service.member("name")).unwrap_or_default();
+        for region in list(service.member("regions")) {
+            let audience = text(region.member("audience")).or_else(|| text(region.member("url")));
+            if let (Some(region), Some(audience)) = (text(region.member("name")), audience) {
                 let (service, name) = (name.to_owned(), region.to_owned());
                 found.push(Region { service, name, audience: audience.to_owned() });
             }
         }
     }
     found
-}
-
-fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let Kind::Map(members) = &node.kind else { return None };
-    members.iter().find(|member| member.name == name).map(|member| &member.value)
 }
 
 fn list(node: Option<&Node>) -> &[Node] {

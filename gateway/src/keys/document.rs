@@ -5,10 +5,11 @@ use remint_idtoken::keys::{JwksError, MAX_JWKS_BYTES};
 use remint_idtoken::policy::KeyUrl;
 
 use crate::config::Origin;
+use crate::error::chain;
 use crate::upstream::{Connector, ConnectorError, FetchError, Fetched, Fetcher};
 
 /// Where an issuer's key set is, and the way there.
-pub(crate) struct KeyDocument {
+pub(super) struct KeyDocument {
     url: KeyUrl,
     fetcher: Fetcher,
 }
@@ -24,6 +25,15 @@ pub(crate) enum KeysError {
     Jwks(#[from] JwksError),
 }
 
+/// Fetches a key set once, for whoever does not keep it fresh.
+///
+/// # Errors
+/// Why it can't be had, in words.
+pub(crate) async fn fetch_once(url: &KeyUrl, connector: &Connector) -> Result<Fetched, String> {
+    let document = KeyDocument::new(url, connector).map_err(|error| chain(&error))?;
+    document.fetch().await.map_err(|error| chain(&error))
+}
+
 /// Where a key set's server is.
 pub(crate) fn key_origin(url: &KeyUrl) -> Result<Origin, ConnectorError> {
     let named = || ConnectorError::Name(url.authority().to_owned());
@@ -31,7 +41,7 @@ pub(crate) fn key_origin(url: &KeyUrl) -> Result<Origin, ConnectorError> {
 }
 
 impl KeyDocument {
-    pub(crate) fn new(url: &KeyUrl, connector: &Connector) -> Result<Self, ConnectorError> {
+    pub(super) fn new(url: &KeyUrl, connector: &Connector) -> Result<Self, ConnectorError> {
         let fetcher = Fetcher::to(&key_origin(url)?, connector)?;
         Ok(Self { url: url.clone(), fetcher })
     }
@@ -41,7 +51,7 @@ impl KeyDocument {
     }
 
     /// Fetches it once, as it is.
-    pub(crate) async fn fetch(&self) -> Result<Fetched, KeysError> {
+    pub(super) async fn fetch(&self) -> Result<Fetched, KeysError> {
         let path = self.url.path_and_query();
         let answer = self.fetcher.get(path, HeaderMap::new(), MAX_JWKS_BYTES).await?;
         match answer.status {

@@ -22,8 +22,8 @@ use remint_idtoken::{Policy, UnixTime};
 
 use crate::config::{ConfigError, Upstream};
 use crate::error::chain;
-use crate::keys::{KeyDocument, KeysError};
-use crate::upstream::{Connector, ConnectorError};
+use crate::keys::{KeysError, fetch_once};
+use crate::upstream::Connector;
 
 /// The largest configuration that is rendered. Google's load balancer takes
 /// 5 MiB of module and configuration together (Service Extensions, "Quotas and
@@ -116,7 +116,7 @@ impl Plan {
     fn read(text: &str, host: Host) -> Result<Self, Vec<Problem>> {
         let document = yaml::parse(text).map_err(|problem| vec![problem])?;
         let problems = Problems::default();
-        let policy = tree::member(&document, "policy").and_then(|policy| {
+        let policy = document.member("policy").and_then(|policy| {
             // By way of the whole document, for the paths of the mistakes.
             let root = tree::only("policy", policy);
             let mut object = Reader::root(&root, &problems).object()?;
@@ -179,10 +179,8 @@ async fn fetch(issuer: &Issuer, upstream: &Upstream) -> Result<Option<jwks::Publ
         url: url.to_string(),
         why,
     };
-    let document =
-        || -> Result<_, ConnectorError> { KeyDocument::new(url, &Connector::new(upstream)?) };
-    let document = document().map_err(|error| failed(chain(&error)))?;
-    let answer = document.fetch().await.map_err(|error| failed(chain(&error)))?;
+    let connector = Connector::new(upstream).map_err(|error| failed(chain(&error)))?;
+    let answer = fetch_once(url, &connector).await.map_err(&failed)?;
     let keys = jwks::public(&answer.body).map_err(|error| failed(chain(&KeysError::from(error))));
     keys.map(Some)
 }
@@ -208,8 +206,8 @@ fn checked(text: &str) -> Result<Option<UnixTime>, RenderError> {
     let document: Node = serde_json::from_str(text)
         .map_err(|error| RenderError::Refused(vec![error.to_string()]))?;
     let problems = Problems::default();
-    let policy = tree::member(&document, "policy")
-        .and_then(|policy| Policy::read(&Reader::root(policy, &problems)));
+    let policy =
+        document.member("policy").and_then(|policy| Policy::read(&Reader::root(policy, &problems)));
     let issuers = policy.iter().flat_map(Policy::issuers);
     Ok(issuers.filter_map(|issuer| issuer.inline_keys()?.usable_until()).min())
 }

@@ -9,12 +9,6 @@ use super::Host;
 /// Only the gateway's configuration has it, and always.
 const MARK_OF_THE_GATEWAY: &str = "services";
 
-/// The member of that name.
-pub(super) fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let Kind::Map(members) = &node.kind else { return None };
-    members.iter().find(|member| member.name == name).map(|member| &member.value)
-}
-
 /// A mapping with this one member.
 pub(super) fn only(name: &str, value: &Node) -> Node {
     Kind::Map(vec![Member::from((name.to_owned(), value.clone()))]).into()
@@ -29,7 +23,7 @@ pub(super) fn text(text: &str) -> Node {
 /// by its place, if it has none of its own.
 pub(super) fn plugin(document: &Node, host: Host, key_of: impl Fn(usize) -> Option<Node>) -> Node {
     let Kind::Map(members) = &document.kind else { return document.clone() };
-    let is_gateway_s = member(document, MARK_OF_THE_GATEWAY).is_some();
+    let is_gateway_s = document.member(MARK_OF_THE_GATEWAY).is_some();
     let name = match host {
         Host::Envoy => "envoy",
         Host::ServiceExtensions => "service-extensions",
@@ -71,7 +65,7 @@ fn with_keys(policy: &Node, key_of: &impl Fn(usize) -> Option<Node>) -> Node {
 }
 
 fn give_keys(issuer: &mut Node, keys: Option<Node>) {
-    let has_own = member(issuer, "inline_keys").is_some();
+    let has_own = issuer.member("inline_keys").is_some();
     if let (Kind::Map(members), Some(keys), false) = (&mut issuer.kind, keys, has_own) {
         members.retain(|member| member.name != "jwks_uri");
         members.push(Member::from(("inline_keys".to_owned(), keys)));

@@ -73,6 +73,13 @@ impl Kind {
 }
 
 impl Node {
+    /// The member of that name, if this is a mapping that has it.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        let Kind::Map(members) = &self.kind else { return None };
+        members.iter().find(|member| member.name == name).map(|member| &member.value)
+    }
+
     /// The document as JSON, without its places.
     #[must_use]
     pub fn to_json(&self) -> Value {

@@ -132,13 +132,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
 mod tests {
     use super::*;
 
-    fn member<'n>(node: &'n Node, name: &str) -> &'n Node {
-        let Kind::Map(members) = &node.kind else {
-            panic!("no mapping");
-        };
-        &members.iter().find(|it| it.name == name).unwrap().value
-    }
-
     fn place(node: &Node) -> (u64, u64) {
         let at = node.at.unwrap();
         (at.line, at.column)
@@ -147,15 +140,15 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let tree = parse("a: 1\nb:\n  - x\n  - {c: true, d: }\n").unwrap();
-        assert_eq!(place(member(&tree, "a")), (1, 4));
-        let Kind::List(items) = &member(&tree, "b").kind else {
+        assert_eq!(place(tree.member("a").unwrap()), (1, 4));
+        let Kind::List(items) = &tree.member("b").unwrap().kind else {
             panic!("no list");
         };
         assert_eq!(place(&items[0]), (3, 5));
-        assert_eq!(place(member(&items[1], "c")), (4, 9));
-        assert_eq!(member(&items[1], "c").kind, Kind::Bool(true));
-        assert_eq!(member(&items[1], "d").kind, Kind::Null);
-        assert_eq!(member(&tree, "a").kind, Kind::Number(1.0));
+        assert_eq!(place(items[1].member("c").unwrap()), (4, 9));
+        assert_eq!(items[1].member("c").unwrap().kind, Kind::Bool(true));
+        assert_eq!(items[1].member("d").unwrap().kind, Kind::Null);
+        assert_eq!(tree.member("a").unwrap().kind, Kind::Number(1.0));
     }
 
     #[test]

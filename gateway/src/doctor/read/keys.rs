@@ -7,7 +7,7 @@ use remint_idtoken::policy::{Issuer, KeyUrl};
 
 use crate::doctor::facts::KeyFacts;
 use crate::error::chain;
-use crate::keys::KeyDocument;
+use crate::keys::fetch_once;
 use crate::upstream::Connector;
 
 /// Whose clock counts.
@@ -34,8 +34,7 @@ async fn fetch(
     connector: &Connector,
     now: impl Fn() -> UnixTime,
 ) -> Result<(Option<String>, Option<i64>), String> {
-    let document = KeyDocument::new(url, connector).map_err(|error| chain(&error))?;
-    let answer = document.fetch().await.map_err(|error| chain(&error))?;
+    let answer = fetch_once(url, connector).await?;
     let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
     let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
     let date = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
