@@ -7,12 +7,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use remint_gateway::clock::{Clock, SystemClock};
-use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::explain::{Captured, Explanation, KeyFolder, Subject, fetch_keys};
 use remint_idtoken::UnixTime;
 
-use crate::connect_to::connect_to;
 use crate::output::print;
+use crate::reach::Reach;
 
 /// What `remint explain --help` says.
 const HELP: &str = r#"Say why a request is let through or refused, check by check.
@@ -49,12 +48,8 @@ pub(crate) struct Arguments {
     /// Fetch the issuers' keys from where the policy says.
     #[arg(long, global = true)]
     fetch: bool,
-    /// Certificates to trust besides the web's roots when fetching, in PEM.
-    #[arg(long, value_name = "FILE", global = true)]
-    ca_file: Option<PathBuf>,
-    /// Where to connect instead, as curl's --connect-to; may be repeated.
-    #[arg(long, value_name = "HOST:PORT=HOST:PORT", value_parser = connect_to, global = true)]
-    connect_to: Vec<(HostPort, HostPort)>,
+    #[command(flatten)]
+    reach: Reach,
     /// The time at which it came, such as 2026-01-31T12:00:00Z, for a request
     /// out of a log [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment, global = true)]
@@ -126,12 +121,7 @@ impl Arguments {
             let read = |folder: &KeyFolder| folder.read(subject.policy());
             return folder.as_ref().map(read).transpose().map(Option::unwrap_or_default);
         }
-        let extra_roots = self.ca_file.as_deref().map(load_roots).transpose()?;
-        let upstream = Upstream {
-            extra_roots: extra_roots.unwrap_or_default(),
-            connect_to: self.connect_to.iter().cloned().collect(),
-            ..Upstream::default()
-        };
+        let upstream = self.reach.upstream()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let keys = runtime.block_on(fetch_keys(subject.policy(), &upstream))?;

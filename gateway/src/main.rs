@@ -2,12 +2,12 @@
 //! filter's.
 
 mod check_command;
-mod connect_to;
 mod doctor_command;
 mod explain_command;
 mod one_service;
 mod output;
 mod plugin_command;
+mod reach;
 mod reasons_command;
 mod schema_command;
 mod serve_command;

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use remint_gateway::clock::{Clock, SystemClock};
-use remint_gateway::config::{HostPort, Upstream, load_roots};
 use remint_gateway::plugin_config::{Host, Plan, Rendered, ValidFor, replace};
 
-use crate::connect_to::connect_to;
 use crate::output::print;
+use crate::reach::Reach;
 
 /// What `remint plugin-config --help` says after its first line.
 const HELP: &str = r#"Render the filter's plugin configuration with today's keys in it.
@@ -47,12 +46,8 @@ pub(crate) struct Arguments {
     /// fail; but for so long a key that its issuer takes back still counts.
     #[arg(long, value_name = "TIME", default_value = "7d", verbatim_doc_comment)]
     valid_for: ValidFor,
-    /// Certificates to trust besides the web's roots, in PEM.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-    /// Where to connect instead, as curl's --connect-to; may be repeated.
-    #[arg(long, value_name = "HOST:PORT=HOST:PORT", value_parser = connect_to)]
-    connect_to: Vec<(HostPort, HostPort)>,
+    #[command(flatten)]
+    reach: Reach,
     /// Write here instead of to stdout; the file is replaced at once or not at
     /// all.
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
@@ -62,24 +57,13 @@ pub(crate) struct Arguments {
 /// Renders as the arguments say.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let plan = Plan::load(&arguments.file, arguments.host)?;
-    let upstream = arguments.upstream()?;
+    let upstream = arguments.reach.upstream()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rendering = plan.render(&upstream, &arguments.valid_for, SystemClock.now());
     let rendered = runtime.block_on(rendering)?;
     hand_over(&rendered, arguments.output.as_deref())?;
     tell(&rendered);
     Ok(())
-}
-
-impl Arguments {
-    fn upstream(&self) -> Result<Upstream, String> {
-        let extra_roots = self.ca_file.as_deref().map(load_roots).transpose()?;
-        Ok(Upstream {
-            extra_roots: extra_roots.unwrap_or_default(),
-            connect_to: self.connect_to.iter().cloned().collect(),
-            ..Upstream::default()
-        })
-    }
 }
 
 fn hand_over(rendered: &Rendered, output: Option<&Path>) -> Result<(), String> {
