@@ -47,6 +47,7 @@ pub mod logging;
 mod metrics;
 mod mint;
 mod ongoing;
+mod pauses;
 mod percent;
 pub mod plugin_config;
 mod probe;

@@ -1,14 +1,13 @@
 //! Finds out in which region the gateway runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::error::chain;
 use crate::mint::FLAVOR;
+use crate::pauses::Pauses;
 use crate::service::Service;
 use crate::upstream::{FetchError, Fetcher};
 
@@ -16,8 +15,6 @@ use crate::upstream::{FetchError, Fetcher};
 /// runtime contract"). Virtual machines have no such entry.
 const PATH: &str = "/computeMetadata/v1/instance/region";
 const MAX_BYTES: usize = 512;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a metadata server says of the region.
 #[derive(Debug, PartialEq)]
@@ -31,7 +28,7 @@ enum Answer {
 
 /// Asks until there is an answer.
 pub(crate) async fn find(fetcher: Fetcher, services: Vec<Arc<Service>>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         match ask(&fetcher).await {
             Ok(Answer::Region(region)) => return tell(&services, &region),
@@ -41,8 +38,7 @@ pub(crate) async fn find(fetcher: Fetcher, services: Vec<Arc<Service>>) {
             Ok(Answer::Later) => warn!("the metadata server does not tell the region yet"),
             Err(error) => warn!(error = %chain(&error), "the region can't be asked for"),
         }
-        sleep(pause).await;
-        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        pauses.wait().await;
     }
 }
 

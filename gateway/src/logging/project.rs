@@ -1,24 +1,21 @@
 //! The project whose traces the log's lines name.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderMap, StatusCode};
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::{LogProject, Origin};
 use crate::doorbell::Task;
 use crate::error::chain;
 use crate::mint::FLAVOR;
+use crate::pauses::Pauses;
 use crate::upstream::{Connector, ConnectorError, FetchError, Fetcher};
 
 /// Answered with the id alone (Cloud Run, "Container runtime contract").
 const PATH: &str = "/computeMetadata/v1/project/project-id";
 const MAX_BYTES: usize = 512;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// As the subscriber, there is one for the whole process.
 static PROJECT: ArcSwapOption<String> = ArcSwapOption::const_empty();
@@ -46,7 +43,7 @@ pub(crate) fn follow(
 }
 
 async fn find(fetcher: Fetcher) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         match ask(&fetcher).await {
             Ok(Some(project)) => {
@@ -56,8 +53,7 @@ async fn find(fetcher: Fetcher) {
             Ok(None) => warn!("the metadata server does not tell the project yet"),
             Err(error) => warn!(error = %chain(&error), "the project can't be asked for"),
         }
-        sleep(pause).await;
-        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        pauses.wait().await;
     }
 }
 
