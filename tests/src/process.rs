@@ -170,14 +170,19 @@ impl Drop for Process {
     /// Ends it and waits until it has ended: nothing is left behind for even a
     /// moment, not by a test that fails nor by a demo that is interrupted.
     fn drop(&mut self) {
-        // An error says that it has ended already.
-        if self.child.start_kill().is_err() {
-            return;
-        }
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        end(&mut self.child);
+    }
+}
+
+/// Ends a program and waits until it has ended.
+pub(crate) fn end(child: &mut Child) {
+    // An error says that it has ended already.
+    if child.start_kill().is_err() {
+        return;
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -104,14 +104,11 @@ fn channel(from: &Reader<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use remint_idtoken::config::{Problems, yaml};
-
+    use super::super::tests::section;
     use super::*;
 
     fn read_text(text: &str) -> Result<Vec<Trigger>, Vec<String>> {
-        let (node, problems) = (yaml::parse(text).unwrap(), Problems::default());
-        let read = read(&Reader::root(&node, &problems));
-        problems.finish(read).map_err(|all| all.iter().map(ToString::to_string).collect())
+        section(text, read)
     }
 
     #[test]

@@ -77,16 +77,13 @@ fn read_iap(from: &Reader<'_>) -> Option<Iap> {
 
 #[cfg(test)]
 mod tests {
-    use remint_idtoken::config::{Problems, yaml};
+    use remint_idtoken::config::{Problem, yaml};
 
     use super::*;
 
     fn parsed(text: &str) -> Result<Vec<LoadBalancer>, Vec<String>> {
-        let node = yaml::parse(text).unwrap();
-        let problems = Problems::default();
-        let read = read(&Reader::root(&node, &problems));
-        let tell = |it: &remint_idtoken::config::Problem| format!("{}: {}", it.path, it.message);
-        problems.finish(read).map_err(|all| all.iter().map(tell).collect())
+        let tell = |it: &Problem| format!("{}: {}", it.path, it.message);
+        yaml::read(text, read).map_err(|all| all.iter().map(tell).collect())
     }
 
     #[test]

@@ -110,14 +110,11 @@ fn within(from: &Reader<'_>, least: u64, most: u64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use remint_idtoken::config::{Problems, yaml};
-
+    use super::super::tests::section;
     use super::*;
 
     fn read_text(text: &str) -> Result<Pubsub, Vec<String>> {
-        let (node, problems) = (yaml::parse(text).unwrap(), Problems::default());
-        let read = read(&Reader::root(&node, &problems));
-        problems.finish(read).map_err(|all| all.iter().map(ToString::to_string).collect())
+        section(text, read)
     }
 
     #[test]

@@ -50,17 +50,11 @@ fn read_retry(from: &Reader<'_>) -> Option<JobRetry> {
 mod tests {
     use std::time::Duration;
 
-    use remint_idtoken::config::{Problems, yaml};
-
+    use super::super::tests::section;
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<JobConfig>, Vec<String>> {
-        let node = yaml::parse(text).unwrap();
-        let problems = Problems::default();
-        let value = read(&Reader::root(&node, &problems));
-        problems
-            .finish(value)
-            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        section(text, read)
     }
 
     #[test]

@@ -97,18 +97,13 @@ mod tests {
     use std::time::Duration;
 
     use http::Method;
-    use remint_idtoken::config::{Problems, yaml};
 
+    use super::super::tests::section;
     use super::*;
     use crate::target::Backoff;
 
     fn parse(text: &str) -> Result<Vec<QueueConfig>, Vec<String>> {
-        let node = yaml::parse(text).unwrap();
-        let problems = Problems::default();
-        let value = read(&Reader::root(&node, &problems));
-        problems
-            .finish(value)
-            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        section(text, read)
     }
 
     #[test]

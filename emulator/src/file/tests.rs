@@ -5,6 +5,14 @@ use crate::forward::Protocol;
 const EVERYTHING: &str = include_str!("../../../tests/tests/configuration/emulator.yaml");
 const PUSHER: &str = "pusher@demo-project.iam.gserviceaccount.com";
 
+/// A section of its own, or its mistakes.
+pub(super) fn section<T>(
+    text: &str,
+    read: impl FnOnce(&Reader<'_>) -> Option<T>,
+) -> Result<T, Vec<String>> {
+    yaml::read(text, read).map_err(|all| all.iter().map(ToString::to_string).collect())
+}
+
 pub(super) fn mistakes(text: &str) -> Vec<String> {
     let problems = parse(text).err().unwrap_or_default();
     problems.iter().map(ToString::to_string).collect()

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval, timeout_at};
 
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, end};
 use pipe::{Pipe, Seen, lock};
 
 /// Names of the program, the first of which that can be started is used.
@@ -139,14 +139,7 @@ impl Browser {
 impl Drop for Browser {
     /// Ends it and waits until it has ended.
     fn drop(&mut self) {
-        // An error says that it has ended already.
-        if self.child.start_kill().is_err() {
-            return;
-        }
-        let deadline = std::time::Instant::now() + Duration::from_secs(5);
-        while matches!(self.child.try_wait(), Ok(None)) && std::time::Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        end(&mut self.child);
     }
 }
 
