@@ -162,8 +162,6 @@ impl Policy {
         headers: &impl Headers,
         now: UnixTime,
     ) -> Result<Admission, Refusal> {
-        let unsafe_target =
-            |error: TargetError| Refusal::from(Reason::TargetUnsafe).received(error.to_string());
         let target = target.map_err(unsafe_target)?;
         if let Some(error) = self.ambiguity(&target, target.method()) {
             return Err(unsafe_target(error));
@@ -172,8 +170,7 @@ impl Policy {
             return Ok(Admission::preflight(rule));
         }
         let Some(rule) = self.rule_for(&target) else {
-            let received = format!("{} {} on {}", target.method(), target.path(), target.host());
-            return Err(Refusal::from(Reason::NoRule).received(received));
+            return Err(no_rule(&target));
         };
         let about = |refusal: Refusal| refusal.rule(rule.name());
         rule.decide(&Evidence { authority, cache, headers, now, host: target.host() })
@@ -230,4 +227,15 @@ fn report_unreachable(place: &Reader<'_>, rules: &[Arc<Rule>]) {
             "the rule {lost:?} is never reached: {all:?} before it is for every request"
         ));
     }
+}
+
+/// The target can be read in more than one way.
+fn unsafe_target(error: TargetError) -> Refusal {
+    Refusal::from(Reason::TargetUnsafe).received(error.to_string())
+}
+
+/// No rule is for that request.
+fn no_rule(target: &Target<'_>) -> Refusal {
+    let received = format!("{} {} on {}", target.method(), target.path(), target.host());
+    Refusal::from(Reason::NoRule).received(received)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::requirement::Evidence;
 use super::rule::Rule;
-use super::{Admission, Policy};
+use super::{Admission, Policy, no_rule, unsafe_target};
 use crate::authority::Authority;
 use crate::cache::NoCache;
 use crate::claims::Claims;
@@ -127,25 +127,19 @@ impl Policy {
         let target = match target {
             Ok(target) => target,
             Err(error) => {
-                let refusal = Refusal::from(Reason::TargetUnsafe).received(error.to_string());
-                walk.steps.push(failed(Check::Target, refusal));
+                walk.steps.push(failed(Check::Target, unsafe_target(error)));
                 return walk;
             }
         };
-        match self.ambiguity(&target, target.method()) {
+        walk.steps.push(match self.ambiguity(&target, target.method()) {
             None => {
                 let url = format!("https://{}{}", target.host(), target.path());
-                walk.steps.push(passed(Check::Target, format!("{} {url}", target.method())));
+                passed(Check::Target, format!("{} {url}", target.method()))
             }
-            Some(error) => {
-                let refusal = Refusal::from(Reason::TargetUnsafe).received(error.to_string());
-                walk.steps.push(failed(Check::Target, refusal));
-            }
-        }
+            Some(error) => failed(Check::Target, unsafe_target(error)),
+        });
         let Some(rule) = self.rule_for(&target) else {
-            let received = format!("{} {} on {}", target.method(), target.path(), target.host());
-            let refusal = Refusal::from(Reason::NoRule).received(received);
-            walk.steps.push(failed(Check::Rule, refusal));
+            walk.steps.push(failed(Check::Rule, no_rule(&target)));
             return walk;
         };
         walk.steps.push(passed(Check::Rule, rule.name().to_string()));
