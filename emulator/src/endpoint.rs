@@ -31,9 +31,11 @@ impl FromStr for Endpoint {
             Some("http") => false,
             _ => return Err(wrong()),
         };
+        // A user's name and password would be sent as a part of `Host`.
+        let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
         Ok(Self {
             text: text.to_owned(),
-            authority: uri.authority().ok_or_else(wrong)?.to_string(),
+            authority: authority.ok_or_else(wrong)?.to_string(),
             path_and_query: uri.path_and_query().map_or("/", |it| it.as_str()).to_owned(),
             is_https,
         })
@@ -44,11 +46,10 @@ impl Endpoint {
     /// The host, and the port that is usual for the scheme unless it is given.
     #[must_use]
     pub fn host_and_port(&self) -> (&str, u16) {
-        let without_user = self.authority.rsplit('@').next().unwrap_or_default();
-        let named = without_user.rsplit_once(':');
+        let named = self.authority.rsplit_once(':');
         let numbered = named.and_then(|(host, port)| Some((host, port.parse().ok()?)));
         let usual = if self.is_https { 443 } else { 80 };
-        numbered.unwrap_or((without_user, usual))
+        numbered.unwrap_or((&self.authority, usual))
     }
 }
 
@@ -67,14 +68,14 @@ mod tests {
         for text in ["https://LB.example", "http://a:80/p?q=1", "https://a/%7e/"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
-        for bad in ["", "/push", "ftp://a/", "lb.example/push"] {
+        for bad in ["", "/push", "ftp://a/", "lb.example/push", "https://user:secret@a/"] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn the_port_is_the_scheme_s_unless_it_is_given() {
-        for (text, port) in [("https://a/", 443), ("http://a/", 80), ("http://u@a:81/", 81)] {
+        for (text, port) in [("https://a/", 443), ("http://a/", 80), ("http://a:81/", 81)] {
             assert_eq!(text.parse::<Endpoint>().unwrap().host_and_port(), ("a", port));
         }
     }

@@ -15,6 +15,7 @@
 //! and the check for `roles/eventarc.eventReceiver`.
 
 mod event;
+mod operations;
 mod proto_json;
 pub(crate) mod rest;
 mod trigger;
@@ -29,7 +30,7 @@ use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::push_config::{
 use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     DeleteSubscriptionRequest, DeleteTopicRequest, PushConfig, RetryPolicy, Subscription, Topic,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonic::{Code, Status};
 
 use crate::config::{Config, Destination, Service, Trigger};
@@ -37,6 +38,7 @@ use crate::pubsub::{Broker, Collection, Form, MESSAGE_PUBLISHED};
 use crate::run::Urls;
 use crate::sync::lock;
 use event::Event;
+use operations::Operations;
 
 /// As seen on subscriptions that Eventarc has made: a message is kept for a
 /// day, and waits are those of a retry policy's defaults (Eventarc, "Retry
@@ -59,8 +61,8 @@ pub(crate) struct Eventarc {
 #[derive(Default)]
 struct State {
     triggers: BTreeMap<String, Running>,
-    operations: BTreeMap<String, Value>,
-    /// How many triggers and operations there have been.
+    operations: Operations,
+    /// How many triggers there have been.
     count: u64,
 }
 
@@ -240,16 +242,12 @@ impl Eventarc {
 
     /// Notes what a long-running operation has come to: all are done at once.
     fn operation(&self, location: &str, response: &Value) -> Value {
-        let state = &mut *lock(&self.state);
-        state.count = state.count.saturating_add(1);
-        let name = format!("{location}/operations/operation-{}", state.count);
-        let operation = json!({ "name": name, "done": true, "response": response });
-        state.operations.insert(name, operation.clone());
-        operation
+        lock(&self.state).operations.done(location, response)
     }
 
     fn operation_of(&self, name: &str) -> Result<Value, Status> {
-        lock(&self.state).operations.get(name).cloned().ok_or_else(|| not_found(name))
+        let state = lock(&self.state);
+        state.operations.get(name).cloned().ok_or_else(|| not_found(name))
     }
 }
 
