@@ -55,12 +55,14 @@ impl Report {
              HTTP/1.1; the proxies verify its token (RS256, 2,048 bits) and send it on with a\n\
              token from the metadata server for the region. `gcp_authn` mints once for all\n\
              requests of a cluster, so in both a minted token is at hand. Assertions are signed\n\
-             once for each caller and region, and kept for half a minute. All setups took\n\
-             turns for {rounds}: a fresh proxy, then each load for {measured} after\n\
-             {warm_up} of warm-up. Figures are medians of the rounds; ratios are of requests\n\
-             per second and, in brackets, of requests per second of the proxy's processor\n\
-             time. Every answer was checked to be 200, and every request that arrived at the\n\
-             region to carry a token for it.\n",
+             once for each caller and region, and kept for half a minute. An access log has a\n\
+             line of JSON for every request, and goes to a pipe that is read; without it Envoy\n\
+             logs nothing, and Remint what is refused or fails. All setups took turns for\n\
+             {rounds}: a fresh proxy, then each load for {measured} after {warm_up} of warm-up.\n\
+             Figures are medians of the rounds; ratios are of requests per second and, in\n\
+             brackets, of requests per second of the proxy's processor time. Every answer was\n\
+             checked to be 200, and every request that arrived at the region to carry a token\n\
+             for it.\n",
             wrk::CONNECTIONS,
         )
     }

@@ -20,10 +20,15 @@ pub const OPEN: &str = "Envoy, no verification, no token";
 pub const ENVOY: &str = "Envoy, `jwt_authn` and `gcp_authn`";
 /// The same, remembering every token of the load.
 pub const ENVOY_CACHED: &str = "Envoy, `jwt_authn` with cache for all tokens and `gcp_authn`";
-/// The gateway.
+/// The same, with the shipped access log.
+pub const ENVOY_LOGGING: &str =
+    "Envoy, `jwt_authn` with cache for all tokens and `gcp_authn`, access log";
+/// The gateway, which logs what goes wrong, as it does unless told otherwise.
 pub const OURS: &str = "Remint";
 /// The gateway, telling the region who called.
 pub const ASSERTING: &str = "Remint with assertions";
+/// The gateway with a line in its log for every request.
+pub const LOGGING: &str = "Remint, access log";
 
 /// One way to do it.
 pub struct Setup {
@@ -64,14 +69,21 @@ pub fn all(parts: Parts<'_>, folder: &Path) -> io::Result<Vec<Setup>> {
         let mints = !filters.is_empty();
         Setup { name, mints, proxy: Proxy::Envoy(Box::new(with_filters(&base, filters))) }
     };
+    let mut logging = envoy(ENVOY_LOGGING, vec![authn(Some(all_tokens.clone())), gcp_authn()]);
+    if let Proxy::Envoy(config) = &mut logging.proxy {
+        config.manager()["access_log"] =
+            EnvoyConfig::shipped("envoy.yaml")?.manager()["access_log"].take();
+    }
     let ours = |name, members| Setup { name, mints: true, proxy: Proxy::Remint(members) };
     let assertion = json!({"issuer": "https://gateway.example.com", "keys": new_key(folder)?});
     Ok(vec![
         envoy(OPEN, vec![]),
         envoy(ENVOY, vec![authn(None), gcp_authn()]),
         envoy(ENVOY_CACHED, vec![authn(Some(all_tokens)), gcp_authn()]),
+        logging,
         ours(OURS, json!({})),
         ours(ASSERTING, json!({"assertion": assertion})),
+        ours(LOGGING, json!({"logs": {"access": "all", "format": "json"}})),
     ])
 }
 
