@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::policy::KeyUrl;
 use rustls::pki_types::CertificateDer;
 
-use crate::admin::Refusals;
+use crate::admin::{Lately, Refusals};
 use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{
@@ -45,6 +45,7 @@ pub(crate) struct Kept {
     /// One for all configurations, each of which has it keep to its limits.
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) lately: Lately,
     tls: Mutex<Option<Tls>>,
 }
 
@@ -140,6 +141,7 @@ impl Kept {
             keys: Parts::default(),
             in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
             refusals: Arc::default(),
+            lately: Lately::default(),
             tls: Mutex::default(),
         }
     }

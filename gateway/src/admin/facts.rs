@@ -1,11 +1,13 @@
 //! What is the case, gathered from a gateway at work.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use remint_idtoken::{Reason, UnixTime};
 
-use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
+use super::headline::{Facts, KeyFacts, RegionFacts, RuleFacts, ServiceFacts};
+use super::lately::{LATELY, counts};
 use crate::balance::{Cause, Member};
 use crate::front_end;
 use crate::gateway::Gateway;
@@ -13,9 +15,6 @@ use crate::iam;
 use crate::instance::Instance;
 use crate::retry;
 use crate::service::{Region, Service};
-
-/// How far back refusals are told of.
-const LATELY: Duration = Duration::from_secs(60);
 
 impl Facts {
     pub(super) fn of(instance: &Instance) -> Self {
@@ -42,9 +41,36 @@ impl Facts {
             configuration_error: history.last_error,
             needs_restart: history.needs_restart,
             certificate_ends: gateway.certificate_ends,
-            refusals: instance.kept.refusals.groups(now, LATELY),
+            rules: rules(instance, &gateway, now),
         }
     }
+}
+
+/// The rules that refused something lately.
+fn rules(instance: &Instance, gateway: &Gateway, now: UnixTime) -> Vec<RuleFacts> {
+    let grown = instance.kept.lately.grown(counts(gateway));
+    let mut rules: Vec<RuleFacts> = Vec::new();
+    for group in instance.kept.refusals.groups(now, LATELY) {
+        if let Some(known) = rules.iter_mut().find(|rule| rule.name == group.rule) {
+            known.groups.push(group);
+            continue;
+        }
+        let count = grown.get(&group.rule.as_deref().map(Arc::from)).copied().unwrap_or_default();
+        let route = group.rule.as_deref().and_then(|rule| gateway.proxy.routes.get(rule));
+        rules.push(RuleFacts {
+            name: group.rule.clone(),
+            service: route.map(|route| route.service.name.to_string()),
+            passed: count.passed,
+            refused: count.refused,
+            groups: vec![group],
+        });
+    }
+    for rule in &mut rules {
+        // They are written down a moment before they are counted.
+        let written = rule.groups.iter().map(|it| it.count).fold(0, usize::saturating_add);
+        rule.refused = rule.refused.max(u64::try_from(written).unwrap_or(u64::MAX));
+    }
+    rules
 }
 
 /// Whether a rule of the service can admit somebody.

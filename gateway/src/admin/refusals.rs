@@ -39,7 +39,11 @@ struct Entry {
 pub(crate) struct Group {
     pub(crate) rule: Option<String>,
     pub(crate) reason: String,
+    /// The reason in words.
+    pub(crate) message: String,
     pub(crate) count: usize,
+    /// What may mend the newest of them, for a shell.
+    pub(crate) command: Option<String>,
 }
 
 impl Refusals {
@@ -86,12 +90,18 @@ impl Refusals {
             let (rule, reason) = (text("rule"), text("reason").unwrap_or_default());
             let same =
                 groups.iter_mut().find(|it| it.rule.as_deref() == rule && it.reason == reason);
+            let command = text("command").map(str::to_owned);
             match same {
-                Some(group) => group.count = group.count.saturating_add(1),
+                Some(group) => {
+                    group.count = group.count.saturating_add(1);
+                    group.command = command.or(group.command.take());
+                }
                 None => groups.push(Group {
                     rule: rule.map(str::to_owned),
                     reason: reason.to_owned(),
+                    message: text("message").unwrap_or_default().to_owned(),
                     count: 1,
+                    command,
                 }),
             }
         }

@@ -1,6 +1,7 @@
 //! Whether all is well, in words: what is wrong first, worst first. Pure: what is
 //! the case comes from outside.
 
+mod refusals;
 mod regions;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ const NAMED: usize = 3;
 pub(crate) enum Level {
     /// Requests that should be served are not.
     Broken,
-    /// Something fails, and something else makes up for it, so far.
+    /// Something fails, and something else makes up for it, so far; or much is
+    /// refused that may be meant to be served.
     Warning,
     /// Worth knowing.
     Notice,
@@ -77,8 +79,20 @@ pub(crate) struct Facts {
     pub(crate) configuration_error: Option<String>,
     pub(crate) needs_restart: Vec<&'static str>,
     pub(crate) certificate_ends: Option<UnixTime>,
-    /// What was refused within the last minute, the most frequent first.
-    pub(crate) refusals: Vec<Group>,
+    /// What was refused within the last minute.
+    pub(crate) rules: Vec<RuleFacts>,
+}
+
+/// What became of the requests of one rule within the last minute; without a
+/// name, of those that no rule is for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleFacts {
+    pub(crate) name: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) passed: u64,
+    pub(crate) refused: u64,
+    /// The refusals that were written down, the most frequent first.
+    pub(crate) groups: Vec<Group>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -190,7 +204,7 @@ impl Facts {
             let names = self.needs_restart.join(", ");
             found.push(trouble(Level::Notice, format!("a restart is needed for {names}")));
         }
-        found.extend(self.refused_lately());
+        self.look_at_refusals(&mut found);
         found
     }
 
@@ -229,26 +243,6 @@ impl Facts {
             let text = format!("the certificate that callers see ends in {left}, at {ends}");
             found.push(trouble(Level::Warning, text));
         }
-    }
-
-    fn refused_lately(&self) -> Option<Trouble> {
-        let first = self.refusals.first()?;
-        let all = self.refusals.iter().map(|it| it.count).fold(0, usize::saturating_add);
-        let were = if all == 1 { "was" } else { "were" };
-        let of_rule = match &first.rule {
-            Some(rule) => format!(" by the rule {rule}"),
-            None => String::new(),
-        };
-        let most = match self.refusals.len() {
-            1 => String::new(),
-            _ => format!("most of them ({}) ", first.count),
-        };
-        let text = format!(
-            "{} {were} refused in the last minute, {most}for {}{of_rule}",
-            counted(all, "request"),
-            first.reason,
-        );
-        Some(trouble(Level::Notice, text))
     }
 }
 

@@ -11,7 +11,8 @@ impl ServiceFacts {
     pub(super) fn look(&self, facts: &Facts, found: &mut Vec<Trouble>) {
         if !self.has_keys {
             let text = "no rule of it can let anybody in: there are no keys of its issuers";
-            let (level, _) = facts.missing(None);
+            let error = facts.keys.iter().find_map(|keys| keys.error.as_deref());
+            let (level, _) = facts.missing(error);
             found.push(self.trouble(level, text));
         }
         found.extend(self.without_tokens(facts));

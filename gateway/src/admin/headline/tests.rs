@@ -142,21 +142,59 @@ fn a_wrong_configuration_and_a_restart_are_told() {
     is_told(Level::Warning, text, |it| it.is_draining = true);
 }
 
-#[test]
-fn refusals_of_the_last_minute_are_a_notice() {
-    let group = |reason: &str, count| Group {
+/// What the rule push did within the last minute.
+fn push(passed: u64, groups: &[(&str, usize)]) -> RuleFacts {
+    let group = |(reason, count): &(&str, usize)| Group {
         rule: Some("push".to_owned()),
-        reason: reason.to_owned(),
-        count,
+        reason: (*reason).to_owned(),
+        message: format!("why {reason}"),
+        count: *count,
+        command: Some(format!("mend {reason}")),
     };
-    let text = "All is well, but 1 request was refused in the last minute, for expired by the \
-                rule push.";
-    is_told(Level::Notice, text, |it| it.refusals = vec![group("expired", 1)]);
-    let text = "All is well, but 12 requests were refused in the last minute, most of them (9) \
-                for aud_mismatch by the rule push.";
-    is_told(Level::Notice, text, |it| {
-        it.refusals = vec![group("aud_mismatch", 9), group("expired", 3)];
+    let refused = groups.iter().map(|(_, count)| u64::try_from(*count).unwrap()).sum();
+    let groups = groups.iter().map(group).collect();
+    let (name, service) = (Some("push".to_owned()), Some("orders".to_owned()));
+    RuleFacts { name, service, passed, refused, groups }
+}
+
+#[test]
+fn a_few_refusals_of_the_last_minute_are_a_notice() {
+    let text = "All is well, but 1 request was refused in the last minute, for expired (why \
+                expired) by the rule push.";
+    let headline = is_told(Level::Notice, text, |it| it.rules = vec![push(0, &[("expired", 1)])]);
+    assert_eq!(headline.troubles[0].command.as_deref(), Some("mend expired"));
+    let text = "All is well, but 12 requests were refused in the last minute, mostly for \
+                aud_mismatch (why aud_mismatch) by the rule push.";
+    let groups = [("aud_mismatch", 9), ("expired", 3)];
+    is_told(Level::Notice, text, |it| it.rules = vec![push(900, &groups)]);
+    let text = "All is well, but 2 requests were refused in the last minute, among other reasons \
+                for expired (why expired) by the rule push.";
+    is_told(Level::Notice, text, |it| it.rules = vec![push(0, &[("expired", 1), ("no_rule", 1)])]);
+}
+
+#[test]
+fn what_no_rule_is_for_is_a_notice_however_much_it_is() {
+    let told = told(|it| {
+        let mut rule = push(0, &[("no_rule", 500)]);
+        (rule.name, rule.service, rule.groups[0].rule) = (None, None, None);
+        it.rules = vec![rule];
     });
+    let text = "All is well, but 500 requests were refused in the last minute, for no_rule (why \
+                no_rule).";
+    assert_eq!((told.level, told.text.as_str()), (Level::Notice, text));
+}
+
+#[test]
+fn a_rule_that_refuses_much_of_what_comes_is_a_warning_with_what_mends_it() {
+    let text = "orders: the rule push refused all 3 requests in the last minute, for expired (why \
+                expired).";
+    let headline = is_told(Level::Warning, text, |it| it.rules = vec![push(0, &[("expired", 3)])]);
+    assert_eq!(headline.troubles[0].command.as_deref(), Some("mend expired"));
+    assert_eq!(headline.troubles[0].service.as_deref(), Some("orders"));
+    let text = "orders: the rule push refused 40 of 100 requests in the last minute, mostly for \
+                aud_other_region (why aud_other_region).";
+    let groups = [("aud_other_region", 30), ("expired", 10)];
+    is_told(Level::Warning, text, |it| it.rules = vec![push(60, &groups)]);
 }
 
 #[test]
