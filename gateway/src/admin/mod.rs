@@ -73,8 +73,11 @@ fn read<B>(instance: &Instance, request: &Request<B>) -> Response<Full<Bytes>> {
         "/readyz" => ready(&instance.not_ready()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
         "/status" => {
-            let after = refusals_after(request.uri().query());
-            text(StatusCode::OK, JSON, format!("{:#}\n", status(instance, after)))
+            let query = request.uri().query();
+            let told = status(instance, refusals_after(query));
+            // People look once; who follows it asks often.
+            let shown = if query.is_none() { format!("{told:#}\n") } else { told.to_string() };
+            text(StatusCode::OK, JSON, shown)
         }
         "/reasons" => text(StatusCode::OK, HTML, reasons::page()),
         "/reasons.json" => text(StatusCode::OK, JSON, format!("{:#}\n", reasons::json())),

@@ -22,6 +22,7 @@ pub(super) fn file(path: &str) -> Option<(&'static str, &'static str)> {
         "/page.css" => ("text/css; charset=utf-8", include_str!("page.css")),
         "/page.js" => (SCRIPT, include_str!("page.js")),
         "/make.js" => (SCRIPT, include_str!("make.js")),
+        "/pace.js" => (SCRIPT, include_str!("pace.js")),
         "/rates.js" => (SCRIPT, include_str!("rates.js")),
         "/flow.js" => (SCRIPT, include_str!("flow.js")),
         "/refusals.js" => (SCRIPT, include_str!("refusals.js")),

@@ -31,13 +31,23 @@ async function explain() {
     const isJson = answer.headers.get("content-type") === "application/json";
     const told = isJson ? await answer.json() : { error: (await answer.text()).trim() };
     shown = answer.ok ? explanation(told) : [make("p", { class: "box bad" }, `It can't be explained: ${told.error}.`)];
+    // A question that was none can be mended; a token that was explained is not kept.
+    if (answer.ok && mine === asked) forget();
   } catch {
     shown = [make("p", { class: "box bad" }, "The gateway can't be asked right now.")];
   }
   if (mine !== asked) return;
   result.removeAttribute("aria-busy");
   result.replaceChildren(...shown);
+  // Who does not see it has it read, and who goes on by keyboard is there.
+  const [verdict] = shown;
+  verdict.tabIndex = -1;
+  verdict.focus();
   result.scrollIntoView({ block: "nearest" });
+}
+
+function forget() {
+  for (const name of ["token", "headers", "curl"]) fields[name].value = "";
 }
 
 function explanation(told) {
@@ -49,12 +59,15 @@ function explanation(told) {
   return [
     make("p", { class: `verdict box ${passes ? "good" : admitted ? "odd" : "bad"}` }, words),
     make("dl", {}, terms([["request", told.request], ["at", told.at], ["rule", rule], ["looks like", told.looks_like], ["token's fingerprint", told.token]])),
-    refusal === null ? null : why(refusal),
+    refusal === null ? null : why(refusal, noteOf(told, refusal)),
     refusal === null ? null : known(refusal.reason),
     checks("The request", told.checks),
     ...told.tokens.map((token) => make("div", {}, checks(token.place, token.checks), claims(token.claims))),
   ].filter((part) => part !== null);
 }
+
+/** How near the check was that the request is refused for. */
+const noteOf = ({ tokens }, { reason }) => tokens.flatMap((token) => token.checks).find((step) => step.reason === reason)?.note;
 
 const MARKS = { passed: ["✓", "good", "passed"], failed: ["✕", "bad", "failed"], unknown: ["?", "odd", "not checked"] };
 
@@ -69,7 +82,7 @@ function checks(title, steps) {
       make("div", { class: "found" }, what,
         step.outcome !== "failed" ? null : make("dl", {}, terms([
           ["expected", expected.length === 0 ? null : expected.join(" or ") + (step.expected.length > 8 ? ` or one of ${step.expected.length - 8} more` : "")],
-          ["received", step.received], ["", step.note],
+          ["received", step.received], ["near miss", step.note],
         ]))));
   };
   return make("section", { class: "checks" }, make("h3", {}, title), make("ol", {}, steps.map(line)));
@@ -88,6 +101,11 @@ function claims(pairs) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   explain();
+});
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  form.requestSubmit();
 });
 form.addEventListener("change", showKind);
 form.addEventListener("reset", () => {

@@ -53,6 +53,8 @@ pub(crate) struct Trouble {
     pub(crate) service: Option<String>,
     /// What would mend it, for a shell.
     pub(crate) command: Option<String>,
+    /// The code of its reason, if the catalogue has it.
+    pub(crate) reason: Option<String>,
 }
 
 impl Trouble {
@@ -164,6 +166,7 @@ impl Headline {
                 "text": it.text,
                 "service": it.service,
                 "command": it.command,
+                "reason": it.reason,
             })
         };
         json!({
@@ -188,7 +191,8 @@ impl Facts {
         if self.is_draining {
             found.push(trouble(
                 Level::Warning,
-                "the gateway is stopping: requests under way are finished".to_owned(),
+                "the gateway is stopping: not ready any more, it finishes the requests under way"
+                    .to_owned(),
             ));
         }
         self.look_at_keys(&mut found);
@@ -248,7 +252,7 @@ impl Facts {
 
 /// Something wrong that no service has for itself.
 fn trouble(level: Level, text: String) -> Trouble {
-    Trouble { level, text, service: None, command: None }
+    Trouble { level, text, service: None, command: None, reason: None }
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -45,6 +45,7 @@ impl RuleFacts {
         Some(Trouble {
             service: Some(service.clone()),
             command: first.command.clone(),
+            reason: Some(first.reason.clone()),
             ..trouble(Level::Warning, text)
         })
     }
@@ -65,7 +66,8 @@ fn in_passing(rules: &[&RuleFacts]) -> Option<Trouble> {
         counted(usize::try_from(all).unwrap_or(usize::MAX), "request"),
         mostly(&groups),
     );
-    Some(Trouble { command: first.command.clone(), ..trouble(Level::Notice, text) })
+    let (command, reason) = (first.command.clone(), Some(first.reason.clone()));
+    Some(Trouble { command, reason, ..trouble(Level::Notice, text) })
 }
 
 /// For what they were refused, of which the first is the most frequent.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Level, RegionFacts, ServiceFacts, Trouble, listed, rounded};
+use super::{Facts, Level, RegionFacts, ServiceFacts, Trouble, listed, rounded, trouble};
 
 /// A refusal that is older is told with its age.
 const LATELY: Duration = Duration::from_secs(120);
@@ -23,7 +23,7 @@ impl ServiceFacts {
 
     fn trouble(&self, level: Level, text: &str) -> Trouble {
         let text = format!("{}: {text}", self.name);
-        Trouble { level, text, service: Some(self.name.clone()), command: None }
+        Trouble { service: Some(self.name.clone()), ..trouble(level, text) }
     }
 
     fn like(&self, is: impl Fn(&RegionFacts) -> bool) -> Vec<&RegionFacts> {

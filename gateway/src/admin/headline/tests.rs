@@ -138,7 +138,7 @@ fn a_wrong_configuration_and_a_restart_are_told() {
     is_told(Level::Warning, text, |it| it.configuration_error = Some("no rules".to_owned()));
     let text = "All is well, but a restart is needed for listen, admin.";
     is_told(Level::Notice, text, |it| it.needs_restart = vec!["listen", "admin"]);
-    let text = "The gateway is stopping: requests under way are finished.";
+    let text = "The gateway is stopping: not ready any more, it finishes the requests under way.";
     is_told(Level::Warning, text, |it| it.is_draining = true);
 }
 
@@ -190,6 +190,7 @@ fn a_rule_that_refuses_much_of_what_comes_is_a_warning_with_what_mends_it() {
                 expired).";
     let headline = is_told(Level::Warning, text, |it| it.rules = vec![push(0, &[("expired", 3)])]);
     assert_eq!(headline.troubles[0].command.as_deref(), Some("mend expired"));
+    assert_eq!(headline.troubles[0].reason.as_deref(), Some("expired"));
     assert_eq!(headline.troubles[0].service.as_deref(), Some("orders"));
     let text = "orders: the rule push refused 40 of 100 requests in the last minute, mostly for \
                 aud_other_region (why aud_other_region).";
