@@ -8,7 +8,7 @@ mod tests;
 
 use std::time::Duration;
 
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
 use super::refusals::Group;
@@ -229,10 +229,10 @@ impl Facts {
                 let (level, why) = self.missing(error);
                 let text =
                     format!("no keys of the issuer {issuer}, so its tokens are refused{why}");
-                found.push(trouble(level, text));
+                found.push(of_keys(level, text));
             } else if let Some(error) = error {
                 let text = format!("the keys of {issuer} can't be renewed: {error}");
-                found.push(trouble(Level::Warning, text));
+                found.push(of_keys(Level::Warning, text));
             }
         }
     }
@@ -248,6 +248,11 @@ impl Facts {
             found.push(trouble(Level::Warning, text));
         }
     }
+}
+
+fn of_keys(level: Level, text: String) -> Trouble {
+    let reason = Some(Reason::KeysUnavailable.code().to_owned());
+    Trouble { reason, ..trouble(level, text) }
 }
 
 /// Something wrong that no service has for itself.

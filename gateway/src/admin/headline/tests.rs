@@ -119,7 +119,9 @@ fn what_is_on_its_way_at_the_start_is_not_called_broken() {
 #[test]
 fn keys_that_are_old_are_a_warning() {
     let text = "The keys of google can't be renewed: no connection.";
-    is_told(Level::Warning, text, |it| it.keys[0].error = Some("no connection".to_owned()));
+    let old = |it: &mut Facts| it.keys[0].error = Some("no connection".to_owned());
+    let headline = is_told(Level::Warning, text, old);
+    assert_eq!(headline.troubles[0].reason.as_deref(), Some("keys_unavailable"));
 }
 
 #[test]
