@@ -4,6 +4,7 @@
 //! says is put together when it is sure that there will be one, and written
 //! when the answer has ended.
 
+mod front_end;
 mod line;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +18,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
 
+pub(crate) use front_end::FrontEndRefusal;
 pub(crate) use line::Line;
 use line::Record;
 
 use crate::admin::Refusals;
 use crate::config::{AccessLines, Kind};
 use crate::error::ProxyError;
-use crate::front_end;
 use crate::mint::MintedToken;
 use crate::proxy::Route;
 use crate::request::{shown, target};
@@ -189,6 +190,16 @@ impl AccessLog {
         }
     }
 
+    /// A region's front end refuses the gateway, and the log has a line for it.
+    pub(crate) fn refused_by_front_end(
+        &self,
+        id: &HeaderValue,
+        refusal: &FrontEndRefusal<'_>,
+        now: UnixTime,
+    ) {
+        self.refusals.add(now, shown(id), false, 0, refusal.to_json());
+    }
+
     /// A request is refused.
     pub(crate) fn refused(
         &self,
@@ -267,7 +278,7 @@ impl Course<'_> {
 
     /// Why a front end did not let it in.
     fn reason(&self) -> Option<Reason> {
-        front_end::reason(self.cause?, self.kind()?)
+        crate::front_end::reason(self.cause?, self.kind()?)
     }
 }
 

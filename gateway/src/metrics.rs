@@ -16,12 +16,12 @@ use remint_idtoken::{Reason, Refusal, UnixTime};
 pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
 use labels::{
     EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
-    RegionStatusLabels, ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels,
+    ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, VerdictLabels,
     WithheldLabels,
 };
 
 use crate::balance::Cause;
-use crate::front_end::REFUSALS;
+use crate::front_end::VERDICTS;
 use crate::retry;
 use crate::token_store::Looks;
 
@@ -37,7 +37,7 @@ pub(crate) struct Metrics {
     withheld: Family<WithheldLabels, Counter>,
     retried: Family<RetriedLabels, Counter>,
     replay_bytes: Gauge,
-    front_end_refusals: Family<RegionStatusLabels, Counter>,
+    front_end_refusals: Family<VerdictLabels, Counter>,
     panics: Family<ServiceLabels, Counter>,
     panic: Family<ServiceLabels, Gauge>,
     mints: Family<RegionOutcomeLabels, Counter>,
@@ -253,13 +253,14 @@ impl Metrics {
             refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
-            refused: REFUSALS.map(|status| {
-                let counter = self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
+            refused: VERDICTS.map(|(status, reason)| {
+                let labels = VerdictLabels {
                     service: service.to_owned(),
                     region: region.to_owned(),
                     status,
-                });
-                (status, counter)
+                    reason: reason.code(),
+                };
+                (status, reason, self.front_end_refusals.get_or_create_owned(&labels))
             }),
             broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
