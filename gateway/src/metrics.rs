@@ -15,9 +15,8 @@ use remint_idtoken::{Reason, Refusal, UnixTime};
 
 pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
 use labels::{
-    EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
-    ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, VerdictLabels,
-    WithheldLabels,
+    EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels, ReloadLabels,
+    RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, VerdictLabels, WithheldLabels,
 };
 
 use crate::balance::Cause;

@@ -160,8 +160,7 @@ async fn a_refusal_is_google_s_page_with_the_path_and_its_query_escaped() {
     assert!(reply.text.contains(sentence), "{}", reply.text);
     assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     let reply = get("/a&b'c?d=e").send(world.us().addr()).await;
-    let sentence =
-        "does not have permission to get URL <code>/a&amp;b&#39;c?d=e</code> from this server.</h2>";
+    let sentence = "does not have permission to get URL <code>/a&amp;b&#39;c?d=e</code> from this server.</h2>";
     assert!(reply.text.contains(sentence), "{}", reply.text);
 }
 

@@ -12,8 +12,7 @@ const STYLED_TITLE: &str = ")!!1</title>";
 const NO_PERMISSION: &str = "Your client does not have permission to get URL <code>";
 /// What it says to those whose token it does not believe (pomerium/pomerium
 /// issue 1623, and many quotations of the page in public repositories).
-const TOKEN_NOT_BELIEVED: &str =
-    "Your client does not have permission to the requested URL <code>";
+const TOKEN_NOT_BELIEVED: &str = "Your client does not have permission to the requested URL <code>";
 
 /// What it says where nothing is, before the URL if it names that.
 const NOT_FOUND: &str = "The requested URL <code>";

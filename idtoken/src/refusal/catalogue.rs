@@ -478,7 +478,9 @@ impl Reason {
                     "a condition of the binding, or an access level, is not met",
                 ],
                 advice: "grant roles/iap.httpsResourceAccessor to the gateway's account",
-                terraform: &["google_iap_web_backend_service_iam_member: web_backend_service, role, member"],
+                terraform: &[
+                    "google_iap_web_backend_service_iam_member: web_backend_service, role, member",
+                ],
                 answer: Answer::Forbidden,
             },
             Self::SenderMayNotMint => Entry {
