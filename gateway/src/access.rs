@@ -33,6 +33,10 @@ use crate::server::Incoming;
 use crate::service::Choice;
 use crate::upstream::ResponseBody;
 
+/// In lines about requests whose callers left: no caller sees it. It is what
+/// nginx says of them in its log.
+const CALLER_GONE: u16 = 499;
+
 /// Which requests have a line.
 pub(crate) struct AccessLog {
     lines: AccessLines,
@@ -59,7 +63,8 @@ pub(crate) struct Seen {
 /// What becomes of a request on its way.
 #[derive(Default)]
 pub(crate) struct Course<'p> {
-    /// Where its rule leads.
+    /// By which rule it was let in, and where that leads.
+    pub(crate) rule: Option<Arc<str>>,
     pub(crate) route: Option<&'p Route>,
     /// Attempts so far.
     pub(crate) attempts: usize,
@@ -154,6 +159,19 @@ impl AccessLog {
             refusal,
             who: course.who.take(),
             ..Record::of(seen, &course)
+        }));
+    }
+
+    /// Nobody waits for an answer any more.
+    pub(crate) fn cut(&self, seen: &Seen, course: &Course<'_>, now: UnixTime) {
+        let Some(left_out) = self.takes_fault(now) else { return };
+        drop(Line(Record {
+            status: CALLER_GONE,
+            left_out,
+            who: course.rule.clone().map(|rule| Who { rule, caller: None }),
+            reason: Some("caller_gone"),
+            message: "not answered: the caller left, or the gateway has stopped",
+            ..Record::of(seen, course)
         }));
     }
 

@@ -5,6 +5,7 @@
 mod drift;
 mod handles;
 mod labels;
+mod log_lines;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -18,6 +19,7 @@ use labels::{
     EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels, ReloadLabels,
     RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, VerdictLabels, WithheldLabels,
 };
+use log_lines::LostLines;
 
 use crate::balance::Cause;
 use crate::front_end::VERDICTS;
@@ -158,6 +160,7 @@ impl Metrics {
         registry.register("requests_in_flight", "Requests that are being forwarded", in_flight);
         let queued = self.queued.clone();
         registry.register("requests_queued", "Requests that wait for their turn", queued);
+        registry.register_collector(Box::new(LostLines));
     }
 
     /// Counts a configuration that was read again.
