@@ -57,6 +57,10 @@ const CLOCKS: &str =
 fn command(refusal: &Refusal) -> Option<String> {
     let sender = refusal.sender();
     match refusal.reason {
+        // It is a person's, whatever the request looks like.
+        Reason::AudienceIsGcloudClient => {
+            sender_command(&refusal.clone().from_sender(None), wanted_account(refusal))
+        }
         reason if reason.is_about_audience() => sender_command(refusal, refusal.caller_name()),
         Reason::TokenMissing => sender_command(refusal, wanted_account(refusal)),
         Reason::CallerNotAllowed => sender.and(sender_command(refusal, wanted_account(refusal))),
