@@ -56,7 +56,7 @@ pub use policy::{Admission, Policy, Rule};
 pub use refusal::{Answer, Entry, Expected, Reason, Refusal, Teller};
 pub use remedy::{Remedy, shell_word};
 pub use request::{Headers, Target, TargetError};
-pub use safe::safe;
+pub use safe::{holds_secret, safe};
 pub use sender::Sender;
 pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};
 pub use time::{Timing, UnixTime};

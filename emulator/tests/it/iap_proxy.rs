@@ -195,7 +195,7 @@ async fn a_caller_who_is_no_user_gets_403() {
     let reply = iap.send(get("/").bearer(&iap.token(PUSHER))).await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
     assert!(reply.text.contains("You don’t have access") && is_iap_s(&reply));
-    assert_eq!(iap.verdict(), refused(403, "caller_not_allowed"));
+    assert_eq!(iap.verdict(), refused(403, "iap_access_missing"));
     assert_eq!(iap.last().caller.as_deref(), Some(PUSHER));
     let upper = GATEWAY.to_uppercase();
     assert_eq!(iap.send(get("/").bearer(&iap.token(&upper))).await.status, StatusCode::OK);
@@ -334,7 +334,7 @@ async fn somebody_who_is_no_user_signs_in_and_is_refused() {
     let reply = iap.send(with("/")).await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
     assert!(reply.text.contains("<strong>stranger@example.com</strong> is not a user"));
-    assert_eq!(iap.verdict(), refused(403, "caller_not_allowed"));
+    assert_eq!(iap.verdict(), refused(403, "iap_access_missing"));
     let identity = iap.send(with("/any?gcp-iap-mode=IDENTITY")).await;
     let subject = format!("accounts.google.com:{}", subject_of("stranger@example.com"));
     assert_eq!(

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 
 use remint_idtoken::{Reason, UnixTime};
 
-use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
+use super::headline::{Facts, KeyFacts, RefusalFacts, RegionFacts, ServiceFacts};
 use crate::balance::{Cause, Member};
-use crate::front_end;
 use crate::gateway::Gateway;
 use crate::iam;
 use crate::instance::Instance;
-use crate::retry;
 use crate::service::{Region, Service};
 
 /// How far back refusals are told of.
@@ -67,25 +65,17 @@ fn of_region(region: &Region, now: UnixTime) -> RegionFacts {
         token_error: region.token.last_error(),
         ejected: member.and_then(Member::cause).map(Cause::name),
         is_on_trial: member.is_some_and(|it| !it.is_ejected(instant)),
-        refused: region
-            .last_refusal
-            .get()
-            .map(|(status, at)| (status, at, command(region, status, now))),
+        refused: region.last_refusal.get(now).map(|word| RefusalFacts {
+            status: word.status,
+            reason: word.reason,
+            at: word.at,
+            command: command(region, word.reason, now),
+        }),
     }
 }
 
-/// Why a front end refused the gateway, by the status that it did so with.
-pub(super) fn reason(region: &Region, status: u16) -> Option<Reason> {
-    let cause = match status {
-        401 => retry::Cause::TokenRefused,
-        403 => retry::Cause::CallerRefused,
-        _ => retry::Cause::NotFound,
-    };
-    front_end::reason(cause, region.kind)
-}
-
 /// What may make a front end that refused the gateway let it in, if that is known.
-pub(super) fn command(region: &Region, status: u16, now: UnixTime) -> Option<String> {
+pub(super) fn command(region: &Region, reason: Reason, now: UnixTime) -> Option<String> {
     let token = region.token.token(now);
     let place = iam::Place {
         kind: region.kind,
@@ -94,5 +84,5 @@ pub(super) fn command(region: &Region, status: u16, now: UnixTime) -> Option<Str
         account: token.as_ref().and_then(|it| it.account()),
         audience: region.token.audience(),
     };
-    iam::remedy(&place, reason(region, status))
+    iam::remedy(&place, reason)
 }

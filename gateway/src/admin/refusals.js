@@ -62,7 +62,7 @@ function row(entry) {
   const details = make("details", { class: entry.reported ? "reported" : "refused" },
     make("summary", {},
       cell("time", entry.at.slice(11, 19)),
-      cell("verdict", entry.reported ? "! only reported" : `✕ refused ${refusal.status}`),
+      cell("verdict", entry.reported ? "! only reported" : refusal.region ? `✕ ${refusal.region} said ${refusal.status}` : `✕ refused ${refusal.status}`),
       cell("reason", refusal.reason),
       cell("rule", refusal.rule ?? "no rule"),
       cell("who", who || (refusal.endpoint ?? "")),
@@ -71,13 +71,14 @@ function row(entry) {
     if (details.open && details.childElementCount === 1) details.append(more(entry));
   });
   const item = make("li", {}, details);
-  item.text = [refusal.rule, refusal.reason, refusal.message, refusal.caller, refusal.received, refusal.endpoint, refusal.looks_like, entry.request_id].filter(Boolean).join(" ").toLowerCase();
+  item.text = [refusal.rule, refusal.reason, refusal.message, refusal.caller, refusal.received, refusal.endpoint, refusal.looks_like, refusal.region, entry.request_id].filter(Boolean).join(" ").toLowerCase();
   return item;
 }
 
 function more({ at, request_id: id, refusal }) {
   const facts = [
     ["time", at], ["request id", id && make("code", {}, id)], ["called", refusal.endpoint], ["rule", refusal.rule],
+    ["refused by the front end of", refusal.region && `${refusal.service} in ${refusal.region}`],
     ["caller", refusal.caller], ["looks like", refusal.looks_like], ["key id", refusal.key_id], ["token's fingerprint", refusal.token],
   ];
   return make("div", { class: "more" }, why(refusal), make("dl", {}, terms(facts)), known(refusal.reason));

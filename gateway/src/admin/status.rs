@@ -5,13 +5,14 @@ use std::time::Instant;
 use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
-use super::facts::{command, reason};
+use super::facts::command;
 use super::headline::{Facts, Headline};
 use super::rules::of_rules;
 use crate::balance::{Cause, Member};
 use crate::front_end;
 use crate::instance::{History, Instance};
 use crate::keys::KeyStatus;
+use crate::last_refusal::LastWord;
 use crate::service::{Region, Service};
 
 /// All that can be told. Of the refusals, those with a higher number than
@@ -90,14 +91,13 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
 
 /// The last word of its front end, if that was a refusal of the gateway.
 fn of_last_refusal(region: &Region, now: UnixTime) -> Option<Value> {
-    let (status, at) = region.last_refusal.get()?;
-    let reason = reason(region, status);
+    let LastWord { status, reason, at } = region.last_refusal.get(now)?;
     Some(json!({
         "status": status,
         "at": at.to_string(),
-        "reason": reason.map(Reason::code),
+        "reason": reason.code(),
         "likely_cause": front_end::likely_cause(reason),
-        "command": command(region, status, now),
+        "command": command(region, reason, now),
     }))
 }
 

@@ -33,7 +33,7 @@ fn of_front_ends(reason: Reason) -> impl Iterator<Item = String> {
     };
     kinds.iter().filter_map(move |&kind| {
         let place = iam::Place { kind, host: "", path: "", account: None, audience: "AUDIENCE" };
-        iam::remedy(&place, Some(reason))
+        iam::remedy(&place, reason)
     })
 }
 

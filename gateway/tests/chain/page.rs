@@ -55,7 +55,7 @@ async fn explain(chain: &Chain, question: &Value) -> Answer {
     post(chain, "POST", "/explain", &headers, &question.to_string()).await
 }
 
-async fn status(chain: &Chain) -> Value {
+pub(crate) async fn status(chain: &Chain) -> Value {
     get(chain.gateway.admin_address(), "/status").await.json()
 }
 

@@ -63,10 +63,11 @@ impl Teller {
             // It checks signatures itself, and what it checks with can't be away.
             Self::Gateway => !matches!(reason, R::CheckUnavailable | R::SenderMayNotMint),
             Self::Explain => reason.is_of_verification() && reason != R::CheckUnavailable,
-            // What stands in a configuration; tokens themselves it never sees.
+            // What stands in a configuration, and what it takes to call the regions;
+            // tokens of callers it never sees.
             Self::Doctor => {
                 reason.is_about_audience()
-                    || !reason.is_of_verification()
+                    || !reason.is_of_verification() && !of_load(reason)
                     || matches!(
                         reason,
                         R::TargetUnsafe
@@ -78,7 +79,8 @@ impl Teller {
                             | R::KeysUnavailable
                     )
             }
-            // It has no policy, no keys to fetch and no claims to ask for.
+            // It has no policy, no keys to fetch and no claims to ask for, and of a
+            // token that IAP does not take it tells what is wrong with it.
             Self::Emulator => !matches!(
                 reason,
                 R::TargetUnsafe
@@ -88,9 +90,16 @@ impl Teller {
                     | R::KeysUnavailable
                     | R::KeysExpired
                     | R::CheckUnavailable
+                    | R::CallerNotAllowed
+                    | R::IapTokenRefused
             ),
         }
     }
+}
+
+/// What passes by itself, and says nothing of how things are set up.
+fn of_load(reason: Reason) -> bool {
+    reason == Reason::RegionFull
 }
 
 impl Reason {

@@ -146,7 +146,7 @@ fn a_sender_without_its_role_gets_the_command_that_grants_it() {
 #[test]
 fn iap_is_mended_at_the_backend_service() {
     let known = Known { audiences: vec!["c.apps.googleusercontent.com".into()], ..known() };
-    let mut call = refusal("caller_not_allowed");
+    let mut call = refusal("iap_access_missing");
     call.part = Part::Iap;
     let command = explained(&call, &known).command.unwrap();
     assert!(command.starts_with("gcloud iap web add-iam-policy-binding"), "{command}");

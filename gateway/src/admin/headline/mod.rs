@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
 use super::refusals::Group;
@@ -100,9 +100,17 @@ pub(crate) struct RegionFacts {
     pub(crate) ejected: Option<&'static str>,
     /// Whether it is tried again.
     pub(crate) is_on_trial: bool,
-    /// The status with which its front end refused the gateway last, when, and
-    /// the command that may mend it.
-    pub(crate) refused: Option<(u16, UnixTime, Option<String>)>,
+    /// How its front end refused the gateway last.
+    pub(crate) refused: Option<RefusalFacts>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RefusalFacts {
+    pub(crate) status: u16,
+    pub(crate) reason: Reason,
+    pub(crate) at: UnixTime,
+    /// What may mend it, for a shell.
+    pub(crate) command: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

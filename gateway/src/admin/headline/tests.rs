@@ -27,6 +27,11 @@ fn well() -> Facts {
     }
 }
 
+fn refusal(at: UnixTime, command: Option<&str>) -> Option<RefusalFacts> {
+    let command = command.map(str::to_owned);
+    Some(RefusalFacts { status: 403, reason: Reason::InvokerMissing, at, command })
+}
+
 /// What is said after a change.
 fn told(change: impl FnOnce(&mut Facts)) -> Headline {
     let mut facts = well();
@@ -50,7 +55,7 @@ fn all_is_well() {
 fn a_front_end_that_refuses_the_gateway_is_told_with_what_mends_it() {
     let refused = |it: &mut RegionFacts| {
         let at = NOW.minus(Duration::from_secs(5));
-        it.refused = Some((403, at, Some("gcloud run".to_owned())));
+        it.refused = refusal(at, Some("gcloud run"));
     };
     let text = "orders: 1 of 2 regions refuses the gateway (403): eu; its account may not call \
                 it.";
@@ -61,7 +66,7 @@ fn a_front_end_that_refuses_the_gateway_is_told_with_what_mends_it() {
                 it, as of 3 h ago.";
     is_told(Level::Warning, text, |it| {
         let at = NOW.minus(Duration::from_secs(3 * 3600));
-        it.services[0].regions[0].refused = Some((403, at, None));
+        it.services[0].regions[0].refused = refusal(at, None);
     });
     let text = "orders: all 2 regions refuse the gateway (403): us, eu; its account may not call \
                 it.";

@@ -79,6 +79,55 @@ pub(super) const INGRESS_REFUSED: Entry = Entry {
     answer: Answer::Forbidden,
 };
 
+pub(super) const REGION_FULL: Entry = Entry {
+    code: "region_full",
+    summary: "the region has no free instance for the request",
+    meaning: "Google's front end answered 429: as many instances run as may, each has \
+              as many requests as it takes, and none became free in time.",
+    causes: &[
+        "max-instances, or the project's quota of instances, is too low for this load",
+        "the concurrency of an instance is set low, or its requests take long",
+        "a burst that came faster than instances start",
+    ],
+    advice: "raise --max-instances or --concurrency of the service in that region, or send \
+             less of the traffic there",
+    terraform: &[
+        "google_cloud_run_v2_service: template.scaling.max_instance_count",
+        "google_cloud_run_v2_service: template.max_instance_request_concurrency",
+    ],
+    answer: Answer::Unavailable,
+};
+
+pub(super) const IAP_TOKEN_REFUSED: Entry = Entry {
+    code: "iap_token_refused",
+    summary: "IAP in front of the region does not take the gateway's token",
+    meaning: "IAP answered itself, by 401 or by sending to its sign-in page: it found no \
+              token, or one that is not for its OAuth client ID. Nothing behind it was asked.",
+    causes: &[
+        "the region's audience is a URL, or the client ID of another backend service",
+        "IAP was turned on, and the region is not of the kind iap in the configuration",
+        "the token is in a header that IAP does not look at, such as X-Serverless-Authorization",
+    ],
+    advice: "say kind: iap for the region, with the OAuth client ID of the IAP before it as audience",
+    terraform: &["google_compute_backend_service: iap.oauth2_client_id"],
+    answer: Answer::Forbidden,
+};
+
+pub(super) const IAP_ACCESS_MISSING: Entry = Entry {
+    code: "iap_access_missing",
+    summary: "IAP in front of the region does not let the account in that calls",
+    meaning: "IAP answered 403: the token is good, and its account lacks \
+              roles/iap.httpsResourceAccessor on what is behind IAP.",
+    causes: &[
+        "the role was granted to another account, or for another backend service",
+        "the role was granted a moment ago (see iam_propagating)",
+        "a condition of the binding, or an access level, is not met",
+    ],
+    advice: "grant roles/iap.httpsResourceAccessor to that account",
+    terraform: &["google_iap_web_backend_service_iam_member: web_backend_service, role, member"],
+    answer: Answer::Forbidden,
+};
+
 pub(super) const SENDER_MAY_NOT_MINT: Entry = Entry {
     code: "sender_may_not_mint",
     summary: "the sender's service agent may not mint tokens for its account",

@@ -89,6 +89,9 @@ impl Reason {
             Self::IapInvokerMissing => elsewhere::IAP_INVOKER_MISSING,
             Self::IamPropagating => elsewhere::IAM_PROPAGATING,
             Self::IngressRefused => elsewhere::INGRESS_REFUSED,
+            Self::RegionFull => elsewhere::REGION_FULL,
+            Self::IapTokenRefused => elsewhere::IAP_TOKEN_REFUSED,
+            Self::IapAccessMissing => elsewhere::IAP_ACCESS_MISSING,
             Self::SenderMayNotMint => elsewhere::SENDER_MAY_NOT_MINT,
             Self::MintDenied => elsewhere::MINT_DENIED,
         }
