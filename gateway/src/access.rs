@@ -23,14 +23,14 @@ pub(crate) use line::Line;
 use line::Record;
 
 use crate::admin::Refusals;
-use crate::config::{AccessLines, Kind};
+use crate::config::AccessLines;
 use crate::error::ProxyError;
 use crate::mint::MintedToken;
 use crate::proxy::Route;
 use crate::request::{shown, target};
 use crate::retry::Cause;
 use crate::server::Incoming;
-use crate::service::Choice;
+use crate::service::{Choice, Region};
 use crate::upstream::ResponseBody;
 
 /// In lines about requests whose callers left: no caller sees it. It is what
@@ -113,7 +113,7 @@ impl AccessLog {
         response: &mut Response<ResponseBody>,
         now: UnixTime,
     ) {
-        let is_fault = response.status().is_server_error() || course.reason().is_some();
+        let is_fault = response.status().is_server_error() || course.reason(now).is_some();
         let left_out = match self.lines {
             AccessLines::All => Some(0),
             _ if is_fault => self.takes_fault(now),
@@ -124,7 +124,7 @@ impl AccessLog {
                 status: response.status().as_u16(),
                 left_out,
                 who: Some(Who::of(admission)),
-                reason: course.reason().map(Reason::code),
+                reason: course.reason(now).map(Reason::code),
                 message: "answered",
                 ..Record::of(seen, course)
             };
@@ -289,14 +289,14 @@ impl Course<'_> {
         self.who = Some(Who::of(admission));
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn region(&self) -> Option<&Region> {
         let (place, _) = self.last.as_ref()?;
-        Some(self.route?.service.regions.get(*place)?.kind)
+        self.route?.service.regions.get(*place)
     }
 
     /// Why a front end did not let it in.
-    fn reason(&self) -> Option<Reason> {
-        crate::front_end::reason(self.cause?, self.kind()?)
+    fn reason(&self, now: UnixTime) -> Option<Reason> {
+        self.region()?.reason(self.cause?, now)
     }
 }
 

@@ -34,13 +34,13 @@ impl<'a> Attempts<'a> {
     ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         let (mut response, cause) = self.told_apart(choice, response).await;
-        let status = response.status();
+        let (status, now) = (response.status(), self.proxy.clock.now());
         let Some(cause) = cause else {
             region.answered(service, began);
-            region.last_refusal.let_through();
+            region.last_refusal.let_through(now);
             return Ended::Finally(Ok(response));
         };
-        let Some(reason) = front_end::reason(cause, region.kind) else {
+        let Some(reason) = region.reason(cause, now) else {
             region.unserved(service, self.id, status.as_u16(), began);
             return Ended::sent(cause, Ok(response));
         };
@@ -52,7 +52,7 @@ impl<'a> Attempts<'a> {
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
         }
         if cause.is_sure() || cause == Cause::Full {
-            region.last_refusal.refused(status, reason, self.proxy.clock.now());
+            region.last_refusal.refused(status, reason, now);
         }
         Ended::sent(cause, Ok(response))
     }

@@ -7,10 +7,11 @@ use crate::retry::Cause;
 
 /// The statuses and reasons with which it refuses the gateway, whatever the
 /// request: they are the operator's affair.
-pub(crate) const VERDICTS: [(u16, Reason); 8] = [
+pub(crate) const VERDICTS: [(u16, Reason); 9] = [
     (401, Reason::AudienceMismatch),
     (403, Reason::InvokerMissing),
     (403, Reason::IapInvokerMissing),
+    (403, Reason::IamPropagating),
     (404, Reason::IngressRefused),
     (429, Reason::RegionFull),
     (302, Reason::IapTokenRefused),
@@ -22,8 +23,12 @@ pub(crate) const VERDICTS: [(u16, Reason); 8] = [
 ///
 /// Behind IAP it is Cloud Run's page that is recognised, which shows that IAP
 /// let the gateway through: what it says is said to IAP's own agent.
-pub(crate) fn reason(cause: Cause, kind: Kind) -> Option<Reason> {
+///
+/// `was_let_in` says that it let the gateway in a moment ago: then its role is
+/// about to be there, or to be gone, and not every front end knows.
+pub(crate) fn reason(cause: Cause, kind: Kind, was_let_in: bool) -> Option<Reason> {
     match cause {
+        Cause::CallerRefused if was_let_in => Some(Reason::IamPropagating),
         Cause::TokenRefused => Some(Reason::AudienceMismatch),
         Cause::CallerRefused if kind == Kind::Iap => Some(Reason::IapInvokerMissing),
         Cause::CallerRefused => Some(Reason::InvokerMissing),
@@ -45,6 +50,10 @@ pub(crate) fn likely_cause(reason: Reason) -> &'static str {
         Reason::IapInvokerMissing => {
             "IAP let the gateway through, and IAP's service agent lacks roles/run.invoker on the \
              service behind it"
+        }
+        Reason::IamPropagating => {
+            "it let the gateway in some minutes ago: a role was granted or taken away since, and \
+             not every front end knows it yet; wait seven minutes, or grant it again"
         }
         Reason::IngressRefused => {
             "the service's ingress setting does not let the gateway in, or there is no such \
@@ -70,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_refusal_behind_iap_is_said_to_iap() {
-        let of = |cause, kind| reason(cause, kind).map(Reason::code);
+        let of = |cause, kind| reason(cause, kind, false).map(Reason::code);
         assert_eq!(of(Cause::CallerRefused, Kind::CloudRun), Some("invoker_missing"));
         assert_eq!(of(Cause::CallerRefused, Kind::Iap), Some("iap_invoker_missing"));
         assert_eq!(of(Cause::IapCallerRefused, Kind::Iap), Some("iap_access_missing"));
@@ -82,15 +91,25 @@ mod tests {
     }
 
     #[test]
+    fn who_was_let_in_a_moment_ago_has_no_role_that_was_never_granted() {
+        for kind in [Kind::CloudRun, Kind::Iap] {
+            assert_eq!(reason(Cause::CallerRefused, kind, true), Some(Reason::IamPropagating));
+            assert_eq!(reason(Cause::TokenRefused, kind, true), Some(Reason::AudienceMismatch));
+        }
+    }
+
+    #[test]
     fn every_verdict_s_reason_is_one_that_a_refusal_has() {
         for kind in [Kind::CloudRun, Kind::CloudFunction, Kind::Iap, Kind::Other] {
-            for reason in Cause::ALL.into_iter().filter_map(|cause| reason(cause, kind)) {
+            let told = |was_let_in| Cause::ALL.map(|cause| reason(cause, kind, was_let_in));
+            for reason in [told(false), told(true)].into_iter().flatten().flatten() {
                 assert!(VERDICTS.iter().any(|(_, it)| *it == reason), "{}", reason.code());
             }
         }
         for (_, of) in VERDICTS {
-            let kinds = [Kind::CloudRun, Kind::Iap];
-            let mut all = kinds.iter().flat_map(|kind| Cause::ALL.map(|it| reason(it, *kind)));
+            let cases = [(Kind::CloudRun, false), (Kind::Iap, false), (Kind::Iap, true)];
+            let told = |&(kind, let_in): &(_, _)| Cause::ALL.map(|it| reason(it, kind, let_in));
+            let mut all = cases.iter().flat_map(told);
             assert!(all.any(|it| it == Some(of)), "{}", of.code());
         }
     }

@@ -2,14 +2,17 @@
 
 use remint_idtoken::Reason;
 
-use super::command::{of_region, or_word, run_command, service_of};
+use super::command::{number_of, of_region, or_word, run_command, service_of};
 use super::{REGION, SERVICE};
 use crate::config::Kind;
 
 /// The agent as which IAP calls what is behind it (IAP, "Enabling IAP for
-/// Cloud Run"). Its project's number is not in any URL of the region's.
-const IAP_AGENT: &str =
-    "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-iap.iam.gserviceaccount.com";
+/// Cloud Run"). The number of its project stands in one of the URLs that a
+/// service has, and in none of a load balancer's.
+fn iap_agent(host: &str) -> String {
+    let number = number_of(host).unwrap_or("PROJECT_NUMBER");
+    format!("--member=serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com")
+}
 
 /// Tells the OAuth client ID of the IAP before a load balancer's backend.
 const CLIENT_ID_OF_IAP: &str = "gcloud compute backend-services describe BACKEND_SERVICE \
@@ -30,11 +33,15 @@ pub(crate) struct Place<'p> {
 pub(crate) fn remedy(place: &Place<'_>, reason: Reason) -> Option<String> {
     let of_service = |setting: &str| (place.kind == Kind::CloudRun).then(|| update(place, setting));
     match reason {
-        Reason::InvokerMissing => {
+        // It is granted already, or was taken away by mistake.
+        Reason::IamPropagating if place.kind == Kind::Iap => {
+            remedy(place, Reason::IapInvokerMissing)
+        }
+        Reason::InvokerMissing | Reason::IamPropagating => {
             let grant = of_region(place.kind, place.host, place.path, place.account);
             grant.map(|grant| grant.command)
         }
-        Reason::IapInvokerMissing => Some(run_command(names(place), IAP_AGENT)),
+        Reason::IapInvokerMissing => Some(run_command(names(place), &iap_agent(place.host))),
         Reason::IngressRefused => of_service("--ingress=all"),
         Reason::AudienceMismatch if is_plain(place.audience) => {
             of_service(&format!("--add-custom-audiences={}", place.audience))
@@ -99,11 +106,17 @@ mod tests {
         }
         let iap = of(Kind::Iap, "iap.example", "", Reason::IapInvokerMissing).unwrap();
         assert!(iap.contains("binding SERVICE --region=REGION --member=serviceAccount:service-"));
+        assert!(iap.contains(":service-PROJECT_NUMBER@gcp-sa-iap."), "{iap}");
+        let direct = of(Kind::Iap, HOST, "", Reason::IapInvokerMissing).unwrap();
+        assert!(direct.contains("binding orders --region=europe-west1 "), "{direct}");
+        assert!(direct.contains(":service-123@gcp-sa-iap."), "{direct}");
         assert_eq!(of(Kind::Other, "x.example", "a", Reason::IngressRefused), None);
         let accessor = of(Kind::Iap, "iap.example", "", Reason::IapAccessMissing).unwrap();
         assert!(accessor.contains("serviceAccount:g@p --role=roles/iap.httpsResourceAccessor"));
         let client = of(Kind::Iap, "iap.example", "", Reason::IapTokenRefused).unwrap();
         assert!(client.starts_with("gcloud compute backend-services describe BACKEND_SERVICE"));
+        let granted = of(Kind::Iap, HOST, "", Reason::IamPropagating);
+        assert_eq!(granted, Some(direct), "what was granted, or taken away by mistake");
     }
 
     #[test]
