@@ -122,6 +122,13 @@ impl Refusal {
         self
     }
 
+    /// As if that sender had sent the request: what would mend it there.
+    #[must_use]
+    pub fn from_sender(mut self, sender: Option<Sender>) -> Self {
+        self.details.sender = sender;
+        self
+    }
+
     /// With the rule that was to be fulfilled.
     #[must_use]
     pub(crate) fn rule(mut self, rule: &Arc<str>) -> Self {
