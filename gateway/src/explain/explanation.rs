@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use http::HeaderMap;
-use remint_idtoken::policy::{Check, Outcome, Step, TokenWalk, Walk};
+use remint_idtoken::policy::{Check, Outcome, Step, TokenWalk, Walk, audience_miss};
 use remint_idtoken::{
-    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe,
+    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe, shell_word,
 };
 
 use super::notes::Circumstances;
 use super::subject::Region;
-use super::{Captured, Subject, meanings, suggestion};
+use super::{Captured, Subject, meanings, suggestion, text};
 
 /// How commands begin that make a token by hand.
 const BY_HAND: &str = "gcloud auth print-identity-token";
@@ -171,7 +171,24 @@ impl Explanation {
         };
         let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
         let token = self.bytes_of(refusal);
+        if refusal.reason == Reason::NoRule {
+            return self.nearest_rule();
+        }
         circumstances.note(refusal, claims, token).map(|note| shown(&note))
+    }
+
+    /// The rule that is nearly for this request.
+    fn nearest_rule(&self) -> Option<String> {
+        let others = self.walk.others.iter();
+        let nearest = others.min_by_key(|other| other.misses.len())?;
+        let parts: Vec<_> = nearest.misses.iter().map(|miss| miss.part).collect();
+        (parts.len() < 3).then(|| {
+            shown(&format!(
+                "the nearest rule is {}, but {}",
+                nearest.name,
+                text::missing(nearest)
+            ))
+        })
     }
 
     /// What stands in the place of the token that a refusal is about.
@@ -192,16 +209,33 @@ impl Explanation {
         }
         let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
         let email = claims.and_then(remint_idtoken::Claims::claimed_email);
-        if email.is_some_and(|email| !meanings::is_service_account(email)) {
-            return vec![("", command)];
+        if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
+            // Nobody can impersonate a person.
+            let option = |account: &str| format!("--impersonate-service-account={account} ");
+            let account = self.account().unwrap_or("SERVICE_ACCOUNT_EMAIL");
+            let (its, other) = (option(&shell_word(person)), option(&shell_word(account)));
+            return vec![("", command.replace(&its, &other))];
         }
         let of = |sender: Sender| {
             let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
             Some((sender.name(), command))
         };
         let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();
+        let audience = refusal.expectation().and_then(|expected| expected.values().first());
+        if let Some(audience) = audience.filter(|_| refusal.reason.is_about_audience()) {
+            all.push(("a program on Google Cloud", by_metadata_server(audience)));
+        }
         all.push(("a person", command));
         all
+    }
+
+    /// A service account that the rule takes, if it is known from what it does not.
+    fn account(&self) -> Option<&str> {
+        let wrong = self.walk.wrong().into_iter();
+        let mut callers = wrong.filter(|(_, it)| it.reason == Reason::CallerNotAllowed);
+        let (_, refusal) = callers.next()?;
+        let mut accounts = refusal.expectation()?.values().iter();
+        accounts.find_map(|it| it.split(' ').next().filter(|it| meanings::is_service_account(it)))
     }
 
     /// The names of checks that could not be made, each once.
@@ -223,6 +257,18 @@ impl Explanation {
         }
         let claims = self.walk.tokens.iter().find_map(|token| token.claims.as_ref())?;
         suggestion::rule(claims, &self.captured)
+    }
+
+    /// What is odd about the token's audience, where no rule says which are right:
+    /// how it misses the origin of the URL that was called.
+    pub(super) fn odd_audience(&self) -> Option<Reason> {
+        let target = self.captured.target().ok()?;
+        let claims = self.walk.tokens.iter().find_map(|token| token.claims.as_ref())?;
+        let usual = [format!("https://{}", target.host())];
+        let is_usual = claims.audiences.iter().any(|it| usual.contains(it));
+        let miss = audience_miss(&claims.audiences, &usual, target.host());
+        let tells = miss != Reason::AudienceMismatch && !self.is_configured && !is_usual;
+        Some(miss).filter(|_| tells)
     }
 
     /// What is recorded of the answer, if it is not what this policy would say.
@@ -255,6 +301,17 @@ impl Explanation {
             Err(error) => format!("a request whose target can't be read: {error}"),
         }
     }
+}
+
+/// How a program gets a token for an audience (Compute Engine, "Verify VM identity";
+/// Cloud Run, "Authenticating service-to-service").
+fn by_metadata_server(audience: &str) -> String {
+    let url = format!(
+        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/\
+         identity?format=full&audience={}",
+        crate::percent::encoded(audience.as_bytes())
+    );
+    format!("curl --header 'Metadata-Flavor: Google' {}", shell_word(&url))
 }
 
 /// Nobody has said what is to be let in: only what is true of all tokens is told.

@@ -51,6 +51,7 @@ impl Explanation {
             "commands": commands.iter().map(|(sender, command)| json!({
                 "sender": Some(*sender).filter(|it| !it.is_empty()), "command": command,
             })).collect::<Vec<_>>(),
+            "may_be_wrong": self.odd_audience().map(remint_idtoken::Reason::code),
             "suggestion": self.suggestion(),
         })
     }

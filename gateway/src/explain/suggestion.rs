@@ -13,22 +13,24 @@ const OAUTH_CLIENT: &str = ".apps.googleusercontent.com";
 /// A policy with one rule, in YAML. None where no sensible rule takes such tokens, or
 /// where the request does not say enough.
 pub(super) fn rule(claims: &Claims, captured: &Captured) -> Option<String> {
-    let target = captured.target().ok().filter(|_| captured.has_url)?;
+    let target = captured.target().ok()?;
     let audience = claims.audiences.first().filter(|it| !it.ends_with(OAUTH_CLIENT))?;
     let (email, subject) = (claims.verified_email(), claims.subject.as_deref());
     let callers = match (email, subject) {
         (Some(email), _) => format!("emails: {}", list(&[email.to_owned()])),
         (None, subject) => format!("subjects: {}", list(&[subject?.to_owned()])),
     };
-    let name = target.host().split('.').next().unwrap_or_default();
+    // What nobody knows stands in capitals, which no rule takes.
+    let host = if captured.has_url { target.host() } else { "HOST" };
+    let name = host.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let is_of_iap = claims.issuer == IAP;
     let mut yaml = String::from("policy:\n");
     if is_of_iap {
         yaml.push_str("  issuers: [{ preset: iap }]\n");
     }
-    let (hosts, methods) = ([target.host().to_owned()], [target.method().to_owned()]);
+    let (hosts, methods) = ([host.to_owned()], [target.method().to_owned()]);
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-    let paths = match target.path().chars().all(is_plain) {
+    let paths = match captured.has_url && target.path().chars().all(is_plain) {
         true => format!(", paths: [{{ prefix: {} }}]", quoted(target.path())),
         false => String::new(),
     };

@@ -69,10 +69,13 @@ impl Explanation {
                          the log has."
                     )?;
                 }
+                // One list of commands is enough to read.
+                let mut has_commands = !self.commands(refusal).is_empty();
                 for other in self.also() {
                     let (code, summary) = (other.reason.code(), other.reason.summary());
                     writeln!(f, "\nALSO WRONG: {code}, {summary}.")?;
-                    self.write_remedy(f, other, false)?;
+                    self.write_remedy(f, other, !has_commands)?;
+                    has_commands |= !self.commands(other).is_empty();
                 }
                 Ok(())
             }
@@ -115,22 +118,23 @@ impl Explanation {
     }
 
     fn write_unchecked(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unchecked = self.unchecked().join(", ");
-        writeln!(f, "NOT DECIDED: nothing wrong was found, and not checked were: {unchecked}.")?;
-        if self.unchecked().contains(&"signature") {
-            writeln!(f, "What to do: add --fetch, or --keys with a folder of the issuers' keys.")?;
+        let unchecked = self.unchecked();
+        writeln!(f, "NOT DECIDED: nothing wrong was found; not checked: {}.", unchecked.join(", "))?;
+        let keys = unchecked
+            .contains(&"signature")
+            .then_some("add --fetch, or --keys with a folder of the issuers' keys");
+        let configuration =
+            (!self.is_configured).then_some("name a configuration, whose rules then decide");
+        let todo: Vec<_> = keys.into_iter().chain(configuration).collect();
+        writeln!(f, "What to do: {}.", todo.join("; "))?;
+        if let Some(reason) = self.odd_audience() {
+            let entry = reason.entry();
+            writeln!(f, "\nMay be wrong: {}, {}.", entry.code, entry.summary)?;
+            writeln!(f, "If that is so: {}.", entry.advice)?;
         }
-        if self.is_configured {
-            return Ok(());
-        }
-        writeln!(f, "What to do: name a configuration, whose rules then decide.")?;
-        match self.suggestion() {
-            Some(rule) => {
-                writeln!(f, "One that lets in this caller with tokens for this audience:\n")?;
-                rule.lines().try_for_each(|line| writeln!(f, "  {line}"))
-            }
-            None => Ok(()),
-        }
+        let Some(rule) = self.suggestion() else { return Ok(()) };
+        writeln!(f, "\nA policy that lets in this caller with tokens for this audience:\n")?;
+        rule.lines().try_for_each(|line| writeln!(f, "  {line}"))
     }
 
     fn write_token(&self, f: &mut fmt::Formatter<'_>, token: &TokenWalk) -> fmt::Result {
@@ -217,7 +221,7 @@ impl Explanation {
 }
 
 /// What of the request a rule is not for.
-fn missing(other: &Other) -> String {
+pub(super) fn missing(other: &Other) -> String {
     let miss = |it: &Miss| format!("its {} is {}", it.part, some(&it.expected).join(" or "));
     other.misses.iter().map(miss).collect::<Vec<_>>().join(", ")
 }

@@ -80,7 +80,7 @@ fn near_miss(
         return Reason::AudienceIsLoadBalancer;
     }
     match RunHost::of(its_host) {
-        Some(run) if accepted.iter().any(|other| is_elsewhere(&run, other)) => {
+        Some(run) if is_elsewhere(&run, accepted) => {
             Reason::AudienceOtherRegion
         }
         None if its_host.ends_with(RUN_SUFFIX) => Reason::AudienceInventedHost,
@@ -98,11 +98,14 @@ fn prefix_of_origin(url: &str) -> &str {
     }
 }
 
-/// Whether that audience is the same service in another region.
-fn is_elsewhere(run: &RunHost<'_>, audience: &str) -> bool {
-    let origin = origin(audience);
-    let other = origin.as_deref().map(host_of).and_then(RunHost::of);
-    other.is_some_and(|other| run.is_elsewhere(&other))
+/// Whether the same service is accepted in other regions alone. With a tag before it,
+/// that of an accepted region is not accepted either.
+fn is_elsewhere(run: &RunHost<'_>, accepted: &[String]) -> bool {
+    let origins = || accepted.iter().filter_map(|audience| origin(audience));
+    let any = |is: &dyn Fn(&RunHost<'_>) -> bool| {
+        origins().any(|origin| RunHost::of(host_of(&origin)).is_some_and(|other| is(&other)))
+    };
+    any(&|other| run.is_elsewhere(other)) && !any(&|other| run.is_same(other))
 }
 
 fn has_port(url: &str) -> bool {
@@ -190,6 +193,14 @@ mod tests {
     fn a_tag_does_not_make_another_service() {
         let tagged = "https://green---orders-123456789012.europe-west1.run.app";
         assert_eq!(miss(tagged), Reason::AudienceOtherRegion);
+    }
+
+    #[test]
+    fn a_tag_of_an_accepted_region_is_not_another_region() {
+        let both = ["us-central1", "europe-west1"]
+            .map(|region| format!("https://orders-123456789012.{region}.run.app"));
+        let tagged = ["https://green---orders-123456789012.us-central1.run.app".to_owned()];
+        assert_eq!(audience_miss(&tagged, &both, "h"), Reason::AudienceMismatch);
     }
 
     proptest::proptest! {

@@ -89,6 +89,14 @@ impl<'h> RunHost<'h> {
             && other.location != self.location
     }
 
+    /// Whether that is the same service in the same region, with or without tags.
+    #[must_use]
+    pub fn is_same(&self, other: &RunHost<'_>) -> bool {
+        other.is_hashed == self.is_hashed
+            && other.owner == self.owner
+            && other.location == self.location
+    }
+
     /// Whether that may be the same service in the same region, written in the other
     /// form. Nothing in the forms says that the projects are the same.
     #[must_use]

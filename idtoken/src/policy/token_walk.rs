@@ -147,8 +147,13 @@ fn step<T>(
     }
 }
 
-/// For how long a token has been and will be valid.
+/// For how long a token will be valid.
 fn lifetime(claims: &Claims, now: UnixTime) -> String {
-    let left = humantime::format_duration(claims.expires_at.since(now));
-    format!("until {}: {left} from then on", claims.expires_at)
+    let end = claims.expires_at;
+    let over = humantime::format_duration(now.since(end));
+    let left = humantime::format_duration(end.since(now));
+    match end > now {
+        true => format!("until {end}, {left} from then on"),
+        false => format!("until {end}, {over} ago: forgiven, as clocks differ"),
+    }
 }
