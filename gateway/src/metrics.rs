@@ -13,9 +13,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::{Reason, Refusal, UnixTime};
 
-pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
+pub(crate) use handles::{MintCounters, RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
 use labels::{
-    EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
+    EjectionLabels, IssuerLabels, MintLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
     RegionStatusLabels, ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels,
     WithheldLabels,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Metrics {
     front_end_refusals: Family<RegionStatusLabels, Counter>,
     panics: Family<ServiceLabels, Counter>,
     panic: Family<ServiceLabels, Gauge>,
-    mints: Family<RegionOutcomeLabels, Counter>,
+    mints: Family<MintLabels, Counter>,
     token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
     token_ends: Family<RegionLabels, Gauge>,
@@ -269,15 +269,21 @@ impl Metrics {
         }
     }
 
-    /// Mintings that went well, and those that did not.
-    pub(crate) fn mints(&self, service: &str, region: &str) -> [Counter; 2] {
-        ["minted", "failed"].map(|outcome| {
-            self.mints.get_or_create_owned(&RegionOutcomeLabels {
+    /// How mintings end.
+    pub(crate) fn mints(&self, service: &str, region: &str) -> MintCounters {
+        let counter = |outcome, reason: Option<Reason>| {
+            self.mints.get_or_create_owned(&MintLabels {
                 service: service.to_owned(),
                 region: region.to_owned(),
                 outcome,
+                reason: reason.map_or("", Reason::code),
             })
-        })
+        };
+        MintCounters {
+            minted: counter("minted", None),
+            failed: counter("failed", None),
+            denied: counter("failed", Some(Reason::MintDenied)),
+        }
     }
 
     /// What is counted of requests that are sent again.

@@ -236,11 +236,13 @@ impl<K> IssuerState<K> {
         let keys = self.keys.as_ref().ok_or_else(|| {
             Refusal::from(Reason::KeysUnavailable)
                 .expected_text(format!("a key set at {}", self.issuer.keys()))
+                .keys_at(self.issuer.key_url())
         })?;
         keys.find(token.key_id.as_deref()).ok_or_else(|| {
             Refusal::from(Reason::KeyUnknown)
                 .expected_text(format!("one of {}", keys.ids().join(", ")))
                 .received(token.key_id.as_deref().unwrap_or("no key id"))
+                .keys_at(self.issuer.key_url())
         })
     }
 }

@@ -78,7 +78,7 @@ async fn a_caller_needs_to_be_an_invoker_with_a_verified_address() {
     let gateway = TokenRequest::new(GATEWAY, url);
     let mut unverified = issuer.claims(&gateway);
     unverified.insert("email_verified".into(), false.into());
-    let not_allowed = refused(403, "caller_not_allowed");
+    let not_allowed = refused(403, "invoker_missing");
     let cases = [
         (issuer.mint(&gateway), ACCEPTED),
         (issuer.mint(&TokenRequest::new(PUSHER, url)), not_allowed),
@@ -95,7 +95,7 @@ async fn a_service_without_invokers_admits_nobody() {
     let world = World::with(|config| config.services[0].invokers.clear()).await;
     let token = world.token(world.us().url());
     let found = call(&world, "authorization", &token).await;
-    assert_eq!(found, refused(403, "caller_not_allowed"));
+    assert_eq!(found, refused(403, "invoker_missing"));
 }
 
 #[tokio::test]

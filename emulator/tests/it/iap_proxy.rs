@@ -262,7 +262,7 @@ async fn without_run_invoker_the_region_refuses_iap_and_the_note_says_so() {
     assert!(!is_iap_s(&reply), "it is Cloud Run's answer");
     let [own, front_end, balancer] = <[_; 3]>::try_from(iap.0.emulator.timeline().all()).unwrap();
     assert_eq!(own.verdict, ACCEPTED);
-    assert_eq!(front_end.verdict, refused(403, "caller_not_allowed"));
+    assert_eq!(front_end.verdict, refused(403, "invoker_missing"));
     assert_eq!(front_end.caller.as_deref(), Some(AGENT));
     assert_eq!(balancer.verdict, Verdict::Answered(403));
     let note = balancer.note.unwrap();

@@ -67,6 +67,7 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
     let instant = Instant::now();
     let ejected_for = member.and_then(|it| it.ejected_for(instant));
     let token = region.token.token(now);
+    let failure = region.token.last_failure();
     json!({
         "name": *region.name,
         "host": region.host.to_str().unwrap_or_default(),
@@ -81,7 +82,8 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
             "account": token.as_ref().and_then(|it| it.account()),
             "expires_at": token.as_ref().map(|it| it.expires_at().to_string()),
             "next_attempt_at": region.token.next_at().to_string(),
-            "last_error": region.token.last_error(),
+            "last_error": failure.as_ref().map(|it| &it.error),
+            "reason": failure.and_then(|it| it.reason).map(Reason::code),
         },
     })
 }

@@ -2,14 +2,17 @@
 
 use remint_idtoken::Reason;
 
-use super::command::{of_region, or_word, run_command, service_of};
+use super::command::{number_of, of_region, or_word, run_command, service_of};
 use super::{REGION, SERVICE};
 use crate::config::Kind;
 
 /// The agent as which IAP calls what is behind it (IAP, "Enabling IAP for
-/// Cloud Run"). Its project's number is not in any URL of the region's.
-const IAP_AGENT: &str =
-    "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-iap.iam.gserviceaccount.com";
+/// Cloud Run"). The number of its project stands in one of the URLs that a
+/// service has, and in none of a load balancer's.
+fn iap_agent(host: &str) -> String {
+    let number = number_of(host).unwrap_or("PROJECT_NUMBER");
+    format!("--member=serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com")
+}
 
 /// What refused the gateway, and as whom it called.
 pub(crate) struct Place<'p> {
@@ -30,7 +33,9 @@ pub(crate) fn remedy(place: &Place<'_>, reason: Option<Reason>) -> Option<String
             let grant = of_region(place.kind, place.host, place.path, place.account);
             grant.map(|grant| grant.command)
         }
-        Some(Reason::IapInvokerMissing) => Some(run_command(names(place), IAP_AGENT)),
+        Some(Reason::IapInvokerMissing) => {
+            Some(run_command(names(place), &iap_agent(place.host)))
+        }
         Some(Reason::IngressRefused) => of_service("--ingress=all"),
         Some(Reason::AudienceMismatch) if is_plain(place.audience) => {
             of_service(&format!("--add-custom-audiences={}", place.audience))
@@ -90,6 +95,10 @@ mod tests {
         }
         let iap = of(Kind::Iap, "iap.example", "", Some(Reason::IapInvokerMissing)).unwrap();
         assert!(iap.contains("binding SERVICE --region=REGION --member=serviceAccount:service-"));
+        assert!(iap.contains(":service-PROJECT_NUMBER@gcp-sa-iap."), "{iap}");
+        let direct = of(Kind::Iap, HOST, "", Some(Reason::IapInvokerMissing)).unwrap();
+        assert!(direct.contains("binding orders --region=europe-west1 "), "{direct}");
+        assert!(direct.contains(":service-123@gcp-sa-iap."), "{direct}");
         assert_eq!(of(Kind::Other, "x.example", "a", Some(Reason::IngressRefused)), None);
     }
 

@@ -5,6 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::balance::Cause;
 use crate::front_end::REFUSALS;
+use crate::mint::Ended;
 use crate::retry;
 
 /// Answers of regions, by the first digit of their status.
@@ -101,6 +102,24 @@ impl RegionCounters {
     pub(crate) fn ejected_for(&self, cause: Cause) {
         if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
             counter.inc();
+        }
+    }
+}
+
+/// How mintings for one region end.
+pub(crate) struct MintCounters {
+    pub(super) minted: Counter,
+    pub(super) failed: Counter,
+    pub(super) denied: Counter,
+}
+
+impl MintCounters {
+    /// The counter of those that end so.
+    pub(crate) fn of(&self, ended: Ended) -> &Counter {
+        match ended {
+            Ended::Minted => &self.minted,
+            Ended::Failed => &self.failed,
+            Ended::Denied => &self.denied,
         }
     }
 }

@@ -79,6 +79,15 @@ pub(super) struct RegionOutcomeLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct MintLabels {
+    pub(super) service: String,
+    pub(super) region: String,
+    pub(super) outcome: &'static str,
+    /// Of those that were refused.
+    pub(super) reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct EjectionLabels {
     pub(super) service: String,
     pub(super) region: String,

@@ -121,7 +121,8 @@ impl Requirement {
         }
         Err(first
             .or(leftover)
-            .unwrap_or_else(|| Refusal::from(Reason::TokenMissing).expected_text(&*self.wanted)))
+            .unwrap_or_else(|| Refusal::from(Reason::TokenMissing).expected_text(&*self.wanted))
+            .wanting(self.audiences.shared(), &self.callers.shared()))
     }
 
     fn find_at<S: SignatureScheme>(

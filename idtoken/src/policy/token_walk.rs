@@ -42,7 +42,7 @@ impl Requirement {
                 if is_there {
                     walk.steps.push(passed(Check::Token, "there is one"));
                 }
-                walk.steps.push(failed(check, refusal.at(&source.place)));
+                walk.steps.push(failed(check, self.told(refusal, source)));
                 return walk;
             }
         };
@@ -58,8 +58,13 @@ impl Requirement {
         if let Some(claims) = claims {
             self.walk_claims(&mut walk, source, token.as_ref(), claims, evidence);
         }
-        walk.map_refusals(|refusal| refusal.at(&source.place));
+        walk.map_refusals(|refusal| self.told(refusal, source));
         walk
+    }
+
+    /// A refusal with what its commands need.
+    fn told(&self, refusal: Refusal, source: &Source) -> Refusal {
+        refusal.at(&source.place).wanting(self.audiences.shared(), &self.callers.shared())
     }
 
     /// What the issuer vouches for, and what the rule makes of it.
