@@ -144,9 +144,9 @@ impl Refusal {
         self
     }
 
-    /// As if that sender had sent the request.
+    /// As if that sender had sent the request: what would mend it there.
     #[must_use]
-    pub(crate) fn from_sender(mut self, sender: Option<Sender>) -> Self {
+    pub fn from_sender(mut self, sender: Option<Sender>) -> Self {
         self.details.sender = sender;
         self
     }
