@@ -1,6 +1,5 @@
 //! What is the case, gathered from a gateway at work.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -8,6 +7,7 @@ use remint_idtoken::{Reason, UnixTime};
 
 use super::headline::{Facts, KeyFacts, RefusalFacts, RegionFacts, RuleFacts, ServiceFacts};
 use super::lately::{LATELY, counts};
+use super::refusals::Group;
 use crate::balance::{Cause, Member};
 use crate::gateway::Gateway;
 use crate::iam;
@@ -44,31 +44,26 @@ impl Facts {
     }
 }
 
-/// The rules that refused something lately.
+/// The rules that refused something lately, or by which something failed.
 fn rules(instance: &Instance, gateway: &Gateway, now: UnixTime) -> Vec<RuleFacts> {
-    let grown = instance.kept.lately.grown(counts(gateway));
-    let mut rules: Vec<RuleFacts> = Vec::new();
-    for group in instance.kept.refusals.groups(now, LATELY) {
-        if let Some(known) = rules.iter_mut().find(|rule| rule.name == group.rule) {
-            known.groups.push(group);
-            continue;
-        }
-        let count = grown.get(&group.rule.as_deref().map(Arc::from)).copied().unwrap_or_default();
-        let route = group.rule.as_deref().and_then(|rule| gateway.proxy.routes.get(rule));
-        rules.push(RuleFacts {
-            name: group.rule.clone(),
-            service: route.map(|route| route.service.name.to_string()),
-            passed: count.passed,
-            refused: count.refused,
-            groups: vec![group],
-        });
-    }
-    for rule in &mut rules {
+    let mut groups = instance.kept.refusals.groups(now, LATELY);
+    let mut grown: Vec<_> = instance.kept.lately.grown(counts(gateway)).into_iter().collect();
+    grown.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let facts = grown.into_iter().map(|(rule, mut count)| {
+        let own = |group: &mut Group| group.rule.as_deref() == rule.as_deref();
+        let groups: Vec<_> = groups.extract_if(.., own).collect();
         // They are written down a moment before they are counted.
-        let written = rule.groups.iter().map(|it| it.count).fold(0, usize::saturating_add);
-        rule.refused = rule.refused.max(u64::try_from(written).unwrap_or(u64::MAX));
-    }
-    rules
+        let written = groups.iter().map(|it| it.count).fold(0, usize::saturating_add);
+        count.refused = count.refused.max(u64::try_from(written).unwrap_or(u64::MAX));
+        let route = rule.as_deref().and_then(|rule| gateway.proxy.routes.get(rule));
+        RuleFacts {
+            name: rule.as_deref().map(str::to_owned),
+            service: route.map(|route| route.service.name.to_string()),
+            count,
+            groups,
+        }
+    });
+    facts.collect()
 }
 
 /// Whether a rule of the service can admit somebody.

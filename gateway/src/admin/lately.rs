@@ -1,4 +1,4 @@
-//! How many requests were let through and refused lately, by rule.
+//! How many requests were let through, refused and failed lately, by rule.
 //!
 //! Figures count from the start of the process on. Who asks only now wants to know
 //! what has changed within the last minute, so they are looked at now and then.
@@ -25,6 +25,42 @@ pub(crate) struct Count {
     pub(crate) passed: u64,
     /// Those that it refused.
     pub(crate) refused: u64,
+    /// Those that passed and failed, in the order of [`FAILURES`].
+    pub(crate) failed: [u64; FAILURES.len()],
+}
+
+/// Outcomes of requests that were let through and not served, as figures have
+/// them, and in words.
+pub(crate) const FAILURES: [(&str, &str); 6] = [
+    ("5xx", "the application answered 5xx"),
+    ("no_token", "there was no token for a region"),
+    ("no_region", "no region could be reached"),
+    ("connection_lost", "connections broke"),
+    ("timeout", "there was no answer in time"),
+    ("overloaded", "there were too many at once"),
+];
+
+impl Count {
+    fn add(&mut self, outcome: &str, number: u64) {
+        let sum = if outcome == "refused" { &mut self.refused } else { &mut self.passed };
+        *sum = sum.saturating_add(number);
+        let failed = FAILURES.iter().zip(&mut self.failed).find(|((name, _), _)| *name == outcome);
+        if let Some((_, sum)) = failed {
+            *sum = sum.saturating_add(number);
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        let mut failed = self.failed;
+        for (now, then) in failed.iter_mut().zip(before.failed) {
+            *now = now.saturating_sub(then);
+        }
+        Self {
+            passed: self.passed.saturating_sub(before.passed),
+            refused: self.refused.saturating_sub(before.refused),
+            failed,
+        }
+    }
 }
 
 /// Counts by rule; without one, those that no rule is for.
@@ -51,13 +87,12 @@ pub(super) fn counts(gateway: &Gateway) -> Counts {
         let counters = &gateway.proxy.routes.get(rule.name())?.counters;
         let mut count = Count::default();
         for (outcome, number) in counters.by_outcome() {
-            let sum = if outcome == "refused" { &mut count.refused } else { &mut count.passed };
-            *sum = sum.saturating_add(number);
+            count.add(outcome, number);
         }
         Some((Some(Arc::clone(rule.name())), count))
     });
     let refused = gateway.proxy.metrics.refused_without_rule();
-    rules.chain([(None, Count { passed: 0, refused })]).collect()
+    rules.chain([(None, Count { refused, ..Count::default() })]).collect()
 }
 
 impl Lately {
@@ -75,9 +110,7 @@ impl Lately {
         let looks = self.looks();
         let Some((_, before)) = looks.front() else { return counts };
         for (rule, count) in &mut counts {
-            let before = before.get(rule).copied().unwrap_or_default();
-            count.passed = count.passed.saturating_sub(before.passed);
-            count.refused = count.refused.saturating_sub(before.refused);
+            *count = count.since(before.get(rule).copied().unwrap_or_default());
         }
         counts
     }
@@ -92,7 +125,17 @@ mod tests {
     use super::*;
 
     fn counts(passed: u64, refused: u64) -> Counts {
-        Counts::from([(Some("push".into()), Count { passed, refused })])
+        let failed = [passed, 0, 0, 0, 0, 0];
+        Counts::from([(Some("push".into()), Count { passed, refused, failed })])
+    }
+
+    #[test]
+    fn outcomes_are_told_apart() {
+        let mut count = Count::default();
+        for (outcome, number) in [("2xx", 1), ("refused", 2), ("5xx", 4), ("timeout", 8)] {
+            count.add(outcome, number);
+        }
+        assert_eq!(count, Count { passed: 13, refused: 2, failed: [4, 0, 0, 0, 8, 0] });
     }
 
     #[test]
@@ -105,7 +148,8 @@ mod tests {
         }
         assert_eq!(lately.grown(counts(605, 7)), counts(65, 7));
         assert_eq!(lately.looks().len(), 7);
-        let more = Counts::from([(Some("new".into()), Count { passed: 1, refused: 2 })]);
+        let new = Count { passed: 1, refused: 2, ..Count::default() };
+        let more = Counts::from([(Some("new".into()), new)]);
         assert_eq!(lately.grown(more.clone()), more);
     }
 }

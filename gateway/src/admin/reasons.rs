@@ -92,9 +92,17 @@ fn capital(sentence: &str) -> String {
     first.unwrap_or_default() + letters.as_str()
 }
 
-/// As text of a page.
+/// As text of a page. What stands between two backquotes is code.
 fn text(plain: &str) -> String {
-    plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let safe = plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let parts = safe.split('`').zip([false, true].into_iter().cycle());
+    parts
+        .map(
+            |(part, is_code)| {
+                if is_code { format!("<code>{part}</code>") } else { part.to_owned() }
+            },
+        )
+        .collect()
 }
 
 #[cfg(test)]
@@ -121,6 +129,7 @@ mod tests {
     #[test]
     fn what_is_text_stays_text() {
         assert_eq!(text("a <b> & \"c\""), "a &lt;b&gt; &amp; \"c\"");
+        assert_eq!(text("`gcloud x` <y>"), "<code>gcloud x</code> &lt;y&gt;");
         assert_eq!(capital("the token"), "The token");
     }
 }

@@ -95,7 +95,7 @@ function more({ at, request_id: id, refusal }) {
 }
 
 /** What was wrong with one request, how near it was, and what to do. */
-export function why(refusal, note) {
+export function why(refusal) {
   const values = refusal.expected ?? [];
   const expected = values.length === 0 ? null : make("ul", {}, values.map((value) => make("li", {}, make("code", {}, value))));
   return make("div", { class: "why" },
@@ -103,7 +103,7 @@ export function why(refusal, note) {
     make("dl", {}, terms([
       [values.length > 1 ? "expected one of" : "expected", expected],
       ["received", refusal.received && make("code", {}, refusal.received)],
-      ["near miss", note],
+      ["near miss", refusal.note],
     ])),
     refusal.remedy ? make("p", {}, "What to do: ", `${refusal.remedy}.`) : null,
     refusal.command ? copyable(refusal.command) : null);

@@ -60,7 +60,9 @@ impl Explanation {
         let url = self.captured.url();
         let claims = token.claims.as_ref().map(|claims| {
             let told = meanings::told(claims, &url, self.now);
-            told.into_iter().map(|it| json!([it.name, clean(it.value), it.meaning])).collect::<Vec<_>>()
+            told.into_iter()
+                .map(|it| json!([it.name, clean(it.value), it.meaning]))
+                .collect::<Vec<_>>()
         });
         json!({
             "place": token.place,

@@ -1,16 +1,17 @@
 //! Whether all is well, in words: what is wrong first, worst first. Pure: what is
 //! the case comes from outside.
 
-mod refusals;
 mod regions;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::time::Duration;
 
 use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
+use super::lately::{Count, FAILURES};
 use super::refusals::Group;
 
 /// A certificate that ends sooner is mentioned.
@@ -24,7 +25,7 @@ pub(crate) enum Level {
     /// Requests that should be served are not.
     Broken,
     /// Something fails, and something else makes up for it, so far; or much is
-    /// refused that may be meant to be served.
+    /// refused or not served that may be meant to be.
     Warning,
     /// Worth knowing.
     Notice,
@@ -81,7 +82,7 @@ pub(crate) struct Facts {
     pub(crate) configuration_error: Option<String>,
     pub(crate) needs_restart: Vec<&'static str>,
     pub(crate) certificate_ends: Option<UnixTime>,
-    /// What was refused within the last minute.
+    /// What became of requests within the last minute.
     pub(crate) rules: Vec<RuleFacts>,
 }
 
@@ -91,8 +92,7 @@ pub(crate) struct Facts {
 pub(crate) struct RuleFacts {
     pub(crate) name: Option<String>,
     pub(crate) service: Option<String>,
-    pub(crate) passed: u64,
-    pub(crate) refused: u64,
+    pub(crate) count: Count,
     /// The refusals that were written down, the most frequent first.
     pub(crate) groups: Vec<Group>,
 }
@@ -216,7 +216,7 @@ impl Facts {
             let names = self.needs_restart.join(", ");
             found.push(trouble(Level::Notice, format!("a restart is needed for {names}")));
         }
-        self.look_at_refusals(&mut found);
+        self.look_at_traffic(&mut found);
         found
     }
 

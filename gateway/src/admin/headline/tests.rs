@@ -161,7 +161,25 @@ fn push(passed: u64, groups: &[(&str, usize)]) -> RuleFacts {
     let refused = groups.iter().map(|(_, count)| u64::try_from(*count).unwrap()).sum();
     let groups = groups.iter().map(group).collect();
     let (name, service) = (Some("push".to_owned()), Some("orders".to_owned()));
-    RuleFacts { name, service, passed, refused, groups }
+    let count = Count { passed, refused, ..Count::default() };
+    RuleFacts { name, service, count, groups }
+}
+
+#[test]
+fn a_rule_by_which_much_fails_is_a_warning() {
+    let failing = |failed| {
+        move |it: &mut Facts| {
+            it.rules = vec![push(100, &[])];
+            it.rules[0].count.failed = failed;
+        }
+    };
+    assert_eq!(told(failing([0, 2, 0, 0, 7, 0])).level, Level::Well);
+    let text = "orders: 10 of 100 requests by the rule push failed in the last minute: the \
+                application answered 5xx.";
+    is_told(Level::Warning, text, failing([10, 0, 0, 0, 0, 0]));
+    let text = "orders: all 100 requests by the rule push failed in the last minute: mostly there \
+                was no answer in time.";
+    is_told(Level::Warning, text, failing([40, 0, 0, 0, 60, 0]));
 }
 
 #[test]

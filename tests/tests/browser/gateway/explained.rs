@@ -70,6 +70,37 @@ async fn a_pasted_token_is_walked_through_check_by_check_and_not_shown_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_has_all_that_is_wrong_and_why_other_rules_do_not_decide() {
+    let world = World::with(&["us-central1"], 12).await;
+    let page = world.open(View::default()).await;
+    let stranger = TokenRequest::new(
+        "stranger@demo-project.iam.gserviceaccount.com",
+        "https://orders.example.com/push/",
+    );
+    explain_token(&page, &world.emulator.issuer().mint(&stranger)).await;
+    for words in
+        ["aud_trailing_slash", "near miss", "Also wrong", "caller_not_allowed", "If it comes from"]
+    {
+        page.wait_for(&says("#walk", words)).await.unwrap();
+    }
+    fill(&page, "url", "https://p3.example.com/v2").await;
+    fill(&page, "token", &world.token(AUDIENCE)).await;
+    submit(&page).await;
+    page.wait_for(&says("#walk", "no_rule")).await.unwrap();
+    page.wait_for(&says("#walk", "Why not by 12 other rules")).await.unwrap();
+    page.eval("for (const it of document.querySelectorAll('#walk details')) it.open = true")
+        .await
+        .unwrap();
+    page.wait_for(&says("#walk dl dt", "request")).await.unwrap();
+    let nearest = "document.querySelector('#walk > .known:not(.why) > dl')?.innerText.split('\\n').slice(0, 2).join(' ')";
+    page.wait_for(&format!("({nearest} ?? '').startsWith('partner-3 its path is /v1/orders')"))
+        .await
+        .unwrap();
+    page.wait_for(&says("#walk", "nor 4 more")).await.unwrap();
+    world.is_clean(&page);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_curl_command_is_explained_and_what_is_none_is_told() {
     let world = World::start().await;
     let page = world.open(View { dark: true, ..View::default() }).await;

@@ -1,17 +1,19 @@
-//! What is wrong with what callers send.
+//! What is wrong with what callers send and get.
 
-use super::{Facts, Group, Level, RuleFacts, Trouble, counted, trouble};
+use super::{FAILURES, Facts, Group, Level, RuleFacts, Trouble, counted, trouble};
 
-/// Fewer refusals by a rule are told in passing: one stranger who tries is no
-/// trouble.
+/// Fewer requests of a rule are no trouble: one stranger who tries, one that is
+/// sent again.
 const ENOUGH: u64 = 3;
-/// And so is a smaller share of its requests, of which this many are one refusal.
+/// And so is a smaller share of its requests, of which this many are one of these.
 const SHARE: u64 = 10;
 
 impl Facts {
-    /// Rules that refuse much of what comes stand for themselves: their callers
-    /// are not served, rightly or not. The rest is a note.
-    pub(super) fn look_at_refusals(&self, found: &mut Vec<Trouble>) {
+    /// Rules that refuse much of what comes stand for themselves, and so do those
+    /// by which much fails: their callers are not served, rightly or not. Other
+    /// refusals are a note.
+    pub(super) fn look_at_traffic(&self, found: &mut Vec<Trouble>) {
+        found.extend(self.rules.iter().filter_map(RuleFacts::failures));
         let refusing = self.rules.iter().filter(|rule| !rule.groups.is_empty());
         let (many, few): (Vec<_>, Vec<_>) = refusing.partition(|rule| rule.refuses_much());
         let mut many: Vec<_> = many.iter().filter_map(|rule| rule.trouble()).collect();
@@ -21,25 +23,37 @@ impl Facts {
 }
 
 impl RuleFacts {
+    /// Much of what it lets through is not served.
+    fn failures(&self) -> Option<Trouble> {
+        let (name, service) = (self.name.as_ref()?, self.service.as_ref()?);
+        let failed = self.count.failed.iter().copied().fold(0, u64::saturating_add);
+        if !is_much(failed, self.count.passed) {
+            return None;
+        }
+        let (most, (_, words)) =
+            self.count.failed.iter().zip(FAILURES).max_by_key(|(it, _)| **it)?;
+        let mostly = if *most == failed { "" } else { "mostly " };
+        let text = format!(
+            "{service}: {} by the rule {name} failed in the last minute: {mostly}{words}",
+            share(failed, self.count.passed),
+        );
+        Some(Trouble { service: Some(service.clone()), ..trouble(Level::Warning, text) })
+    }
+
     fn all(&self) -> u64 {
-        self.passed.saturating_add(self.refused)
+        self.count.passed.saturating_add(self.count.refused)
     }
 
     fn refuses_much(&self) -> bool {
-        self.name.is_some()
-            && self.refused >= ENOUGH
-            && self.refused.saturating_mul(SHARE) >= self.all()
+        self.name.is_some() && is_much(self.count.refused, self.all())
     }
 
     fn trouble(&self) -> Option<Trouble> {
         let (name, service) = (self.name.as_ref()?, self.service.as_ref()?);
         let first = self.groups.first()?;
-        let share = match self.passed {
-            0 => format!("all {} requests", self.refused),
-            _ => format!("{} of {} requests", self.refused, self.all()),
-        };
         let text = format!(
-            "{service}: the rule {name} refused {share} in the last minute, {}",
+            "{service}: the rule {name} refused {} in the last minute, {}",
+            share(self.count.refused, self.all()),
             mostly(&self.groups.iter().collect::<Vec<_>>()),
         );
         Some(Trouble {
@@ -51,11 +65,19 @@ impl RuleFacts {
     }
 }
 
+fn is_much(some: u64, of: u64) -> bool {
+    some >= ENOUGH && some.saturating_mul(SHARE) >= of
+}
+
+fn share(some: u64, of: u64) -> String {
+    if some == of { format!("all {of} requests") } else { format!("{some} of {of} requests") }
+}
+
 fn in_passing(rules: &[&RuleFacts]) -> Option<Trouble> {
     let mut groups: Vec<_> = rules.iter().flat_map(|rule| &rule.groups).collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let first = groups.first()?;
-    let all = rules.iter().map(|rule| rule.refused).fold(0, u64::saturating_add);
+    let all = rules.iter().map(|rule| rule.count.refused).fold(0, u64::saturating_add);
     let were = if all == 1 { "was" } else { "were" };
     let by = match &first.rule {
         Some(rule) => format!(" by the rule {rule}"),
