@@ -4,6 +4,7 @@
 //! says is put together when it is sure that there will be one, and written
 //! when the answer has ended.
 
+mod front_end;
 mod line;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +18,24 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
 
+pub(crate) use front_end::FrontEndRefusal;
 pub(crate) use line::Line;
 use line::Record;
 
 use crate::admin::Refusals;
-use crate::config::{AccessLines, Kind};
+use crate::config::AccessLines;
 use crate::error::ProxyError;
-use crate::front_end;
 use crate::mint::MintedToken;
 use crate::proxy::Route;
 use crate::request::{shown, target};
 use crate::retry::Cause;
 use crate::server::Incoming;
-use crate::service::Choice;
+use crate::service::{Choice, Region};
 use crate::upstream::ResponseBody;
+
+/// In lines about requests whose callers left: no caller sees it. It is what
+/// nginx says of them in its log.
+const CALLER_GONE: u16 = 499;
 
 /// Which requests have a line.
 pub(crate) struct AccessLog {
@@ -58,7 +63,8 @@ pub(crate) struct Seen {
 /// What becomes of a request on its way.
 #[derive(Default)]
 pub(crate) struct Course<'p> {
-    /// Where its rule leads.
+    /// By which rule it was let in, and where that leads.
+    pub(crate) rule: Option<Arc<str>>,
     pub(crate) route: Option<&'p Route>,
     /// Attempts so far.
     pub(crate) attempts: usize,
@@ -107,7 +113,7 @@ impl AccessLog {
         response: &mut Response<ResponseBody>,
         now: UnixTime,
     ) {
-        let is_fault = response.status().is_server_error() || course.reason().is_some();
+        let is_fault = response.status().is_server_error() || course.reason(now).is_some();
         let left_out = match self.lines {
             AccessLines::All => Some(0),
             _ if is_fault => self.takes_fault(now),
@@ -118,7 +124,7 @@ impl AccessLog {
                 status: response.status().as_u16(),
                 left_out,
                 who: Some(Who::of(admission)),
-                reason: course.reason().map(Reason::code),
+                reason: course.reason(now).map(Reason::code),
                 message: "answered",
                 ..Record::of(seen, course)
             };
@@ -156,6 +162,19 @@ impl AccessLog {
         }));
     }
 
+    /// Nobody waits for an answer any more.
+    pub(crate) fn cut(&self, seen: &Seen, course: &Course<'_>, now: UnixTime) {
+        let Some(left_out) = self.takes_fault(now) else { return };
+        drop(Line(Record {
+            status: CALLER_GONE,
+            left_out,
+            who: course.rule.clone().map(|rule| Who { rule, caller: None }),
+            reason: Some("caller_gone"),
+            message: "not answered: the caller left, or the gateway has stopped",
+            ..Record::of(seen, course)
+        }));
+    }
+
     /// What the log is told of a refusal, if anything is. It takes time to find
     /// out, so that those that are kept are no more than it may have, also where
     /// it is off.
@@ -187,6 +206,16 @@ impl AccessLog {
             let request_id = shown(id);
             warn!(request_id, %refusal, left_out, "would be refused, but its rule only reports");
         }
+    }
+
+    /// A region's front end refuses the gateway, and the log has a line for it.
+    pub(crate) fn refused_by_front_end(
+        &self,
+        id: &HeaderValue,
+        refusal: &FrontEndRefusal<'_>,
+        now: UnixTime,
+    ) {
+        self.refusals.add(now, shown(id), false, 0, refusal.to_json());
     }
 
     /// A request is refused.
@@ -260,14 +289,14 @@ impl Course<'_> {
         self.who = Some(Who::of(admission));
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn region(&self) -> Option<&Region> {
         let (place, _) = self.last.as_ref()?;
-        Some(self.route?.service.regions.get(*place)?.kind)
+        self.route?.service.regions.get(*place)
     }
 
     /// Why a front end did not let it in.
-    fn reason(&self) -> Option<Reason> {
-        front_end::reason(self.cause?, self.kind()?)
+    fn reason(&self, now: UnixTime) -> Option<Reason> {
+        self.region()?.reason(self.cause?, now)
     }
 }
 

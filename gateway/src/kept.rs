@@ -9,11 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::policy::KeyUrl;
 use rustls::pki_types::CertificateDer;
 
-use crate::admin::Refusals;
+use crate::admin::{Lately, Refusals};
 use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{
@@ -23,8 +22,8 @@ use crate::config::{
 use crate::doorbell::{News, Task};
 use crate::in_flight::InFlight;
 use crate::keys::KeySource;
-use crate::metrics::Metrics;
-use crate::mint::{Slot, Source, keep_fresh};
+use crate::metrics::{Metrics, MintCounters};
+use crate::mint::{Ended, Slot, Source, keep_fresh};
 use crate::retry::{Budget, ReplayMemory};
 use crate::upstream::{Pool, PoolSettings};
 
@@ -45,6 +44,7 @@ pub(crate) struct Kept {
     /// One for all configurations, each of which has it keep to its limits.
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) lately: Lately,
     tls: Mutex<Option<Tls>>,
 }
 
@@ -140,6 +140,7 @@ impl Kept {
             keys: Parts::default(),
             in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
             refusals: Arc::default(),
+            lately: Lately::default(),
             tls: Mutex::default(),
         }
     }
@@ -203,33 +204,34 @@ pub(crate) struct FreshToken {
     _task: Task,
 }
 
-/// Mintings that went well, and that did not.
+/// More attempts do not end while a gateway is being built: the second comes a
+/// second after the first.
+const MOST_BEFORE: usize = 16;
+
+/// How mintings have ended.
 #[derive(Default)]
 struct Count {
     /// Those before the counters were there: the first minting may end while
     /// the rest of the gateway is still being built.
-    before: [u64; 2],
-    counters: Vec<[Counter; 2]>,
+    before: Vec<Ended>,
+    counters: Vec<MintCounters>,
 }
 
 impl Count {
-    fn one_more(&mut self, is_minted: bool) {
-        let outcome = usize::from(!is_minted);
-        if self.counters.is_empty()
-            && let Some(before) = self.before.get_mut(outcome)
-        {
-            *before = before.saturating_add(1);
+    fn one_more(&mut self, ended: Ended) {
+        if self.counters.is_empty() && self.before.len() < MOST_BEFORE {
+            self.before.push(ended);
         }
-        for counter in self.counters.iter().filter_map(|it| it.get(outcome)) {
-            counter.inc();
+        for counters in &self.counters {
+            counters.of(ended).inc();
         }
     }
 
-    fn set(&mut self, counters: Vec<[Counter; 2]>) {
-        for (before, place) in std::mem::take(&mut self.before).into_iter().zip(0..) {
-            counters.iter().filter_map(|it| it.get::<usize>(place)).for_each(|counter| {
-                counter.inc_by(before);
-            });
+    fn set(&mut self, counters: Vec<MintCounters>) {
+        for ended in std::mem::take(&mut self.before) {
+            for counters in &counters {
+                counters.of(ended).inc();
+            }
         }
         self.counters = counters;
     }
@@ -251,8 +253,8 @@ impl FreshToken {
         let slot = Arc::new(slot);
         let count = Arc::<Mutex<Count>>::default();
         let counted = Arc::clone(&count);
-        let seen = move |is_minted| {
-            counted.lock().unwrap_or_else(PoisonError::into_inner).one_more(is_minted);
+        let seen = move |ended| {
+            counted.lock().unwrap_or_else(PoisonError::into_inner).one_more(ended);
         };
         let clock = Arc::clone(&kept.clock);
         let task = Task::spawn(keep_fresh(Arc::clone(&slot), source, clock, seen));
@@ -260,7 +262,7 @@ impl FreshToken {
     }
 
     /// From now on these regions' mintings are counted.
-    pub(crate) fn count(&self, counters: Vec<[Counter; 2]>) {
+    pub(crate) fn count(&self, counters: Vec<MintCounters>) {
         self.count.lock().unwrap_or_else(PoisonError::into_inner).set(counters);
     }
 }
@@ -281,20 +283,21 @@ mod tests {
 
     #[test]
     fn mintings_are_counted_from_the_first_one_on() {
-        let (counter, mut count) = (|| [Counter::default(), Counter::default()], Count::default());
-        let (one, two) = ([counter(), counter()], [counter(), counter()]);
-        let figures =
-            |of: &[[Counter; 2]]| of.iter().map(|it| it.each_ref().map(Counter::get)).collect();
-        count.one_more(true);
-        count.set(one.to_vec());
-        count.one_more(false);
-        count.one_more(true);
-        let counted: Vec<_> = figures(&one);
-        assert_eq!(counted, [[2, 1], [2, 1]]);
-        count.set(two.to_vec());
-        count.one_more(true);
-        let counted: Vec<_> = [figures(&one), figures(&two)].concat();
-        assert_eq!(counted, [[2, 1], [2, 1], [1, 0], [1, 0]], "each once");
+        let (metrics, mut count) = (Metrics::new(), Count::default());
+        let of = |service: &str| ["a", "b"].map(|region| metrics.mints(service, region));
+        let figures = |service: &str| {
+            let endings = [Ended::Minted, Ended::Failed, Ended::Denied];
+            of(service).map(|counters| endings.map(|ended| counters.of(ended).get()))
+        };
+        count.one_more(Ended::Minted);
+        count.set(of("one").into());
+        count.one_more(Ended::Failed);
+        count.one_more(Ended::Minted);
+        assert_eq!(figures("one"), [[2, 1, 0], [2, 1, 0]]);
+        count.set(of("two").into());
+        count.one_more(Ended::Denied);
+        assert_eq!(figures("one"), [[2, 1, 0], [2, 1, 0]], "each once");
+        assert_eq!(figures("two"), [[0, 0, 1], [0, 0, 1]]);
     }
 
     #[test]

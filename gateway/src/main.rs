@@ -17,8 +17,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use explain_command::Explained;
 use remint_gateway::config::ConfigError;
+use remint_gateway::explain::Fate;
 use remint_idtoken::config::FlagMistakes;
 use usage::Usage;
 
@@ -71,13 +71,23 @@ enum Command {
 
 /// As clap has it for what it finds itself.
 const WRONG_USAGE: u8 = 2;
-/// The request that `remint explain` was asked about.
-const WOULD_BE_REFUSED: u8 = 3;
+/// The request that `remint explain` was asked about: no failure of its own.
+const WOULD_BE_REFUSED: u8 = 1;
+/// The same, if something could not be checked and the rest is right.
+const NOT_DECIDED: u8 = 3;
 /// What `remint doctor` has looked at.
 const SOMETHING_WRONG: u8 = 3;
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| {
+        // Its message would show what it does not know.
+        if error.use_stderr() && std::env::args_os().any(|it| usage::has_token(&it)) {
+            complain(&*Box::<dyn Error>::from(usage::TOKEN_AS_ARGUMENT));
+            std::process::exit(WRONG_USAGE.into());
+        }
+        error.exit()
+    });
+    let done = match arguments.command {
         Command::Serve(arguments) => serve_command::run(&arguments),
         Command::Check(arguments) => check_command::run(&arguments),
         Command::Schema(arguments) => schema_command::run(&arguments),
@@ -95,9 +105,13 @@ fn main() -> ExitCode {
 
 fn explained(arguments: &explain_command::Arguments) -> ExitCode {
     match explain_command::run(arguments) {
-        Ok(Explained::Admitted) => ExitCode::SUCCESS,
-        Ok(Explained::Refused) => WOULD_BE_REFUSED.into(),
-        Err(error) => failed(&*error),
+        Ok(Fate::Admitted) => ExitCode::SUCCESS,
+        Ok(Fate::Refused) => WOULD_BE_REFUSED.into(),
+        Ok(Fate::Unchecked) => NOT_DECIDED.into(),
+        Err(error) => {
+            complain(&*error);
+            WRONG_USAGE.into()
+        }
     }
 }
 

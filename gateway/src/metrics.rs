@@ -5,6 +5,7 @@
 mod drift;
 mod handles;
 mod labels;
+mod log_lines;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -13,15 +14,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::{Reason, Refusal, UnixTime};
 
-pub(crate) use handles::{RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
+pub(crate) use handles::{
+    MintCounters, RegionCounters, RequestCounters, RetryCounters, ServiceCounters,
+};
 use labels::{
-    EjectionLabels, IssuerLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
-    RegionStatusLabels, ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels,
+    EjectionLabels, IssuerLabels, MintLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
+    ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels, VerdictLabels,
     WithheldLabels,
 };
+use log_lines::LostLines;
 
 use crate::balance::Cause;
-use crate::front_end::REFUSALS;
+use crate::front_end::VERDICTS;
 use crate::retry;
 use crate::token_store::Looks;
 
@@ -37,10 +41,10 @@ pub(crate) struct Metrics {
     withheld: Family<WithheldLabels, Counter>,
     retried: Family<RetriedLabels, Counter>,
     replay_bytes: Gauge,
-    front_end_refusals: Family<RegionStatusLabels, Counter>,
+    front_end_refusals: Family<VerdictLabels, Counter>,
     panics: Family<ServiceLabels, Counter>,
     panic: Family<ServiceLabels, Gauge>,
-    mints: Family<RegionOutcomeLabels, Counter>,
+    mints: Family<MintLabels, Counter>,
     token_looks: Looks,
     ejected: Family<RegionLabels, Gauge>,
     token_ends: Family<RegionLabels, Gauge>,
@@ -159,6 +163,7 @@ impl Metrics {
         registry.register("requests_in_flight", "Requests that are being forwarded", in_flight);
         let queued = self.queued.clone();
         registry.register("requests_queued", "Requests that wait for their turn", queued);
+        registry.register_collector(Box::new(LostLines));
     }
 
     /// Counts a configuration that was read again.
@@ -253,13 +258,14 @@ impl Metrics {
             refused_stream: attempts("refused_stream"),
             lost: attempts("connection_lost"),
             timed_out: attempts("timeout"),
-            refused: REFUSALS.map(|status| {
-                let counter = self.front_end_refusals.get_or_create_owned(&RegionStatusLabels {
+            refused: VERDICTS.map(|(status, reason)| {
+                let labels = VerdictLabels {
                     service: service.to_owned(),
                     region: region.to_owned(),
                     status,
-                });
-                (status, counter)
+                    reason: reason.code(),
+                };
+                (status, reason, self.front_end_refusals.get_or_create_owned(&labels))
             }),
             broken_off: self.broken_off.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
@@ -269,15 +275,21 @@ impl Metrics {
         }
     }
 
-    /// Mintings that went well, and those that did not.
-    pub(crate) fn mints(&self, service: &str, region: &str) -> [Counter; 2] {
-        ["minted", "failed"].map(|outcome| {
-            self.mints.get_or_create_owned(&RegionOutcomeLabels {
+    /// How mintings end.
+    pub(crate) fn mints(&self, service: &str, region: &str) -> MintCounters {
+        let counter = |outcome, reason: Option<Reason>| {
+            self.mints.get_or_create_owned(&MintLabels {
                 service: service.to_owned(),
                 region: region.to_owned(),
                 outcome,
+                reason: reason.map_or("", Reason::code),
             })
-        })
+        };
+        MintCounters {
+            minted: counter("minted", None),
+            failed: counter("failed", None),
+            denied: counter("failed", Some(Reason::MintDenied)),
+        }
     }
 
     /// What is counted of requests that are sent again.

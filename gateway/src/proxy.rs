@@ -60,6 +60,25 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
 }
 
+/// A request on its way. Whoever serves it is dropped when nobody waits for the
+/// answer any more.
+struct Followed<'p, 's> {
+    proxy: &'p Proxy,
+    seen: &'s Seen,
+    /// Until there is an answer.
+    course: Option<Course<'p>>,
+}
+
+impl Drop for Followed<'_, '_> {
+    fn drop(&mut self) {
+        let Some(course) = &self.course else { return };
+        if let Some(route) = course.route {
+            route.counters.caller_gone.inc();
+        }
+        self.proxy.access.cut(self.seen, course, self.proxy.clock.now());
+    }
+}
+
 impl Proxy {
     /// Answers a request, whatever it takes.
     pub(crate) async fn handle(
@@ -85,12 +104,13 @@ impl Proxy {
         seen: &Seen,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        let mut course = Course::default();
+        let mut followed = Followed { proxy: self, seen, course: Some(Course::default()) };
         // hyper counts those of HTTP/1.1 itself, before it stores them.
-        let result = match request.headers().len() > self.max_headers {
-            true => Err(ProxyError::TooManyHeaders),
-            false => self.relay(seen, request, &mut course).await,
+        let result = match (&mut followed.course, request.headers().len() > self.max_headers) {
+            (Some(course), false) => self.relay(seen, request, course).await,
+            _ => Err(ProxyError::TooManyHeaders),
         };
+        let course = followed.course.take().unwrap_or_default();
         result.unwrap_or_else(|error| {
             let response = error.response(seen.id(), form);
             self.access.failed(seen, course, &error, &response, self.clock.now());
@@ -135,7 +155,7 @@ impl Proxy {
             return Err(ProxyError::NoRegion);
         };
         route.senders.count(request.headers());
-        course.route = Some(route);
+        (course.route, course.rule) = (Some(route), Some(Arc::clone(admission.rule().name())));
         let (verdict, caller) =
             (admission.verdict().name(), admission.caller().map(VerifiedToken::claims));
         let caller = caller.map(tracing::field::display);

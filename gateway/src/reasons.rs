@@ -2,16 +2,29 @@
 
 use std::fmt::Write;
 
-use remint_idtoken::Reason;
+use remint_idtoken::{Reason, Teller};
+
+mod commands;
+
+use commands::commands;
 
 const HEAD: &str = "\
 # Why a request was refused
 
-Callers are told a status and nothing more. Operators find one of these codes in the
-logs of the filter and of the gateway (`reason`), in both programs' metrics, and in the
-emulator's timeline. Codes stay the same from version to version. `remint reasons CODE`
-prints a part of this page, and `remint reasons --markdown` is where all of it comes
-from.
+Callers are told a status and nothing more. Operators find one of these codes, the same
+everywhere, where the part of Remint that refuses tells of it:
+
+| told by | where |
+|---|---|
+";
+
+const REST: &str = "
+Codes stay the same from version to version. `remint reasons CODE` prints a part of this
+page, and `remint reasons --markdown` is where all of it comes from.
+
+In the commands capitals stand for what a request does not tell. Logs, `remint explain`
+and `remint doctor` fill in what is known: the account and audience that the rule takes,
+the URL that was called, the service and region of a URL, the queue or job that sent.
 
 The first part is found out by filter and gateway themselves, in the order of their
 checks. The second part is found out elsewhere: by Google's front ends, by senders, and
@@ -22,6 +35,10 @@ by whoever mints.
 #[must_use]
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
+    for teller in Teller::ALL {
+        let _ = writeln!(page, "| {} | {} |", teller.name(), teller.place());
+    }
+    page.push_str(REST);
     for (title, ours) in [("Found out here", true), ("Found out elsewhere", false)] {
         let _ = writeln!(page, "\n## {title}");
         let reasons = Reason::ALL.into_iter().filter(|it| it.is_of_verification() == ours);
@@ -40,11 +57,17 @@ pub fn section(reason: Reason) -> String {
     if reason.is_of_verification() {
         let _ = writeln!(text, "\nThe caller gets {}.", entry.answer.status());
     }
+    let tellers: Vec<&str> = reason.told_by().map(Teller::name).collect();
+    let _ = writeln!(text, "\nTold by {}.", listed(&tellers));
     let _ = writeln!(text, "\nMostly it comes from:\n");
     for (number, cause) in (1_u32..).zip(entry.causes) {
         let _ = writeln!(text, "{number}. {cause}");
     }
     let _ = writeln!(text, "\nWhat to do: {}.", entry.advice);
+    let commands = commands(reason);
+    if !commands.is_empty() {
+        let _ = writeln!(text, "\n```sh\n{}\n```", commands.join("\n"));
+    }
     if !entry.terraform.is_empty() {
         let _ = writeln!(text, "\nIn Terraform:\n");
         for attribute in entry.terraform {
@@ -52,6 +75,13 @@ pub fn section(reason: Reason) -> String {
         }
     }
     text
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 fn capital(text: &str) -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use remint_idtoken::{Target, TargetError};
+use remint_idtoken::{Target, TargetError, holds_secret};
 
 use crate::headers::{self, Arrival, Passage, REQUEST_ID, TokenPlaces};
 use crate::random;
@@ -101,9 +101,11 @@ impl RequestIds {
 
     /// The request's own name if it has a sane one, else a new one.
     pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        // It stands in every log: what somebody takes a token for is no name.
         let is_sane = |id: &&HeaderValue| {
             (1..=MAX_REQUEST_ID).contains(&id.len())
                 && id.as_bytes().iter().all(u8::is_ascii_graphic)
+                && !holds_secret(shown(id))
         };
         if let Some(id) = headers.get(REQUEST_ID).filter(is_sane) {
             return id.clone();

@@ -51,7 +51,7 @@ pub struct Running {
     front: JoinHandle<Rest>,
     reload_interval: Duration,
     follower: Option<(Task, mpsc::Sender<()>)>,
-    _admin: Task,
+    _admin: [Task; 2],
 }
 
 impl Running {
@@ -66,7 +66,10 @@ impl Running {
         let instance = Arc::new(Instance::start(config, clock).map_err(Cause::Connector)?);
         let (stop, stopping) = watch::channel(false);
         let front = front_task(listener, &instance, stopping);
-        let admin = admin_task(admin_listener, admin_address, &instance);
+        let admin = [
+            admin_task(admin_listener, admin_address, &instance),
+            Task::spawn(admin::keep_looking(Arc::clone(&instance))),
+        ];
         info!(%address, %admin_address, tls = config.tls.is_some(), "listening");
         Ok(Self {
             address,

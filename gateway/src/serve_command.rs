@@ -106,7 +106,8 @@ fn start(
 ) -> Result<(), Box<dyn Error>> {
     let is_read_along = std::io::stderr().is_terminal();
     let usual = if is_read_along { LogFormat::Text } else { LogFormat::Json };
-    logging::start(arguments.log_format.or(config.logs.format).unwrap_or(usual));
+    // To the end, so that the last lines are written.
+    let _writing = logging::start(arguments.log_format.or(config.logs.format).unwrap_or(usual));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config, reloader))
 }

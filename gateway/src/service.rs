@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -16,13 +16,14 @@ use crate::clock::Clock;
 use crate::config::{HostHeader, Kind};
 use crate::doorbell::News;
 use crate::error::chain;
+use crate::front_end;
 use crate::headers::{self, Address, TokenHeader};
 use crate::last_refusal::LastRefusal;
 use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
 use crate::random;
 use crate::request::shown;
-use crate::retry::Budget;
+use crate::retry::{self, Budget};
 use crate::upstream::{ConnectError, LostError, Pool, RegionBodyError};
 
 /// How long a request waits for a token when no region has one.
@@ -155,6 +156,11 @@ impl Region {
         }
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         format!("{}{path}", self.base_path).parse().ok()
+    }
+
+    /// Why its front end did not let the gateway in, for that cause.
+    pub(crate) fn reason(&self, cause: retry::Cause, now: UnixTime) -> Option<Reason> {
+        front_end::reason(cause, self.kind, self.last_refusal.was_let_in(now))
     }
 
     /// Addresses a request of the gateway's own to this region.

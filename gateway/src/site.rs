@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use http::HeaderValue;
-use prometheus_client::metrics::counter::Counter;
 use remint_idtoken::Policy;
 
 use crate::balance::{Balancer, Member};
@@ -15,6 +14,7 @@ use crate::headers::TokenHeader;
 use crate::kept::{BalancerKey, FreshToken, Kept, MemberKey, PoolKey, Way, Ways};
 use crate::keys::{IssuerKeys, KeySource, key_origin};
 use crate::last_refusal::LastRefusal;
+use crate::metrics::MintCounters;
 use crate::mint::Source;
 use crate::random;
 use crate::retry::Budget;
@@ -22,7 +22,7 @@ use crate::service::{Region, Service};
 use crate::upstream::{Connector, ConnectorError, Pool, PoolSettings};
 
 /// A token that is being put into use, and the counters of its regions.
-type Counted = (Arc<FreshToken>, Vec<[Counter; 2]>);
+type Counted = (Arc<FreshToken>, Vec<MintCounters>);
 
 /// What services are built with.
 pub(crate) struct Site<'a> {

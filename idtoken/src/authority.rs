@@ -146,7 +146,7 @@ impl<S: SignatureScheme> Authority<S> {
         token: &UnverifiedToken<'_>,
         now: UnixTime,
     ) -> Result<&IssuerState<S::Key>, Refusal> {
-        let state = self.issuer_of(token)?;
+        let state = self.issuer_of(&token.claims)?;
         self.check_by(state, token, now)
             .map(|()| state)
             .map_err(|refusal| refusal.issuer(state.issuer.shared_name()))
@@ -163,11 +163,11 @@ impl<S: SignatureScheme> Authority<S> {
         self.check_signature(state.key_for(token, now)?, token)
     }
 
-    fn issuer_of(&self, token: &UnverifiedToken<'_>) -> Result<&IssuerState<S::Key>, Refusal> {
-        self.state_of(&token.claims).ok_or_else(|| {
+    fn issuer_of(&self, claims: &Claims) -> Result<&IssuerState<S::Key>, Refusal> {
+        self.state_of(claims).ok_or_else(|| {
             Refusal::from(Reason::IssuerUnknown)
                 .expected(Expected::AnyOf(Arc::clone(&self.spellings)))
-                .received(token.claims.issuer.clone())
+                .received(claims.issuer.clone())
         })
     }
 
@@ -186,16 +186,23 @@ impl<S: SignatureScheme> Authority<S> {
         })
     }
 
-    /// Each check on its own, in their order, whatever came of those before.
-    pub(crate) fn steps(&self, token: &UnverifiedToken<'_>, now: UnixTime) -> AuthoritySteps {
-        let state = self.issuer_of(token);
+    /// Each check on its own, in their order, whatever came of those before; those
+    /// of the claims alone where there is no whole token.
+    pub(crate) fn steps(
+        &self,
+        token: Option<&UnverifiedToken<'_>>,
+        claims: &Claims,
+        now: UnixTime,
+    ) -> AuthoritySteps {
+        let state = self.issuer_of(claims);
         let known = state.as_ref().ok();
-        let key = known.map(|state| state.key_for(token, now));
+        let signed = known.zip(token);
+        let key = signed.map(|(state, token)| (state.key_for(token, now), token));
         AuthoritySteps {
-            algorithm: known.map(|state| state.check_algorithm(token)),
-            times: check_times(&token.claims, self.timing, now),
-            signature: key.clone().map(|key| self.check_signature(key?, token)),
-            key: key.map(|key| key.map(drop)),
+            algorithm: signed.map(|(state, token)| state.check_algorithm(token)),
+            times: check_times(claims, self.timing, now),
+            signature: key.clone().map(|(key, token)| self.check_signature(key?, token)),
+            key: key.map(|(key, _)| key.map(drop)),
             vouches_for_addresses: known.is_some_and(|state| state.issuer.vouches_for_addresses()),
             issuer: state.map(|state| state.issuer.shared_name()),
         }
@@ -229,11 +236,13 @@ impl<K> IssuerState<K> {
         let keys = self.keys.as_ref().ok_or_else(|| {
             Refusal::from(Reason::KeysUnavailable)
                 .expected_text(format!("a key set at {}", self.issuer.keys()))
+                .keys_at(self.issuer.key_url())
         })?;
         keys.find(token.key_id.as_deref()).ok_or_else(|| {
             Refusal::from(Reason::KeyUnknown)
                 .expected_text(format!("one of {}", keys.ids().join(", ")))
                 .received(token.key_id.as_deref().unwrap_or("no key id"))
+                .keys_at(self.issuer.key_url())
         })
     }
 }

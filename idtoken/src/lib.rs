@@ -53,10 +53,10 @@ pub use line_budget::LineBudget;
 #[cfg(feature = "native")]
 pub use native::AwsLc;
 pub use policy::{Admission, Policy, Rule};
-pub use refusal::{Answer, Entry, Expected, Reason, Refusal};
+pub use refusal::{Answer, Entry, Expected, Reason, Refusal, Teller};
 pub use remedy::{Remedy, shell_word};
 pub use request::{Headers, Target, TargetError};
-pub use safe::safe;
+pub use safe::{holds_secret, safe};
 pub use sender::Sender;
 pub use signature::{Algorithm, PublicKey, SignatureError, SignatureScheme};
 pub use time::{Timing, UnixTime};

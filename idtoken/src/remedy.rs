@@ -26,48 +26,108 @@ impl Refusal {
     }
 }
 
+impl Reason {
+    /// The commands that mend it, each once: what [`Refusal::remedy`] fills in
+    /// stands in capitals. None for what takes no command, and for what is not
+    /// [found out here](Reason::is_of_verification).
+    #[must_use]
+    pub fn commands(self) -> Vec<String> {
+        let senders = Sender::ALL.map(Some).into_iter().chain([None]);
+        let mut commands: Vec<String> = Vec::new();
+        for sender in senders {
+            let refusal = Refusal::from(self).from_sender(sender);
+            commands.extend(command(&refusal).filter(|it| !commands.contains(it)));
+        }
+        commands
+    }
+}
+
 const PUSH_ADVICE: &str = "set the sender's audience to an accepted one, or add the received one \
     to the rule (the command replaces the whole push configuration: repeat --push-no-wrapper if \
     the subscription has it)";
 
+/// Cloud Run, "Disable the Cloud Run Invoker IAM check". Which service runs this
+/// is not told by a token that nobody can verify.
+const INVOKER_CHECK_OFF: &str =
+    "gcloud run services update SERVICE --region=REGION --no-invoker-iam-check";
+/// The times of Google and of this machine.
+const CLOCKS: &str =
+    "curl --silent --head https://www.googleapis.com | grep --ignore-case ^date; date --utc";
+
 fn command(refusal: &Refusal) -> Option<String> {
+    let sender = refusal.sender();
     match refusal.reason {
-        reason if reason.is_about_audience() => {
-            let audience = refusal.expectation()?.values().first()?;
-            Some(sender_command(refusal, Some(audience), refusal.caller_name()))
+        // It is a person's, whatever the request looks like.
+        Reason::AudienceIsGcloudClient => {
+            sender_command(&refusal.clone().from_sender(None), wanted_account(refusal))
         }
-        Reason::TokenMissing => Some(sender_command(refusal, None, None)),
-        Reason::CallerNotAllowed => {
-            let caller = refusal.expectation()?.values().first()?;
-            refusal.sender().map(|_| sender_command(refusal, None, Some(caller)))
+        reason if reason.is_about_audience() => sender_command(refusal, refusal.caller_name()),
+        Reason::TokenMissing => sender_command(refusal, wanted_account(refusal)),
+        Reason::CallerNotAllowed => sender.and(sender_command(refusal, wanted_account(refusal))),
+        // Google's senders send their account's verified address and fresh
+        // tokens: these come from somebody else.
+        Reason::Malformed | Reason::Expired | Reason::EmailUnverified if sender.is_none() => {
+            sender_command(refusal, wanted_account(refusal))
         }
+        Reason::KeysUnavailable | Reason::KeyUnknown => {
+            let url = shell_word(refusal.keys_url().unwrap_or("JWKS_URI"));
+            Some(format!("curl --silent --show-error --include {url}"))
+        }
+        Reason::KeysExpired => Some("remint plugin-config FILE --output=plugin.json".to_owned()),
+        Reason::SignatureRemoved => Some(INVOKER_CHECK_OFF.to_owned()),
+        Reason::NotYetValid => Some(CLOCKS.to_owned()),
         _ => None,
     }
 }
 
+/// An account that the rule takes: one that it has for this sender before others.
+/// Accounts of a sender are listed with the sender's name behind them; domains
+/// and the like are no accounts.
+fn wanted_account(refusal: &Refusal) -> Option<&str> {
+    let address = |listed: &str| listed.contains('@') && !listed.starts_with('@');
+    let accounts = || {
+        let listed = refusal.wanted_callers().iter().filter_map(|it| {
+            let (account, of) = it.split_once(' ').unwrap_or((it, ""));
+            Some((account, of)).filter(|_| address(account))
+        });
+        listed
+    };
+    let is_of = |of: &str| refusal.sender().is_some_and(|it| of.contains(it.name()));
+    let own = accounts().find(|(_, of)| is_of(of));
+    let (account, _) = own.or_else(|| accounts().find(|(_, of)| of.is_empty()))?;
+    Some(account)
+}
+
 /// The command that gives a sender an account and an audience. Without a
-/// guess who the sender is, one that fetches such a token by hand.
-fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&str>) -> String {
+/// guess who the sender is, one that fetches such a token by hand. None where
+/// nobody can choose: IAP's assertions are made by IAP alone.
+fn sender_command(refusal: &Refusal, account: Option<&str>) -> Option<String> {
+    let audience = refusal.wanted_audiences().first().map(String::as_str);
+    if audience.is_some_and(|it| it.starts_with("/projects/")) {
+        return None;
+    }
     let endpoint = shell_word(refusal.url_for_command().unwrap_or("ENDPOINT"));
-    // Accounts of a sender are listed with the sender's name behind them.
-    let account = account.and_then(|account| account.split(' ').next());
     let account = account.filter(|account| account.contains('@'));
     let account = shell_word(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
     let audience = shell_word(audience.unwrap_or("AUDIENCE"));
-    match refusal.sender() {
+    let source = |word| shell_word(refusal.source_for_command().unwrap_or(word));
+    Some(match refusal.sender() {
         Some(Sender::PubSub) => format!(
-            "gcloud pubsub subscriptions modify-push-config SUBSCRIPTION \
+            "gcloud pubsub subscriptions modify-push-config {} \
              --push-endpoint={endpoint} --push-auth-service-account={account} \
-             --push-auth-token-audience={audience}"
+             --push-auth-token-audience={audience}",
+            source("SUBSCRIPTION")
         ),
         Some(Sender::Scheduler) => format!(
-            "gcloud scheduler jobs update http JOB --location=REGION \
-             --oidc-service-account-email={account} --oidc-token-audience={audience}"
+            "gcloud scheduler jobs update http {} --location=LOCATION \
+             --oidc-service-account-email={account} --oidc-token-audience={audience}",
+            source("JOB")
         ),
         Some(Sender::Tasks) => format!(
-            "gcloud tasks queues update QUEUE --location=LOCATION \
+            "gcloud tasks queues update {} --location=LOCATION \
              --http-oidc-service-account-email-override={account} \
-             --http-oidc-token-audience-override={audience}"
+             --http-oidc-token-audience-override={audience}",
+            source("QUEUE")
         ),
         Some(Sender::Eventarc) => format!(
             "gcloud eventarc pipelines update PIPELINE --location=LOCATION \
@@ -79,7 +139,7 @@ fn sender_command(refusal: &Refusal, audience: Option<&str>, account: Option<&st
             "gcloud auth print-identity-token --impersonate-service-account={account} \
              --audiences={audience} --include-email"
         ),
-    }
+    })
 }
 
 /// A value as one word of a POSIX shell, for commands that are shown: quoted if
@@ -98,7 +158,8 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     use super::*;
-    use crate::refusal::Expected;
+    use std::sync::Arc;
+
     use crate::request::Target;
 
     /// The headers of a sender.
@@ -118,9 +179,8 @@ mod tests {
 
     fn mismatch(sender: Option<Sender>, received: &str) -> String {
         let target = Target::parse("orders.example.com", "/push", "POST");
-        let audiences = ["https://orders.example.com".to_owned()];
         let refusal = Refusal::from(Reason::AudienceMismatch)
-            .expected(Expected::AnyOf(audiences.into()))
+            .wanting(&["https://orders.example.com".to_owned()].into(), &Arc::default())
             .received(received)
             .caller("pusher@p.iam.gserviceaccount.com")
             .about(&target, &marks(sender));
@@ -153,7 +213,6 @@ mod tests {
         let command = |authority, path, caller: Option<&str>| {
             let target = Target::parse(authority, path, "POST");
             let refusal = Refusal::from(Reason::AudienceMismatch)
-                .expected_text("a")
                 .about(&target, &marks(Some(Sender::PubSub)));
             let refusal = match caller {
                 Some(caller) => refusal.caller(caller),
@@ -178,6 +237,88 @@ mod tests {
         assert!(
             command.contains("--push-auth-service-account=SERVICE_ACCOUNT_EMAIL "),
             "{command}"
+        );
+    }
+
+    #[test]
+    fn a_rule_s_own_account_and_audience_go_into_the_command() {
+        let of = |sender, callers: &[&str], reason: Reason| {
+            let callers: Arc<[String]> = callers.iter().map(|&it| it.to_owned()).collect();
+            let refusal =
+                Refusal::from(reason).wanting(&["https://o.example".to_owned()].into(), &callers);
+            refusal.from_sender(sender).remedy().command.unwrap_or_default()
+        };
+        let callers =
+            ["addresses @example.com", "any@p", "jobs@p (Cloud Scheduler)", "subject 104"];
+        assert_eq!(
+            of(Some(Sender::Scheduler), &callers, Reason::TokenMissing),
+            "gcloud scheduler jobs update http JOB --location=LOCATION \
+             --oidc-service-account-email=jobs@p --oidc-token-audience=https://o.example"
+        );
+        let by_hand = "gcloud auth print-identity-token --impersonate-service-account=any@p \
+                       --audiences=https://o.example --include-email";
+        for reason in [Reason::TokenMissing, Reason::Expired, Reason::EmailUnverified] {
+            assert_eq!(of(None, &callers, reason), by_hand);
+        }
+        assert_eq!(of(None, &callers, Reason::CallerNotAllowed), "", "whoever it is");
+        assert!(of(None, &["subject 1"], Reason::TokenMissing).contains("=SERVICE_ACCOUNT_EMAIL "));
+    }
+
+    #[test]
+    fn a_sender_is_named_if_its_caller_is_known_and_the_name_is_one_of_google_s() {
+        let of = |name: &str, caller: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-cloudtasks-queuename", HeaderValue::from_str(name).unwrap());
+            let target = Target::parse("h.example", "/p", "POST");
+            let refusal = Refusal::from(Reason::AudienceMismatch).about(&target, &headers);
+            let refusal = caller.map_or(refusal.clone(), |caller| refusal.caller(caller));
+            let command = refusal.remedy().command.unwrap();
+            command.split(' ').nth(4).unwrap().to_owned()
+        };
+        assert_eq!(of("orders-eu", Some("a@b")), "orders-eu");
+        for (name, caller) in [("orders-eu", None), ("x;reboot", Some("a@b")), ("-q", Some("a@b"))]
+        {
+            assert_eq!(of(name, caller), "QUEUE", "{name}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_mint_what_iap_alone_can() {
+        let audiences = ["/projects/1/global/backendServices/2".to_owned()].into();
+        let refusal = Refusal::from(Reason::TokenMissing).wanting(&audiences, &Arc::default());
+        assert_eq!(refusal.remedy().command, None);
+    }
+
+    #[test]
+    fn keys_are_fetched_by_hand_from_where_they_should_be() {
+        let url = crate::policy::Issuer::google();
+        let refusal = Refusal::from(Reason::KeysUnavailable).keys_at(url.key_url());
+        assert_eq!(
+            refusal.remedy().command.unwrap(),
+            "curl --silent --show-error --include https://www.googleapis.com/oauth2/v3/certs"
+        );
+    }
+
+    #[test]
+    fn what_takes_a_change_of_the_policy_or_is_forged_has_no_command() {
+        let without: Vec<_> = Reason::ALL
+            .into_iter()
+            .filter(|it| it.is_of_verification() && it.commands().is_empty())
+            .map(Reason::code)
+            .collect();
+        assert_eq!(
+            without,
+            [
+                "target_unsafe",
+                "no_rule",
+                "token_twice",
+                "alg_not_allowed",
+                "iss_unknown",
+                "lifetime_too_long",
+                "sig_bad",
+                "check_unavailable",
+                "claim_mismatch",
+            ]
         );
     }
 

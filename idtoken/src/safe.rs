@@ -10,24 +10,37 @@ const SECRET_STARTS: [&str; 4] = ["eyJ", "ya29.", "1//", "GOCSPX"];
 /// tokens that somebody put there: it ends where one begins.
 #[must_use]
 pub fn safe(text: &str) -> String {
+    // Nobody knows where a secret ends.
+    let secret = secret_at(text);
     let mut out = String::new();
+    for (at, letter) in text.char_indices() {
+        if secret == Some(at) || out.len() >= MAX_SHOWN {
+            out.push('…');
+            return out;
+        }
+        out.push(if letter.is_control() { ' ' } else { letter });
+    }
+    out
+}
+
+/// Whether a text seems to have a token in it.
+#[must_use]
+pub fn holds_secret(text: &str) -> bool {
+    secret_at(text).is_some()
+}
+
+/// Where the first of them begins: not within a word.
+fn secret_at(text: &str) -> Option<usize> {
     let mut before = ' ';
     for (at, letter) in text.char_indices() {
         let rest = text.get(at..).unwrap_or_default();
         let begins = !before.is_ascii_alphanumeric();
         if begins && SECRET_STARTS.iter().any(|start| rest.starts_with(start)) {
-            // Nobody knows where it ends.
-            out.push('…');
-            return out;
+            return Some(at);
         }
-        if out.len() >= MAX_SHOWN {
-            out.push('…');
-            return out;
-        }
-        out.push(if letter.is_control() { ' ' } else { letter });
         before = letter;
     }
-    out
+    None
 }
 
 #[cfg(test)]
@@ -45,6 +58,7 @@ mod tests {
             ("x ya29.a0", "x …"),
         ] {
             assert_eq!(safe(text), shown);
+            assert_eq!(holds_secret(text), shown.ends_with('…'), "{text}");
         }
         assert!(safe(&"ä".repeat(1000)).len() <= MAX_SHOWN + "ä…".len());
     }

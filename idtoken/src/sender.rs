@@ -2,6 +2,10 @@
 
 use crate::request::Headers;
 
+/// The longest name of a job (Cloud Scheduler, "Job"); a subscription's has 255
+/// characters behind its project's.
+const LONGEST_NAME: usize = 500;
+
 /// A sender, guessed from headers. Anybody can send these headers: a guess
 /// makes a refusal easier to understand and decides nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,25 @@ impl Sender {
         } else {
             None
         }
+    }
+
+    /// What of the sender's has sent a request, as its headers say: a queue or a
+    /// job by its short name, a subscription by its whole name where it writes
+    /// metadata (Google's documentation of task handlers, of scheduler targets,
+    /// and of payload unwrapping). None if that is no name that Google gives.
+    pub(crate) fn source(self, headers: &impl Headers) -> Option<&str> {
+        let name = match self {
+            Self::Tasks => "x-cloudtasks-queuename",
+            Self::Scheduler => "x-cloudscheduler-jobname",
+            Self::PubSub => "x-goog-pubsub-subscription-name",
+            Self::Eventarc => return None,
+        };
+        let value = std::str::from_utf8(headers.values(name).next()?).ok()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+%/:".contains(&byte);
+        let is_name = value.starts_with(|first: char| first.is_ascii_alphabetic())
+            && value.len() <= LONGEST_NAME
+            && value.bytes().all(plain);
+        is_name.then_some(value)
     }
 
     /// The product's name.

@@ -110,6 +110,68 @@ fn what_can_not_be_checked_without_keys_is_said_and_the_rest_is_checked() {
 }
 
 #[test]
+fn what_would_be_decided_with_keys_is_told_where_only_they_are_missing() {
+    let walk = |changes: &Value, has_keys| walk(&claims(changes), "/push", has_keys, false);
+    let good = json!({});
+    assert!(matches!(walk(&good, false).given_keys(), Some(Ok(()))));
+    assert!(walk(&good, true).given_keys().is_none(), "nothing hangs on keys");
+    let wrong = walk(&json!({"aud": "x", "level": 2}), false);
+    let reason = wrong.given_keys().and_then(|it| it.err()).map(|it| it.reason);
+    assert_eq!(reason, Some(Reason::AudienceMismatch));
+    let expired = walk(&json!({"exp": NOW.0 - 60, "iat": NOW.0 - 3660}), false);
+    assert!(expired.given_keys().is_none(), "that is decided before keys are asked for");
+}
+
+#[test]
+fn a_token_without_its_signature_is_read_all_the_same() {
+    let token = ISSUER.sign_claims(&claims(&json!({"aud": "x"})));
+    let signed = token.rsplit_once('.').unwrap().0;
+    for (token, reason) in [
+        (format!("{signed}.SIGNATURE_REMOVED_BY_GOOGLE"), Reason::SignatureRemoved),
+        (signed.to_owned(), Reason::Malformed),
+    ] {
+        let policy = Policy::from_json(POLICY).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        let target = Target::parse("orders.example.com", "/push", "POST");
+        let walk = policy.walk(&Authority::new(&policy, AwsLc), target, &headers, NOW);
+        assert_eq!(
+            faults(&walk),
+            [
+                (Check::Form, Some(reason)),
+                (Check::Algorithm, None),
+                (Check::Key, None),
+                (Check::Signature, None),
+                (Check::Audience, Some(Reason::AudienceMismatch)),
+            ]
+        );
+        assert!(walk.tokens[0].claims.is_some());
+        assert_eq!(walk.decision.err().map(|it| it.reason), Some(reason));
+    }
+}
+
+#[test]
+fn the_other_rules_are_told_with_what_they_are_not_for() {
+    let rule = |name: &str, matching: &str| {
+        format!(r#"{{"name": "{name}", "match": {matching}, "anonymous": true}}"#)
+    };
+    let rules = [
+        rule("health", r#"{"paths": [{"exact": "/health"}], "methods": ["GET"]}"#),
+        rule("push", r#"{"hosts": ["orders.example.com"]}"#),
+        rule("all", "{}"),
+    ];
+    let policy = Policy::from_json(&format!(r#"{{"rules": [{}]}}"#, rules.join(", "))).unwrap();
+    let target = Target::parse("orders.example.com", "/push", "POST");
+    let walk = policy.walk(&Authority::new(&policy, AwsLc), target, &HeaderMap::new(), NOW);
+    let parts = |other: &remint_idtoken::policy::Other| {
+        other.misses.iter().map(|miss| miss.part).collect::<Vec<_>>()
+    };
+    let told: Vec<_> = walk.others.iter().map(|other| (&*other.name, parts(other))).collect();
+    assert_eq!(told, [("health", vec!["path", "method"]), ("all", vec![])]);
+    assert_eq!(walk.others[0].misses[0].expected, ["/health"]);
+}
+
+#[test]
 fn a_request_without_a_rule_ends_there() {
     let walk = walk(&claims(&json!({})), "/other", true, false);
     assert_eq!(faults(&walk), [(Check::Rule, Some(Reason::NoRule))]);

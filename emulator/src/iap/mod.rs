@@ -170,12 +170,12 @@ impl Guard {
     fn admitted<'f>(&self, found: &'f Found) -> Result<&'f str, Reason> {
         let email = found.caller.as_ref().map_err(|reason| *reason)?;
         let is_user = self.config.users.iter().any(|user| user.eq_ignore_ascii_case(email));
-        if is_user { Ok(email) } else { Err(Reason::CallerNotAllowed) }
+        if is_user { Ok(email) } else { Err(Reason::IapAccessMissing) }
     }
 
     fn refusal(&self, reason: Reason, found: &Found, parts: &Parts) -> Answer {
         match (reason, &found.caller) {
-            (Reason::CallerNotAllowed, Ok(email)) => page::no_access(self.sign_in.host(), email),
+            (Reason::IapAccessMissing, Ok(email)) => page::no_access(self.sign_in.host(), email),
             _ if !found.is_program && refusal::can_be_redirected(parts) => {
                 self.sign_in.redirect(parts, self.google.now())
             }

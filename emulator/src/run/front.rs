@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{HOST, SERVER};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
@@ -50,7 +50,17 @@ struct Served {
 }
 
 impl Handler for FrontEnd {
+    /// Google's name stands in all answers, also where a container says its own
+    /// (an ESPv2 on Cloud Run: GoogleCloudPlatform/esp-v2 issue 430).
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        let mut answer = self.answer(request).await;
+        answer.headers_mut().insert(SERVER, HeaderValue::from_static("Google Frontend"));
+        answer
+    }
+}
+
+impl FrontEnd {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (parts, body) = request.into_parts();
         let fault = self.faults.now();
         // Without a key the check finds none of Google's, and refuses.
@@ -71,9 +81,7 @@ impl Handler for FrontEnd {
             }
         }
     }
-}
 
-impl FrontEnd {
     /// Judges a call, and adds to its line what was found.
     async fn outcome(&self, parts: &Parts, call: &mut Call) -> Outcome {
         let host = host(parts).map(named::without_port).unwrap_or_default();

@@ -80,7 +80,7 @@ impl Refusal {
             Self::Token { is_propagating: true, .. } => Reason::IamPropagating.code(),
             Self::Token { reason, .. } => reason.code(),
             Self::TooLarge => "request_too_large",
-            Self::Busy => "rate_exceeded",
+            Self::Busy => Reason::RegionFull.code(),
         }
     }
 

@@ -118,7 +118,7 @@ impl Iam {
         let outcome = match identity {
             _ if is_public || self.is_off => Ok(Admitted::Anybody),
             Ok(identity) if is_let_in => Ok(identity.admitted(header)),
-            Ok(_) => Err(Reason::CallerNotAllowed),
+            Ok(_) => Err(Reason::InvokerMissing),
             Err(reason) => Err(reason),
         };
         let propagating_until = view.settled_at.filter(|_| depends);
@@ -152,7 +152,7 @@ impl Iam {
 /// believed or is meant for another audience.
 pub(super) fn status_of(reason: Reason) -> StatusCode {
     match reason {
-        Reason::TokenMissing | Reason::CallerNotAllowed => StatusCode::FORBIDDEN,
+        Reason::TokenMissing | Reason::InvokerMissing => StatusCode::FORBIDDEN,
         _ => StatusCode::UNAUTHORIZED,
     }
 }

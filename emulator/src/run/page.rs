@@ -11,6 +11,9 @@ const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
 
 /// How the text of a refusal begins.
 pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to get URL";
+/// The same where a token is not believed (pomerium/pomerium issue 1623, and many
+/// quotations of the page in public repositories).
+const NOT_BELIEVED: &str = "Your client does not have permission to the requested URL";
 
 /// The refusal of a call to that path with its query. It never says why: that
 /// is in the emulator's timeline, as it would be in Cloud Run's log. Only an
@@ -18,7 +21,11 @@ pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to 
 pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
-    let text = format!("{NO_PERMISSION} <code>{}</code> from this server.", escape(url));
+    let url = escape(url);
+    let text = match status {
+        StatusCode::UNAUTHORIZED => format!("{NOT_BELIEVED} <code>{url}</code>."),
+        _ => format!("{NO_PERMISSION} <code>{url}</code> from this server."),
+    };
     let mut answer = page(status, &title, reason, &text);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(CHALLENGE);
@@ -42,10 +49,15 @@ pub(super) fn too_large() -> Answer {
     page(StatusCode::PAYLOAD_TOO_LARGE, &format!("413 {name}"), name, text)
 }
 
-/// That a call can't be served, which is no word of the container's.
+/// That a call can't be served, which is no word of the container's. For 429
+/// there are two words and no page: so it is quoted, with `Server: Google
+/// Frontend`, in troubleshooting guides of several public repositories. Of which
+/// type they are is not told there for sure; IAP sends its bare words as HTML.
 pub(super) fn failure(status: StatusCode) -> Answer {
     let (name, text) = match status {
-        StatusCode::TOO_MANY_REQUESTS => ("Too Many Requests", "Rate exceeded."),
+        StatusCode::TOO_MANY_REQUESTS => {
+            return answer(status, "text/html; charset=UTF-8", "Rate exceeded.");
+        }
         StatusCode::SERVICE_UNAVAILABLE => (
             "Server Error",
             "The service you requested is not available yet.<p>Please try again in 30 seconds.",

@@ -41,8 +41,9 @@ async fn one_too_many_gets_429_until_an_answer_has_been_sent_to_its_end() {
         let token = world.token(world.us().url());
         let reply = get("/").bearer(&token).send(addr).await;
         assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
-        assert!(reply.text.contains("Rate exceeded."), "{}", reply.text);
-        let busy = Verdict::Refused { status: 429, code: "rate_exceeded" };
+        assert_eq!(reply.text, "Rate exceeded.");
+        assert_eq!(reply.headers["server"], "Google Frontend");
+        let busy = Verdict::Refused { status: 429, code: "region_full" };
         assert_eq!(last_call(&world).verdict, busy);
     }
     let eu = world.eu();

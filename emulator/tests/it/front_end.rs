@@ -78,7 +78,7 @@ async fn a_caller_needs_to_be_an_invoker_with_a_verified_address() {
     let gateway = TokenRequest::new(GATEWAY, url);
     let mut unverified = issuer.claims(&gateway);
     unverified.insert("email_verified".into(), false.into());
-    let not_allowed = refused(403, "caller_not_allowed");
+    let not_allowed = refused(403, "invoker_missing");
     let cases = [
         (issuer.mint(&gateway), ACCEPTED),
         (issuer.mint(&TokenRequest::new(PUSHER, url)), not_allowed),
@@ -95,7 +95,7 @@ async fn a_service_without_invokers_admits_nobody() {
     let world = World::with(|config| config.services[0].invokers.clear()).await;
     let token = world.token(world.us().url());
     let found = call(&world, "authorization", &token).await;
-    assert_eq!(found, refused(403, "caller_not_allowed"));
+    assert_eq!(found, refused(403, "invoker_missing"));
 }
 
 #[tokio::test]
@@ -156,9 +156,21 @@ async fn a_refusal_is_google_s_page_with_the_path_and_its_query_escaped() {
         "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\""
     );
     let sentence =
-        "does not have permission to get URL <code>/a&amp;b&#39;c?d=e</code> from this server";
+        "does not have permission to the requested URL <code>/a&amp;b&#39;c?d=e</code>.</h2>";
     assert!(reply.text.contains(sentence), "{}", reply.text);
     assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    let reply = get("/a&b'c?d=e").send(world.us().addr()).await;
+    let sentence = "does not have permission to get URL <code>/a&amp;b&#39;c?d=e</code> from this server.</h2>";
+    assert!(reply.text.contains(sentence), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn all_answers_name_google_s_server() {
+    let world = World::start().await;
+    let good = world.token(world.us().url());
+    for call in [get("/").bearer(&good), get("/")] {
+        assert_eq!(call.send(world.us().addr()).await.headers["server"], "Google Frontend");
+    }
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ async fn a_caller_who_is_no_user_gets_403() {
     let reply = iap.send(get("/").bearer(&iap.token(PUSHER))).await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
     assert!(reply.text.contains("You don’t have access") && is_iap_s(&reply));
-    assert_eq!(iap.verdict(), refused(403, "caller_not_allowed"));
+    assert_eq!(iap.verdict(), refused(403, "iap_access_missing"));
     assert_eq!(iap.last().caller.as_deref(), Some(PUSHER));
     let upper = GATEWAY.to_uppercase();
     assert_eq!(iap.send(get("/").bearer(&iap.token(&upper))).await.status, StatusCode::OK);
@@ -262,7 +262,7 @@ async fn without_run_invoker_the_region_refuses_iap_and_the_note_says_so() {
     assert!(!is_iap_s(&reply), "it is Cloud Run's answer");
     let [own, front_end, balancer] = <[_; 3]>::try_from(iap.0.emulator.timeline().all()).unwrap();
     assert_eq!(own.verdict, ACCEPTED);
-    assert_eq!(front_end.verdict, refused(403, "caller_not_allowed"));
+    assert_eq!(front_end.verdict, refused(403, "invoker_missing"));
     assert_eq!(front_end.caller.as_deref(), Some(AGENT));
     assert_eq!(balancer.verdict, Verdict::Answered(403));
     let note = balancer.note.unwrap();
@@ -334,7 +334,7 @@ async fn somebody_who_is_no_user_signs_in_and_is_refused() {
     let reply = iap.send(with("/")).await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
     assert!(reply.text.contains("<strong>stranger@example.com</strong> is not a user"));
-    assert_eq!(iap.verdict(), refused(403, "caller_not_allowed"));
+    assert_eq!(iap.verdict(), refused(403, "iap_access_missing"));
     let identity = iap.send(with("/any?gcp-iap-mode=IDENTITY")).await;
     let subject = format!("accounts.google.com:{}", subject_of("stranger@example.com"));
     assert_eq!(

@@ -40,7 +40,7 @@ async fn a_revoked_caller_is_let_in_less_and_less() {
         }
     }
     let (verdicts, notes) = eight(&world, 120).await;
-    let refused = Verdict::Refused { status: 403, code: "caller_not_allowed" };
+    let refused = Verdict::Refused { status: 403, code: "invoker_missing" };
     assert_eq!((verdicts, notes), (vec![refused; 8], vec![None; 8]));
 }
 

@@ -1,6 +1,8 @@
 //! One line of the log about a request.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Method, Version};
 use remint_idtoken::{TraceContext, safe};
@@ -10,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::{Course, Seen, Who};
 use crate::logging;
+use crate::mint::MintedToken;
 use crate::request::shown;
 
 /// What one line says.
@@ -29,7 +32,7 @@ pub(super) struct Record {
     pub(super) who: Option<Who>,
     pub(super) service: Option<Arc<str>>,
     pub(super) region: Option<Arc<str>>,
-    pub(super) audience: Option<String>,
+    pub(super) token: Option<Arc<MintedToken>>,
     pub(super) attempts: usize,
     pub(super) reason: Option<&'static str>,
     pub(super) refusal: Option<Value>,
@@ -60,7 +63,7 @@ impl Record {
             who: None,
             service: service.map(|service| Arc::clone(&service.name)),
             region: region.map(|region| Arc::clone(&region.name)),
-            audience: course.last.as_ref().map(|(_, token)| token.audience().to_owned()),
+            token: course.last.as_ref().map(|(_, token)| Arc::clone(token)),
             attempts: course.attempts,
             reason: None,
             refusal: None,
@@ -82,6 +85,12 @@ impl Line {
     pub(crate) fn broke_off(&mut self) {
         self.0.message = "broken off";
     }
+
+    /// Nobody took the rest of the answer: the caller left, or the gateway has
+    /// stopped.
+    pub(crate) fn left(&mut self) {
+        self.0.message = "answered in part";
+    }
 }
 
 /// Writes a line of that severity. The fields of `http` are those of
@@ -97,7 +106,7 @@ macro_rules! write_line {
             service = line.service.as_deref(),
             region = line.region.as_deref(),
             attempts = fields.attempts,
-            audience = line.audience.as_deref(),
+            audience = line.token.as_ref().map(|token| token.audience()),
             caller = fields.caller,
             reason = line.reason,
             refusal = line.refusal.as_ref().map(tracing::field::display),
@@ -107,10 +116,10 @@ macro_rules! write_line {
             http.status = line.status,
             http.userAgent = line.agent.as_deref(),
             http.remoteIp = fields.peer,
-            http.latency = fields.latency.as_str(),
-            http.protocol = fields.protocol.as_str(),
-            http.requestSize = fields.received.as_deref(),
-            http.responseSize = fields.sent.as_str(),
+            http.latency = tracing::field::display(fields.latency),
+            http.protocol = fields.protocol,
+            http.requestSize = line.received.map(tracing::field::display),
+            http.responseSize = tracing::field::display(line.sent),
             "{}", line.message
         )
     }};
@@ -124,10 +133,8 @@ struct Fields<'l> {
     caller: Option<&'l str>,
     attempts: Option<u64>,
     left_out: Option<u64>,
-    latency: String,
-    protocol: String,
-    received: Option<String>,
-    sent: String,
+    latency: Latency,
+    protocol: &'static str,
 }
 
 impl<'l> Fields<'l> {
@@ -140,11 +147,28 @@ impl<'l> Fields<'l> {
             caller: line.who.as_ref().and_then(|who| who.caller.as_deref()),
             attempts: more_than_none(u64::try_from(line.attempts).unwrap_or(u64::MAX)),
             left_out: more_than_none(line.left_out),
-            latency: format!("{:.6}s", line.began.elapsed().as_secs_f64()),
-            protocol: format!("{:?}", line.version),
-            received: line.received.map(|bytes| bytes.to_string()),
-            sent: line.sent.to_string(),
+            latency: Latency(line.began.elapsed()),
+            protocol: protocol(line.version),
         }
+    }
+}
+
+/// A duration as JSON has it in Google's APIs: seconds, and their unit.
+#[derive(Clone, Copy)]
+struct Latency(Duration);
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}s", self.0.as_secs(), self.0.subsec_micros())
+    }
+}
+
+/// As Cloud Logging names them (`LogEntry`, `HttpRequest.protocol`).
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
     }
 }
 

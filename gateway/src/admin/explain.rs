@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::explain::{CaptureError, Captured, Explanation, Region};
+use crate::explain::{CaptureError, Captured, Explanation, Pasted, Region};
 use crate::gateway::Gateway;
 
 /// The longest request that is read: a few tokens, or a command with a body.
@@ -49,14 +49,20 @@ pub(super) enum NoQuestion {
     Method,
     #[error("the command has quotes that don't end")]
     Quotes,
-    #[error("the command does not begin with curl")]
-    NotCurl,
+    #[error("the command does not begin with curl: it is {0}")]
+    NotCurl(&'static str),
     #[error("an option of the command has no value")]
     NoValue,
     #[error("the command has no URL")]
     NoUrl,
-    #[error("the command has several URLs: keep one")]
+    #[error("the command has several requests: keep one URL")]
     Urls,
+    #[error("the command takes a file of headers (-H @FILE): put its lines there, each behind -H")]
+    HeaderFile,
+    #[error("there is no token, but {0}")]
+    NoToken(&'static str),
+    #[error("there are {0} tokens: keep one")]
+    Tokens(usize),
 }
 
 impl From<CaptureError> for NoQuestion {
@@ -67,11 +73,16 @@ impl From<CaptureError> for NoQuestion {
             CaptureError::Url(_) => Self::Url,
             CaptureError::Method => Self::Method,
             CaptureError::Quotes => Self::Quotes,
-            CaptureError::NotCurl => Self::NotCurl,
+            CaptureError::NotCurl(what) => Self::NotCurl(what),
             CaptureError::Value(_) => Self::NoValue,
             CaptureError::NoUrl => Self::NoUrl,
             CaptureError::Urls => Self::Urls,
-            CaptureError::Json(_) | CaptureError::Har | CaptureError::Entries(_) => Self::Form,
+            CaptureError::HeaderFile => Self::HeaderFile,
+            CaptureError::NoToken(what) => Self::NoToken(what),
+            CaptureError::Tokens(count) => Self::Tokens(count),
+            CaptureError::Json { .. } | CaptureError::Har | CaptureError::Entries { .. } => {
+                Self::Form
+            }
         }
     }
 }
@@ -101,7 +112,7 @@ impl Question {
         let method = self.method.as_deref().unwrap_or("POST");
         let mut captured = Captured::new(method, url.trim())?;
         if let Some(token) = &self.token {
-            captured = captured.with_token(&bare(token));
+            captured = captured.with_token(&Pasted::read(token)?);
         }
         self.headers.iter().for_each(|line| captured.add_header(line));
         Ok(captured)
@@ -121,7 +132,8 @@ impl Question {
         });
         let explanation = Explanation::by(
             |target, headers| proxy.keyring.walk(&proxy.policy, target, headers, now),
-            &captured,
+            captured,
+            &proxy.policy,
             regions.collect(),
             now,
         );
@@ -129,28 +141,9 @@ impl Question {
     }
 }
 
-/// The token alone: a paste often has the scheme before it, quotes around it and
-/// line breaks in it.
-fn bare(token: &str) -> String {
-    let token = token.trim().trim_matches(['"', '\'']);
-    let scheme = token.get(..7).filter(|start| start.eq_ignore_ascii_case("bearer "));
-    let token = scheme.and_then(|_| token.get(7..)).unwrap_or(token);
-    token.chars().filter(|letter| !letter.is_whitespace()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pasted_token_is_freed_of_what_stands_around_it() {
-        for pasted in
-            ["a.b.c", " a.b.c\n", "Bearer a.b.c", "bearer  a.b\n.c", "\"a.b.c\"", "'a.b.c'"]
-        {
-            assert_eq!(bare(pasted), "a.b.c", "{pasted}");
-        }
-        assert_eq!(bare("é"), "é");
-    }
 
     #[tokio::test]
     async fn what_is_no_question_is_told_without_what_it_was() {
@@ -166,7 +159,14 @@ mod tests {
             (r#"{"curl": "curl https://a.example", "token": "x"}"#, NoQuestion::Form),
             (r#"{"url": "eyJ.eyJ.x"}"#, NoQuestion::Url),
             (r#"{"curl": "curl https://a.example -H"}"#, NoQuestion::NoValue),
-            (r#"{"curl": "eyJ.eyJ.x"}"#, NoQuestion::NotCurl),
+            (
+                r#"{"curl": "eyJ.eyJ.x"}"#,
+                NoQuestion::NotCurl("a token: say token in place of curl, with --url"),
+            ),
+            (
+                r#"{"url": "https://a.example", "token": "eyJ.eyJ.x eyJ.eyJ.y"}"#,
+                NoQuestion::Tokens(2),
+            ),
             (&format!("{{\"url\": \"{}\"}}", "x".repeat(MAX_BODY)), NoQuestion::TooLong),
         ] {
             let error = read(text).await.unwrap_err();

@@ -1,21 +1,18 @@
 //! What is the case, gathered from a gateway at work.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use remint_idtoken::{Reason, UnixTime};
 
-use super::headline::{Facts, KeyFacts, RegionFacts, ServiceFacts};
+use super::headline::{Facts, KeyFacts, RefusalFacts, RegionFacts, RuleFacts, ServiceFacts};
+use super::lately::{LATELY, counts};
+use super::refusals::Group;
 use crate::balance::{Cause, Member};
-use crate::front_end;
 use crate::gateway::Gateway;
 use crate::iam;
 use crate::instance::Instance;
-use crate::retry;
 use crate::service::{Region, Service};
-
-/// How far back refusals are told of.
-const LATELY: Duration = Duration::from_secs(60);
 
 impl Facts {
     pub(super) fn of(instance: &Instance) -> Self {
@@ -42,9 +39,31 @@ impl Facts {
             configuration_error: history.last_error,
             needs_restart: history.needs_restart,
             certificate_ends: gateway.certificate_ends,
-            refusals: instance.kept.refusals.groups(now, LATELY),
+            rules: rules(instance, &gateway, now),
         }
     }
+}
+
+/// The rules that refused something lately, or by which something failed.
+fn rules(instance: &Instance, gateway: &Gateway, now: UnixTime) -> Vec<RuleFacts> {
+    let mut groups = instance.kept.refusals.groups(now, LATELY);
+    let mut grown: Vec<_> = instance.kept.lately.grown(counts(gateway)).into_iter().collect();
+    grown.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let facts = grown.into_iter().map(|(rule, mut count)| {
+        let own = |group: &mut Group| group.rule.as_deref() == rule.as_deref();
+        let groups: Vec<_> = groups.extract_if(.., own).collect();
+        // They are written down a moment before they are counted.
+        let written = groups.iter().map(|it| it.count).fold(0, usize::saturating_add);
+        count.refused = count.refused.max(u64::try_from(written).unwrap_or(u64::MAX));
+        let route = rule.as_deref().and_then(|rule| gateway.proxy.routes.get(rule));
+        RuleFacts {
+            name: rule.as_deref().map(str::to_owned),
+            service: route.map(|route| route.service.name.to_string()),
+            count,
+            groups,
+        }
+    });
+    facts.collect()
 }
 
 /// Whether a rule of the service can admit somebody.
@@ -67,25 +86,17 @@ fn of_region(region: &Region, now: UnixTime) -> RegionFacts {
         token_error: region.token.last_error(),
         ejected: member.and_then(Member::cause).map(Cause::name),
         is_on_trial: member.is_some_and(|it| !it.is_ejected(instant)),
-        refused: region
-            .last_refusal
-            .get()
-            .map(|(status, at)| (status, at, command(region, status, now))),
+        refused: region.last_refusal.get(now).map(|word| RefusalFacts {
+            status: word.status,
+            reason: word.reason,
+            at: word.at,
+            command: command(region, word.reason, now),
+        }),
     }
 }
 
-/// Why a front end refused the gateway, by the status that it did so with.
-pub(super) fn reason(region: &Region, status: u16) -> Option<Reason> {
-    let cause = match status {
-        401 => retry::Cause::TokenRefused,
-        403 => retry::Cause::CallerRefused,
-        _ => retry::Cause::NotFound,
-    };
-    front_end::reason(cause, region.kind)
-}
-
 /// What may make a front end that refused the gateway let it in, if that is known.
-pub(super) fn command(region: &Region, status: u16, now: UnixTime) -> Option<String> {
+pub(super) fn command(region: &Region, reason: Reason, now: UnixTime) -> Option<String> {
     let token = region.token.token(now);
     let place = iam::Place {
         kind: region.kind,
@@ -94,5 +105,5 @@ pub(super) fn command(region: &Region, status: u16, now: UnixTime) -> Option<Str
         account: token.as_ref().and_then(|it| it.account()),
         audience: region.token.audience(),
     };
-    iam::remedy(&place, reason(region, status))
+    iam::remedy(&place, reason)
 }

@@ -17,20 +17,28 @@ export function showFlow(status, rates, search) {
     if (!names.has(name)) { group.element.remove(); groups.delete(name); }
   }
   const troubled = new Map();
-  status.headline.troubles.forEach(({ service, level }) => {
-    if (service !== null && !troubled.has(service)) troubled.set(service, level);
+  status.headline.troubles.forEach((trouble) => {
+    if (trouble.service !== null && !troubled.has(trouble.service)) troubled.set(trouble.service, stateOfService(trouble));
   });
-  const rank = (service) => ["broken", "warning"].indexOf(troubled.get(service.name) ?? "") >>> 0;
+  const rank = (service) => ["broken", "warning"].indexOf(troubled.get(service.name)?.level ?? "") >>> 0;
   const rules = Map.groupBy(status.rules, (rule) => rule.service);
   const ordered = [...status.services].sort((one, other) => rank(one) - rank(other));
   const elements = ordered.map((service) => {
     let group = groups.get(service.name);
     if (group === undefined) groups.set(service.name, group = new Group(service.name, status.services.length));
-    group.update(service, rules.get(service.name) ?? [], troubled.get(service.name) ?? "well", status.now, rates, search);
+    group.update(service, rules.get(service.name) ?? [], troubled.get(service.name) ?? WELL, status.now, rates, search);
     return group.element;
   });
   arrange(byId("services"), elements);
   byId("nothing").hidden = elements.length === 0 || elements.some((element) => !element.hidden);
+}
+
+const WELL = { level: "well", words: "✓ well" };
+
+/** By the worst of its troubles. One that has a reason is its callers'. */
+function stateOfService({ level, reason }) {
+  const words = { broken: "✕ broken", warning: reason === null ? "⚠ partly failing" : "⚠ refuses callers", notice: "✓ well" };
+  return { level, words: words[level] };
 }
 
 class Group {
@@ -48,7 +56,7 @@ class Group {
     this.level = "well";
   }
 
-  update(service, rules, level, now, rates, search) {
+  update(service, rules, { level, words }, now, rates, search) {
     // What breaks while somebody looks opens, and may be closed again.
     if (level !== this.level && level !== "well") this.element.open = true;
     this.level = level;
@@ -56,19 +64,14 @@ class Group {
     const all = rules.map((rule) => `rule ${rule.name}`);
     const sum = (names) => shown(rates.of(...all.flatMap((rule) => named(rule, names))));
     const requests = Object.keys(rules[0]?.requests ?? {});
-    this.showState(service, level);
+    say(this.state, service.panic ? `${words}, ejections are ignored` : words);
+    this.state.className = `state ${level}`;
     say(this.line, `${sum(requests)} requests/s, ${sum(["refused"])} refused/s, ${sum(ERRORS)} errors/s; ${counted(rules.length, "rule")}, ${counted(service.regions.length, "region")}`);
     this.showSenders(rules, rates);
     const rulesFound = this.rules.update(rules.map((rule) => ruleRow(rule, rates)), own ? "" : search);
     const regionsFound = this.regions.update(service.regions.map((region) => regionRow(service, region, now, rates)), own ? "" : search);
     this.element.hidden = !own && !rulesFound && !regionsFound;
     if (search !== "" && !this.element.hidden) this.element.open = true;
-  }
-
-  showState(service, level) {
-    const words = { broken: "✕ broken", warning: "⚠ partly failing", notice: "well", well: "✓ well" };
-    say(this.state, service.panic ? `${words[level]}, ejections are ignored` : words[level]);
-    this.state.className = `state ${level}`;
   }
 
   showSenders(rules, rates) {
@@ -92,7 +95,7 @@ class Fold {
     this.first = table();
     this.rest = table();
     this.summary = make("summary");
-    this.fold = make("details", { class: "fold" }, this.summary, make("div", { class: "scroll" }, this.rest));
+    this.fold = make("details", { class: "fold" }, this.summary, make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Further ${what}s` }, this.rest));
     this.none = make("p", { class: "muted" }, `no ${what} is like this`);
     this.element = make("div", {}, make("div", { class: "scroll" }, this.first), this.fold, this.none);
   }
@@ -158,20 +161,20 @@ function stateOf(region, now) {
   if (region.token.expires_at === null) return ["✕ no token", region.token.last_error ?? "it is being fetched", "bad"];
   if (region.refuses_gateway !== null) {
     const { status, at, likely_cause: cause } = region.refuses_gateway;
-    return [`✕ refuses the gateway (${status})`, `${away(at, now)}: ${cause ?? ""}`, "bad"];
+    return [`✕ refuses the gateway (${status})`, `${away(at, now)}: ${cause ?? ""}`, "bad", at];
   }
   if (region.is_ejected) {
-    const until = region.ejected_until === null ? "until it is well" : `until ${region.ejected_until.slice(11, 19)}, ${away(region.ejected_until, now)}`;
-    return [`⚠ left alone: ${CAUSES[region.ejection_cause] ?? region.ejection_cause ?? "being tried"}`, until, "odd"];
+    const until = region.ejected_until === null ? "until it is well" : `tried again ${away(region.ejected_until, now)}`;
+    return [`⚠ left alone: ${CAUSES[region.ejection_cause] ?? region.ejection_cause ?? "being tried"}`, until, "odd", region.ejected_until ?? ""];
   }
   if (region.ejection_cause !== null) return ["⚠ on trial", `after: ${CAUSES[region.ejection_cause]}`, "odd"];
   return ["✓ well", ""];
 }
 
 function tokenOf({ expires_at: ends, next_attempt_at: next, last_error: error }, now) {
-  if (ends === null) return ["none", `next attempt ${away(next, now)}`, "bad"];
+  if (ends === null) return ["✕ none", `next attempt ${away(next, now)}`, "bad", `next attempt ${next}`];
   const renewed = error === null ? `renewed ${away(next, now)}` : `⚠ not renewed: ${error}; next attempt ${away(next, now)}`;
-  return [`ends ${away(ends, now)}`, renewed, error === null ? "" : "odd"];
+  return [`ends ${away(ends, now)}`, renewed, error === null ? "" : "odd", `ends ${ends}, next attempt ${next}`];
 }
 
 function regionRow(service, region, now, rates) {

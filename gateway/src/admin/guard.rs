@@ -11,6 +11,8 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Request};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Whether the request names this listener, and not a site of somebody else's
 /// whose name leads here: a browser would show that site what it reads. Who
@@ -40,6 +42,21 @@ pub(super) fn is_own_origin<B>(request: &Request<B>) -> bool {
     };
     // TLS may end before this listener.
     matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(named.as_str())
+}
+
+/// Whether a browser asks for the page that is shown there, for a program that it
+/// is not, or for somebody who follows a link: images, scripts and frames of other
+/// sites come without an `Origin`, but with Fetch Metadata
+/// (<https://www.w3.org/TR/fetch-metadata/>), which no page can set.
+pub(super) fn is_own_fetch(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+    match text(&SEC_FETCH_SITE) {
+        None => !headers.contains_key(SEC_FETCH_SITE),
+        Some("same-origin" | "none") => true,
+        Some(_) => {
+            text(&SEC_FETCH_MODE) == Some("navigate") && text(&SEC_FETCH_DEST) == Some("document")
+        }
+    }
 }
 
 /// Whether a request with a body is the page's own, or a program's. A form of
@@ -112,6 +129,28 @@ mod tests {
         assert!(!is_own(&["http://127.0.0.1:8081", "https://evil.example"]));
         let without_host = Request::get("/").header(ORIGIN, "http://127.0.0.1:8081");
         assert!(!is_own_origin(&without_host.body(()).unwrap()));
+    }
+
+    #[test]
+    fn parts_of_other_sites_pages_are_refused_and_links_are_followed() {
+        let is_own = |site: &str, mode: &str, dest: &str| {
+            let pairs = [(SEC_FETCH_SITE, site), (SEC_FETCH_MODE, mode), (SEC_FETCH_DEST, dest)];
+            let pairs = pairs.map(|(name, value)| (name, value.parse().unwrap()));
+            is_own_fetch(&HeaderMap::from_iter(pairs))
+        };
+        assert!(is_own_fetch(&HeaderMap::new()), "programs say nothing of it");
+        assert!(is_own("same-origin", "cors", "empty") && is_own("none", "navigate", "document"));
+        for site in ["cross-site", "same-site", "", "x"] {
+            assert!(is_own(site, "navigate", "document"), "a link at {site:?}");
+            for (mode, dest) in [
+                ("no-cors", "image"),
+                ("no-cors", "script"),
+                ("cors", "empty"),
+                ("navigate", "iframe"),
+            ] {
+                assert!(!is_own(site, mode, dest), "{site:?} {mode} {dest}");
+            }
+        }
     }
 
     #[test]

@@ -25,10 +25,23 @@ export function copyable(text) {
       getSelection().selectAllChildren(button.previousElementSibling);
       button.textContent = "Selected";
     }
+    announce(button.textContent);
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
-  return make("div", { class: "copyable" }, make("pre", {}, text), button);
+  // Many lines scroll, also by keyboard.
+  return make("div", { class: "copyable" }, make("pre", text.split("\n").length > 6 ? { tabindex: "0" } : {}, words(text)), button);
 }
+
+/** Lines break between words, and not between the hyphens of an option. */
+const words = (text) => text.split(/(\s+)/).map((word, place) => (place % 2 === 0 ? make("span", { class: "word" }, word) : word));
+
+/** Has those told who do not see the page. */
+export function announce(text) {
+  say(byId("news"), text);
+}
+
+/** Where the catalogue has that reason. */
+export const reasonLink = (code) => make("a", { href: `/reasons#${encodeURIComponent(code)}` }, code);
 
 /** Pairs of names and values; those without a value are left out. */
 export function terms(pairs) {
@@ -68,11 +81,17 @@ export function away(time, now) {
   return seconds < 0 ? `${span(-seconds)} ago` : `in ${span(seconds)}`;
 }
 
+/** The time of day (UTC) of a time. */
+export const clock = (time) => `${time.slice(11, 19)} UTC`;
+
+/** What a text says, whatever the numbers in it. */
+export const withoutNumbers = (text) => text.replaceAll(/\d[\d.,:]*/g, "#");
+
 /** Rows of a table by their keys: kept while they are there, in this order. */
 export class Rows {
   #rows = new Map();
 
-  /** `cells` are [column, text, note, class] each. */
+  /** `cells` are [column, text, note, class, title] each. */
   update(key, cells) {
     let row = this.#rows.get(key);
     if (row === undefined) {
@@ -81,9 +100,10 @@ export class Rows {
           make("div", {}, make("div", {}), make("div", { class: "note" })))));
       this.#rows.set(key, row);
     }
-    cells.forEach(([, text, note = "", style = ""], place) => {
+    cells.forEach(([, text, note = "", style = "", title = ""], place) => {
       const cell = row.children[place];
       if (cell.className !== style) cell.className = style;
+      if (cell.title !== title) cell.title = title;
       const [first, second] = cell.firstElementChild.children;
       say(first, text);
       say(second, note);
@@ -100,10 +120,24 @@ export class Rows {
   }
 }
 
-/** Puts children into this order, and moves only those that stand elsewhere. */
+/**
+ * Puts children into this order, and moves only those that stand elsewhere. Who
+ * moves loses the focus: the one that has it stays, and the others move around it.
+ */
 export function arrange(parent, children) {
-  children.forEach((child, place) => {
-    if (parent.children[place] !== child) parent.insertBefore(child, parent.children[place] ?? null);
-  });
-  while (parent.childElementCount > children.length) parent.lastElementChild.remove();
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) {
+    if (!wanted.has(child)) child.remove();
+  }
+  const held = children.findIndex((child) => child.contains(document.activeElement));
+  if (held >= 0) arrangeBefore(parent, children.slice(0, held), children[held]);
+  arrangeBefore(parent, children.slice(held + 1), null);
+}
+
+function arrangeBefore(parent, children, end) {
+  let next = end;
+  for (const child of children.toReversed()) {
+    if (child.parentElement !== parent || child.nextElementSibling !== next) parent.insertBefore(child, next);
+    next = child;
+  }
 }

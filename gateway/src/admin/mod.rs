@@ -5,7 +5,9 @@ mod explain;
 mod facts;
 mod guard;
 mod headline;
+mod lately;
 mod page;
+mod reasons;
 mod refusals;
 mod rules;
 mod status;
@@ -26,7 +28,8 @@ use crate::instance::Instance;
 use crate::metrics::seconds;
 use crate::upstream::asks_for_tunnel;
 use explain::{NoQuestion, Question};
-use guard::{is_own_host, is_own_origin, may_post};
+use guard::{is_own_fetch, is_own_host, is_own_origin, may_post};
+pub(crate) use lately::{Lately, keep_looking};
 pub(crate) use refusals::Refusals;
 use status::status;
 
@@ -34,6 +37,7 @@ use status::status;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 /// The one path that takes a body.
 const EXPLAIN_PATH: &str = "/explain";
 
@@ -50,7 +54,7 @@ where
         return page::hardened(to_stranger(instance, &request));
     }
     let answer = match request.uri().path() {
-        _ if !is_own_origin(&request) => foreign(),
+        _ if !is_own_origin(&request) || !is_own_fetch(request.headers()) => foreign(),
         EXPLAIN_PATH => explained(instance, request).await,
         _ => read(instance, &request),
     };
@@ -69,17 +73,21 @@ fn read<B>(instance: &Instance, request: &Request<B>) -> Response<Full<Bytes>> {
         "/readyz" => ready(&instance.not_ready()),
         "/metrics" => text(StatusCode::OK, OPEN_METRICS, metrics(instance)),
         "/status" => {
-            let after = refusals_after(request.uri().query());
-            text(StatusCode::OK, JSON, format!("{:#}\n", status(instance, after)))
+            let query = request.uri().query();
+            let told = status(instance, refusals_after(query));
+            // People look once; who follows it asks often.
+            let shown = if query.is_none() { format!("{told:#}\n") } else { told.to_string() };
+            text(StatusCode::OK, JSON, shown)
         }
-        "/reasons" => text(StatusCode::OK, JSON, format!("{:#}\n", page::reasons())),
+        "/reasons" => text(StatusCode::OK, HTML, reasons::page()),
+        "/reasons.json" => text(StatusCode::OK, JSON, format!("{:#}\n", reasons::json())),
         KEYS_PATH => keys(instance),
         _ => match page::file(path) {
             Some((kind, content)) => text(StatusCode::OK, kind, content.into()),
             None => {
                 let pages = format!(
-                    "there are /, /healthz, /readyz, /metrics, /status, /reasons, {EXPLAIN_PATH} \
-                     and {KEYS_PATH}\n"
+                    "there are /, /healthz, /readyz, /metrics, /status, /reasons, /reasons.json, \
+                     {EXPLAIN_PATH} and {KEYS_PATH}\n"
                 );
                 text(StatusCode::NOT_FOUND, PLAIN, pages)
             }

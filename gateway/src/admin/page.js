@@ -1,12 +1,12 @@
 // The live page: asks the gateway how it is, and shows it.
 
-import { Rows, arrange, away, byId, copyable, counted, make, say, show, span, terms } from "/make.js";
+import { Rows, announce, arrange, away, byId, clock, copyable, counted, make, reasonLink, say, show, span, terms, withoutNumbers } from "/make.js";
+import { pause } from "/pace.js";
 import { ERRORS, Rates, counters, named, shown } from "/rates.js";
 import { showFlow } from "/flow.js";
 import { addRefusals, newestRefusal, searchRefusals } from "/refusals.js";
 import "/walk.js";
 
-const EVERY = 2000;
 const PATIENCE = 10_000;
 const LEVELS = { broken: "✕ Broken", warning: "⚠ Warning", notice: "✓ Well", well: "✓ Well" };
 
@@ -15,8 +15,13 @@ let status = null;
 let search = "";
 let failures = 0;
 
+let asking = false;
+
+/** Asks once. Gives the time to leave the gateway alone after that. */
 async function ask() {
-  if (document.hidden && status !== null) return;
+  if (asking || (document.hidden && status !== null)) return pause(0, 0);
+  asking = true;
+  const began = performance.now();
   try {
     const answer = await fetch(`/status?refusals_after=${newestRefusal()}`, { signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error();
@@ -24,25 +29,34 @@ async function ask() {
   } catch {
     failures += 1;
     lost();
-    return;
+    return pause(failures, 0);
+  } finally {
+    asking = false;
   }
   failures = 0;
   rates.add(status.uptime_milliseconds, counters(status));
-  addRefusals(status.refusals);
+  addRefusals(status.refusals, status.now);
   showAll();
+  return pause(0, performance.now() - began);
 }
 
 /** What is shown is old: that must not be taken for the state of affairs. */
 function lost() {
   const connection = byId("connection");
-  say(connection, "not connected");
+  say(connection, status === null ? "no answer yet" : `no answer since ${clock(status.now)}`);
   connection.className = "lost";
+  document.body.classList.toggle("stale", status !== null);
+  document.title = "? Remint gateway";
   if (failures < 2) return;
   byId("headline").className = "lost";
   say(byId("level"), "? Unknown");
-  say(byId("text"), status === null ? "The gateway does not answer this page." : `The gateway does not answer. What is below is as of ${status.now.slice(11, 19)}.`);
+  const text = status === null
+    ? "The gateway does not answer this page."
+    : `The gateway has not answered since ${clock(status.now)}. What is grey below is as it was then.`;
+  say(byId("text"), text);
+  announce(text);
   show(byId("mend"), null, () => []);
-  document.title = "? Remint gateway";
+  troubles.show([]);
 }
 
 function showAll() {
@@ -50,11 +64,13 @@ function showAll() {
   const connection = byId("connection");
   say(connection, "live");
   connection.className = "";
+  document.body.classList.remove("stale");
   say(byId("about"), `${status.version}, up for ${span(status.uptime_seconds)}`);
   document.title = `${LEVELS[headline.level].charAt(0)} Remint gateway`;
   byId("headline").className = headline.level;
   say(byId("level"), LEVELS[headline.level]);
   say(byId("text"), headline.text);
+  tellNews(headline);
   showTroubles(headline.troubles);
   showFigures();
   showFlow(status, rates, search);
@@ -62,15 +78,65 @@ function showAll() {
   showConfiguration();
 }
 
+/** Numbers change all the time: who listens is told when something else does. */
+let told = "";
+function tellNews({ level, text }) {
+  const matter = `${level} ${withoutNumbers(text)}`;
+  if (matter !== told) announce(`${LEVELS[level].slice(2)}. ${text}`);
+  told = matter;
+}
+
 /** The first is the headline: its command stands below that, then the others. */
 function showTroubles([first, ...others]) {
-  const command = first?.command ?? null;
-  show(byId("mend"), command, () => command === null ? [] : [make("p", { class: "muted" }, "This may mend it:"), copyable(command)]);
-  const words = { broken: "broken", warning: "warning", notice: "note" };
-  show(byId("troubles"), others, () => others.map((other) =>
-    make("li", { class: other.level }, make("span", { class: "tag" }, words[other.level]),
-      make("div", {}, other.text, other.command === null ? null : copyable(other.command)))));
+  const [command, reason] = [commandsOf(first), reasonOfTrouble(first)];
+  show(byId("mend"), [command, reason], () => [
+    command === null ? null : make("p", { class: "muted" }, "This may mend it:"),
+    command === null ? null : copyable(command),
+    reason === null ? null : make("p", {}, "What it means: ", reasonLink(reason)),
+  ].filter((part) => part !== null));
+  troubles.show(others);
 }
+
+const refusing = (trouble) => (status.services.find(({ name }) => name === trouble?.service)?.regions ?? [])
+  .map((region) => region.refuses_gateway).filter((refusal) => refusal !== null);
+
+/** A line for each region that needs one of its own. */
+function commandsOf(trouble) {
+  const own = trouble?.command ?? null;
+  const all = refusing(trouble).map(({ command }) => command);
+  return all.includes(own) ? [...new Set(all)].filter((command) => command !== null).join("\n") || null : own;
+}
+
+function reasonOfTrouble(trouble) {
+  const own = trouble?.command ?? null;
+  return trouble?.reason ?? refusing(trouble).find(({ command }) => own !== null && command === own)?.reason ?? null;
+}
+
+/** Kept while they are there: a text that changes takes no focus from a button. */
+const troubles = {
+  lines: new Map(),
+  show(others) {
+    const words = { broken: "✕ broken", warning: "⚠ warning", notice: "note" };
+    const seen = new Map(others.map((other) => [`${other.level} ${withoutNumbers(other.text)}`, other]));
+    for (const key of this.lines.keys()) {
+      if (!seen.has(key)) this.lines.delete(key);
+    }
+    const lines = [...seen].map(([key, other]) => {
+      let line = this.lines.get(key);
+      if (line === undefined) {
+        line = make("li", { class: other.level }, make("span", { class: "tag" }, words[other.level]),
+          make("div", {}, make("div", { class: "text" }), make("div", { class: "mend" })));
+        this.lines.set(key, line);
+      }
+      const [text, mend] = line.lastElementChild.children;
+      say(text, other.text);
+      const command = commandsOf(other);
+      show(mend, command, () => (command === null ? [] : [copyable(command)]));
+      return line;
+    });
+    arrange(byId("troubles"), lines);
+  },
+};
 
 function showFigures() {
   const all = status.rules.map((rule) => `rule ${rule.name}`);
@@ -107,7 +173,7 @@ function showKeys() {
     ["Issuer", set.issuer, set.url],
     ["Keys", set.key_ids.length === 0 ? "✕ none" : counted(set.key_ids.length, "key"), set.key_ids.join(" "), set.key_ids.length === 0 ? "bad" : ""],
     ["Age", set.age_seconds === null ? "never fetched" : span(set.age_seconds)],
-    ["Next fetch", away(set.next_fetch_at, now)],
+    ["Next fetch", away(set.next_fetch_at, now), "", "", set.next_fetch_at],
     ["Last error", set.last_error ?? "none", "", set.last_error === null ? "" : "odd"],
   ])));
   keyRows.keep(new Set(sets.map((set) => set.issuer)));
@@ -134,12 +200,18 @@ byId("search").addEventListener("input", (event) => {
   if (status !== null) showFlow(status, rates, search);
 });
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+let wake = () => {};
+for (const [what, event] of [[document, "visibilitychange"], [window, "online"]]) {
+  what.addEventListener(event, () => { if (!document.hidden) wake(); });
+}
 
 async function keepAsking() {
   for (;;) {
-    await ask();
-    await new Promise((resolve) => { setTimeout(resolve, EVERY); });
+    const time = await ask();
+    await new Promise((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, time);
+    });
   }
 }
 keepAsking();

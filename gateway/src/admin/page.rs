@@ -6,8 +6,6 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Response};
 use http_body_util::Full;
-use remint_idtoken::Reason;
-use serde_json::{Value, json};
 
 /// The page has its own parts and nothing else: what comes from outside is text
 /// wherever it is shown, and a mistake there would still run nothing.
@@ -24,6 +22,7 @@ pub(super) fn file(path: &str) -> Option<(&'static str, &'static str)> {
         "/page.css" => ("text/css; charset=utf-8", include_str!("page.css")),
         "/page.js" => (SCRIPT, include_str!("page.js")),
         "/make.js" => (SCRIPT, include_str!("make.js")),
+        "/pace.js" => (SCRIPT, include_str!("pace.js")),
         "/rates.js" => (SCRIPT, include_str!("rates.js")),
         "/flow.js" => (SCRIPT, include_str!("flow.js")),
         "/refusals.js" => (SCRIPT, include_str!("refusals.js")),
@@ -31,23 +30,6 @@ pub(super) fn file(path: &str) -> Option<(&'static str, &'static str)> {
         "/icon.svg" => ("image/svg+xml", include_str!("icon.svg")),
         _ => return None,
     })
-}
-
-/// What is known of every reason, by its code.
-pub(super) fn reasons() -> Value {
-    let reason = |reason: &Reason| {
-        let entry = reason.entry();
-        let known = json!({
-            "summary": entry.summary,
-            "meaning": entry.meaning,
-            "causes": entry.causes,
-            "advice": entry.advice,
-            "terraform": entry.terraform,
-            "status": entry.answer.status(),
-        });
-        (entry.code.to_owned(), known)
-    };
-    Reason::ALL.iter().map(reason).collect()
 }
 
 /// All answers carry these, so that none can be used by another site's page. What

@@ -46,7 +46,7 @@ export function shown(rate) {
 /** Outcomes of requests that are no answer of a region, and no refusal. */
 export const ERRORS = ["5xx", "no_token", "no_region", "connection_lost", "timeout", "overloaded"];
 /** Attempts at a region that failed. */
-export const FAILURES = ["front_end", "unreachable", "refused_stream", "connection_lost", "timeout", "broken_off", "front_end_401", "front_end_403", "front_end_404", "front_end_429"];
+export const FAILURES = ["front_end", "unreachable", "refused_stream", "connection_lost", "timeout", "broken_off", "front_end_302", "front_end_401", "front_end_403", "front_end_404", "front_end_429"];
 
 /** All counters of a status, by names such as "rule push 2xx". */
 export function counters(status) {

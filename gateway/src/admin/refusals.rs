@@ -39,7 +39,11 @@ struct Entry {
 pub(crate) struct Group {
     pub(crate) rule: Option<String>,
     pub(crate) reason: String,
+    /// The reason in words.
+    pub(crate) message: String,
     pub(crate) count: usize,
+    /// What may mend the newest of them, for a shell.
+    pub(crate) command: Option<String>,
 }
 
 impl Refusals {
@@ -75,23 +79,31 @@ impl Refusals {
     }
 
     /// What was refused within that time, the most frequent first. What was only
-    /// reported passed.
+    /// reported passed; what a region's front end refused may have been served
+    /// elsewhere, and is that region's trouble.
     pub(crate) fn groups(&self, now: UnixTime, within: Duration) -> Vec<Group> {
         let ring = self.ring();
         let mut groups: Vec<Group> = Vec::new();
         let from = now.minus(within);
-        let recent = ring.entries.iter().filter(|it| it.at >= from && !it.is_reported);
+        let is_refused = |it: &&Entry| !it.is_reported && !it.is_of_front_end();
+        let recent = ring.entries.iter().filter(|it| it.at >= from).filter(is_refused);
         for entry in recent {
             let text = |name| entry.refusal.get(name).and_then(Value::as_str);
             let (rule, reason) = (text("rule"), text("reason").unwrap_or_default());
             let same =
                 groups.iter_mut().find(|it| it.rule.as_deref() == rule && it.reason == reason);
+            let command = text("command").map(str::to_owned);
             match same {
-                Some(group) => group.count = group.count.saturating_add(1),
+                Some(group) => {
+                    group.count = group.count.saturating_add(1);
+                    group.command = command.or(group.command.take());
+                }
                 None => groups.push(Group {
                     rule: rule.map(str::to_owned),
                     reason: reason.to_owned(),
+                    message: text("message").unwrap_or_default().to_owned(),
                     count: 1,
+                    command,
                 }),
             }
         }
@@ -105,6 +117,11 @@ impl Refusals {
 }
 
 impl Entry {
+    /// Whether it is a region's refusal of the gateway.
+    fn is_of_front_end(&self) -> bool {
+        self.refusal.get("region").is_some()
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "number": self.number,
@@ -151,6 +168,8 @@ mod tests {
         {
             refusals.add(UnixTime(100), "id", is_reported, 0, refusal("r", reason));
         }
+        let of_region = json!({"rule": "r", "reason": "region_full", "region": "eu"});
+        refusals.add(UnixTime(100), "id", false, 0, of_region);
         let groups = refusals.groups(UnixTime(100), Duration::from_secs(60));
         let groups: Vec<_> = groups.iter().map(|it| (it.reason.as_str(), it.count)).collect();
         assert_eq!(groups, [("aud_mismatch", 2), ("expired", 1)]);

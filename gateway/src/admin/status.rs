@@ -5,13 +5,14 @@ use std::time::Instant;
 use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
-use super::facts::{command, reason};
+use super::facts::command;
 use super::headline::{Facts, Headline};
 use super::rules::of_rules;
 use crate::balance::{Cause, Member};
 use crate::front_end;
 use crate::instance::{History, Instance};
 use crate::keys::KeyStatus;
+use crate::last_refusal::LastWord;
 use crate::service::{Region, Service};
 
 /// All that can be told. Of the refusals, those with a higher number than
@@ -67,6 +68,7 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
     let instant = Instant::now();
     let ejected_for = member.and_then(|it| it.ejected_for(instant));
     let token = region.token.token(now);
+    let failure = region.token.last_failure();
     json!({
         "name": *region.name,
         "host": region.host.to_str().unwrap_or_default(),
@@ -81,21 +83,21 @@ fn of_region(region: &Region, now: UnixTime) -> Value {
             "account": token.as_ref().and_then(|it| it.account()),
             "expires_at": token.as_ref().map(|it| it.expires_at().to_string()),
             "next_attempt_at": region.token.next_at().to_string(),
-            "last_error": region.token.last_error(),
+            "last_error": failure.as_ref().map(|it| &it.error),
+            "reason": failure.and_then(|it| it.reason).map(Reason::code),
         },
     })
 }
 
 /// The last word of its front end, if that was a refusal of the gateway.
 fn of_last_refusal(region: &Region, now: UnixTime) -> Option<Value> {
-    let (status, at) = region.last_refusal.get()?;
-    let reason = reason(region, status);
+    let LastWord { status, reason, at } = region.last_refusal.get(now)?;
     Some(json!({
         "status": status,
         "at": at.to_string(),
-        "reason": reason.map(Reason::code),
+        "reason": reason.code(),
         "likely_cause": front_end::likely_cause(reason),
-        "command": command(region, status, now),
+        "command": command(region, reason, now),
     }))
 }
 

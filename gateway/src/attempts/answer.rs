@@ -9,8 +9,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::{Attempts, Ended};
+use crate::access::FrontEndRefusal;
 use crate::error::ANSWER_REASON;
-use crate::front_end;
+use crate::front_end::{self, Head};
 use crate::iam;
 use crate::request::shown;
 use crate::retry::Cause;
@@ -33,23 +34,25 @@ impl<'a> Attempts<'a> {
     ) -> Ended<'a> {
         let (service, region) = (&self.service().name, choice.region);
         let (mut response, cause) = self.told_apart(choice, response).await;
-        let status = response.status();
+        let (status, now) = (response.status(), self.proxy.clock.now());
         let Some(cause) = cause else {
             region.answered(service, began);
-            region.last_refusal.let_through();
+            region.last_refusal.let_through(now);
             return Ended::Finally(Ok(response));
         };
+        let Some(reason) = region.reason(cause, now) else {
+            region.unserved(service, self.id, status.as_u16(), began);
+            return Ended::sent(cause, Ok(response));
+        };
         // 429 asks for less, not for nothing: the region stays.
-        match cause == Cause::FrontEndFailed && status.is_server_error() {
-            true => region.unserved(service, self.id, status.as_u16(), began),
-            false => region.answered(service, began),
-        }
-        let reason = front_end::reason(cause, region.kind);
+        region.answered(service, began);
         self.note_refusal(choice, status, reason);
         // What an application may have passed on is left as it is.
-        if reason.is_some() && cause.is_unprocessed() {
+        if cause.is_sure() {
             response.headers_mut().insert(ANSWER_REASON, REFUSED_GATEWAY);
-            region.last_refusal.refused(status, self.proxy.clock.now());
+        }
+        if cause.is_sure() || cause == Cause::Full {
+            region.last_refusal.refused(status, reason, now);
         }
         Ended::sent(cause, Ok(response))
     }
@@ -62,10 +65,12 @@ impl<'a> Attempts<'a> {
         response: Response<RegionBody>,
     ) -> (Response<ResponseBody>, Option<Cause>) {
         let (status, length) = (response.status(), response.body().size_hint().exact());
-        if !front_end::may_be_its_own(status, response.headers(), length) {
-            return (response.map(ResponseBody::Region), None);
+        let head = Head { status, headers: response.headers(), length };
+        let of_iap = head.of_iap(choice.region.kind);
+        if of_iap.is_some() || !head.may_be_its_own() {
+            return (response.map(ResponseBody::Region), of_iap);
         }
-        let (head, body) = response.into_parts();
+        let (parts, body) = response.into_parts();
         let mut body = Box::new(PeekedBody::new(body));
         if let Some(until) = Instant::now().checked_add(LOOK_TIME) {
             let looked = body.look(front_end::LOOKED_AT);
@@ -74,15 +79,17 @@ impl<'a> Attempts<'a> {
         }
         let target = choice.region.target(&self.uri);
         let path = target.as_ref().map_or("/", Uri::path);
-        let cause = front_end::cause(status, &body.beginning(), path);
-        (Response::from_parts(head, ResponseBody::Peeked(body)), cause)
+        let head = Head { status, headers: &parts.headers, length };
+        let cause = head.cause(&body.beginning(), path);
+        (Response::from_parts(parts, ResponseBody::Peeked(body)), cause)
     }
 
     /// A region that refuses the gateway is the operator's affair.
-    fn note_refusal(&self, choice: &Choice<'_>, status: StatusCode, reason: Option<Reason>) {
+    fn note_refusal(&self, choice: &Choice<'_>, status: StatusCode, reason: Reason) {
         let region = choice.region;
-        let is_refusal = region.counters.refused_by_front_end(status);
-        if !is_refusal || !region.may_warn(self.proxy.clock.now()) {
+        region.counters.refused_by_front_end(status, reason);
+        let now = self.proxy.clock.now();
+        if !region.may_warn(now) {
             return;
         }
         let command = iam::remedy(
@@ -95,14 +102,26 @@ impl<'a> Attempts<'a> {
             },
             reason,
         );
+        let (service, status) = (&*self.service().name, status.as_u16());
+        let told = FrontEndRefusal {
+            rule: self.admission.rule().name(),
+            service,
+            region: &region.name,
+            status,
+            audience: choice.token.audience(),
+            account: choice.token.account(),
+            reason,
+            command: command.as_deref(),
+        };
+        self.proxy.access.refused_by_front_end(self.id, &told, now);
         warn!(
             request_id = shown(self.id),
-            service = &*self.service().name,
+            service,
             region = &*region.name,
-            status = status.as_u16(),
+            status,
             audience = choice.token.audience(),
-            reason = reason.map(Reason::code),
-            docs = reason.map(Reason::docs),
+            reason = reason.code(),
+            docs = reason.docs(),
             likely_cause = front_end::likely_cause(reason),
             command,
             "the region's front end refused the gateway",

@@ -18,7 +18,8 @@ impl<'a> Attempts<'a> {
         failed: Failed,
     ) -> Result<Next<'a>, Answered> {
         let Failed { cause, unsent, otherwise } = failed;
-        let renews = cause == Cause::TokenRefused && !self.is_renewed;
+        let is_for_token = matches!(cause, Cause::TokenRefused | Cause::IapTokenRefused);
+        let renews = is_for_token && !self.is_renewed;
         // Nobody waits for a token that may never come who has an answer.
         let waits = otherwise.is_err();
         let Some(charge) = self.charge(cause, renews || self.has_place(waits)) else {

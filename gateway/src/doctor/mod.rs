@@ -29,6 +29,7 @@ pub use report::Report;
 use crate::clock::Clock;
 use crate::config::{AccessSource, Config};
 use checks::Looked;
+pub(crate) use checks::let_mint;
 
 /// What is looked at, and as whom.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,24 @@
 //! Why a request is let through or refused, check by check.
 
 mod captured;
+mod curl;
+mod difference;
+mod explanation;
+mod har;
+mod json;
 mod keys;
-mod rendering;
+mod kinds;
+mod meanings;
+mod notes;
+mod pasted;
+mod spans;
 mod subject;
+mod suggestion;
+mod text;
 
 pub use captured::{CaptureError, Captured};
-pub use keys::{KeyFolder, fetch_keys};
-pub use rendering::Explanation;
+pub use explanation::{Explanation, Fate};
+pub use keys::{KeyFolder, Keys, fetch_keys};
+pub use pasted::Pasted;
 pub(crate) use subject::Region;
 pub use subject::Subject;

@@ -70,11 +70,22 @@ fn iap_command([backend]: [&str; 1], member: &str) -> String {
 /// host of a service's other URL, `SERVICE-HASH-RC.a.run.app`, tells neither:
 /// names may have hyphens, and the region is abbreviated.
 pub(super) fn service_of(host: &str) -> Option<(&str, &str)> {
+    let [service, _, region] = parts_of(host)?;
+    Some((service, region))
+}
+
+/// The number of the project in that URL.
+pub(super) fn number_of(host: &str) -> Option<&str> {
+    let [_, number, _] = parts_of(host)?;
+    Some(number)
+}
+
+fn parts_of(host: &str) -> Option<[&str; 3]> {
     let (name, region) = host.strip_suffix(".run.app")?.split_once('.')?;
     let (service, project) = name.rsplit_once('-')?;
     let is_number = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());
     let service = service.rsplit_once("---").map_or(service, |(_, service)| service);
-    (is_number && is_name(service) && is_name(region)).then_some((service, region))
+    (is_number && is_name(service) && is_name(region)).then_some([service, project, region])
 }
 
 /// What is called at a path; what follows the first segment is the function's

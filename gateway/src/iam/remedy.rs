@@ -2,14 +2,21 @@
 
 use remint_idtoken::Reason;
 
-use super::command::{of_region, or_word, run_command, service_of};
+use super::command::{number_of, of_region, or_word, run_command, service_of};
 use super::{REGION, SERVICE};
 use crate::config::Kind;
 
 /// The agent as which IAP calls what is behind it (IAP, "Enabling IAP for
-/// Cloud Run"). Its project's number is not in any URL of the region's.
-const IAP_AGENT: &str =
-    "--member=serviceAccount:service-PROJECT_NUMBER@gcp-sa-iap.iam.gserviceaccount.com";
+/// Cloud Run"). The number of its project stands in one of the URLs that a
+/// service has, and in none of a load balancer's.
+fn iap_agent(host: &str) -> String {
+    let number = number_of(host).unwrap_or("PROJECT_NUMBER");
+    format!("--member=serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com")
+}
+
+/// Tells the OAuth client ID of the IAP before a load balancer's backend.
+const CLIENT_ID_OF_IAP: &str = "gcloud compute backend-services describe BACKEND_SERVICE \
+                                --global --format='value(iap.oauth2ClientId)'";
 
 /// What refused the gateway, and as whom it called.
 pub(crate) struct Place<'p> {
@@ -23,21 +30,30 @@ pub(crate) struct Place<'p> {
 
 /// The command for a shell, with names in capitals where a URL does not tell
 /// them. None if it takes no command, or one that is not known.
-pub(crate) fn remedy(place: &Place<'_>, reason: Option<Reason>) -> Option<String> {
+pub(crate) fn remedy(place: &Place<'_>, reason: Reason) -> Option<String> {
     let of_service = |setting: &str| (place.kind == Kind::CloudRun).then(|| update(place, setting));
     match reason {
-        Some(Reason::InvokerMissing) => {
+        // It is granted already, or was taken away by mistake.
+        Reason::IamPropagating if place.kind == Kind::Iap => {
+            remedy(place, Reason::IapInvokerMissing)
+        }
+        Reason::InvokerMissing | Reason::IamPropagating => {
             let grant = of_region(place.kind, place.host, place.path, place.account);
             grant.map(|grant| grant.command)
         }
-        Some(Reason::IapInvokerMissing) => Some(run_command(names(place), IAP_AGENT)),
-        Some(Reason::IngressRefused) => of_service("--ingress=all"),
-        Some(Reason::AudienceMismatch) if is_plain(place.audience) => {
+        Reason::IapInvokerMissing => Some(run_command(names(place), &iap_agent(place.host))),
+        Reason::IngressRefused => of_service("--ingress=all"),
+        Reason::AudienceMismatch if is_plain(place.audience) => {
             of_service(&format!("--add-custom-audiences={}", place.audience))
         }
-        // It has as many instances as it may have.
-        None => of_service("--max-instances=MAX_INSTANCES"),
-        Some(_) => None,
+        Reason::RegionFull => of_service("--max-instances=MAX_INSTANCES"),
+        Reason::IapAccessMissing => {
+            let grant = of_region(Kind::Iap, place.host, place.path, place.account);
+            grant.map(|grant| grant.command)
+        }
+        // Which audience it wants. To take IAP out of the way is no remedy.
+        Reason::IapTokenRefused => Some(CLIENT_ID_OF_IAP.to_owned()),
+        _ => None,
     }
 }
 
@@ -65,7 +81,7 @@ mod tests {
 
     const HOST: &str = "orders-123.europe-west1.run.app";
 
-    fn of(kind: Kind, host: &str, audience: &str, reason: Option<Reason>) -> Option<String> {
+    fn of(kind: Kind, host: &str, audience: &str, reason: Reason) -> Option<String> {
         remedy(&Place { kind, host, path: "", account: Some("g@p"), audience }, reason)
     }
 
@@ -74,29 +90,39 @@ mod tests {
         let update = "gcloud run services update orders --region=europe-west1";
         for (reason, command) in [
             (
-                Some(Reason::InvokerMissing),
+                Reason::InvokerMissing,
                 "gcloud run services add-iam-policy-binding orders --region=europe-west1 \
                  --member=serviceAccount:g@p --role=roles/run.invoker"
                     .to_owned(),
             ),
-            (Some(Reason::IngressRefused), format!("{update} --ingress=all")),
+            (Reason::IngressRefused, format!("{update} --ingress=all")),
             (
-                Some(Reason::AudienceMismatch),
+                Reason::AudienceMismatch,
                 format!("{update} --add-custom-audiences=https://a.example"),
             ),
-            (None, format!("{update} --max-instances=MAX_INSTANCES")),
+            (Reason::RegionFull, format!("{update} --max-instances=MAX_INSTANCES")),
         ] {
             assert_eq!(of(Kind::CloudRun, HOST, "https://a.example", reason), Some(command));
         }
-        let iap = of(Kind::Iap, "iap.example", "", Some(Reason::IapInvokerMissing)).unwrap();
+        let iap = of(Kind::Iap, "iap.example", "", Reason::IapInvokerMissing).unwrap();
         assert!(iap.contains("binding SERVICE --region=REGION --member=serviceAccount:service-"));
-        assert_eq!(of(Kind::Other, "x.example", "a", Some(Reason::IngressRefused)), None);
+        assert!(iap.contains(":service-PROJECT_NUMBER@gcp-sa-iap."), "{iap}");
+        let direct = of(Kind::Iap, HOST, "", Reason::IapInvokerMissing).unwrap();
+        assert!(direct.contains("binding orders --region=europe-west1 "), "{direct}");
+        assert!(direct.contains(":service-123@gcp-sa-iap."), "{direct}");
+        assert_eq!(of(Kind::Other, "x.example", "a", Reason::IngressRefused), None);
+        let accessor = of(Kind::Iap, "iap.example", "", Reason::IapAccessMissing).unwrap();
+        assert!(accessor.contains("serviceAccount:g@p --role=roles/iap.httpsResourceAccessor"));
+        let client = of(Kind::Iap, "iap.example", "", Reason::IapTokenRefused).unwrap();
+        assert!(client.starts_with("gcloud compute backend-services describe BACKEND_SERVICE"));
+        let granted = of(Kind::Iap, HOST, "", Reason::IamPropagating);
+        assert_eq!(granted, Some(direct), "what was granted, or taken away by mistake");
     }
 
     #[test]
     fn no_audience_means_anything_to_a_shell() {
         for audience in ["", "a b", "$(reboot)", "a;b", "a,b", "'"] {
-            assert_eq!(of(Kind::CloudRun, HOST, audience, Some(Reason::AudienceMismatch)), None);
+            assert_eq!(of(Kind::CloudRun, HOST, audience, Reason::AudienceMismatch), None);
         }
     }
 }

@@ -5,7 +5,9 @@
 //! line is written: a request that has none costs nothing.
 
 mod cloud;
+mod json;
 mod project;
+mod queue;
 mod text;
 
 use std::future::Future;
@@ -15,6 +17,8 @@ use remint_idtoken::TraceContext;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use project::follow as follow_project;
+pub use queue::Writing;
+pub(crate) use queue::lost_lines;
 
 use crate::config::LogFormat;
 
@@ -40,11 +44,12 @@ fn current_trace() -> Option<TraceContext> {
     TRACE.try_with(|trace| *trace).ok().flatten()
 }
 
-/// From now on lines go to stderr in that format. `RUST_LOG` says which;
-/// without it all but those for debugging.
-pub fn start(format: LogFormat) {
+/// From now on lines go to stderr in that format, until what is returned is
+/// dropped. `RUST_LOG` says which; without it all but those for debugging.
+pub fn start(format: LogFormat) -> Writing {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (queue, writing) = queue::to_stderr();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue);
     match format {
         LogFormat::Json => builder.event_format(cloud::Cloud).init(),
         LogFormat::Text => {
@@ -52,6 +57,7 @@ pub fn start(format: LogFormat) {
             builder.with_ansi(is_terminal).event_format(text::Text::default()).init();
         }
     }
+    writing
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use remint_idtoken::Reason;
 
 use crate::balance::Cause;
-use crate::front_end::REFUSALS;
+use crate::front_end::VERDICTS;
+use crate::mint::Ended;
 use crate::retry;
 
 /// Answers of regions, by the first digit of their status.
 pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The statuses with which front ends refuse the gateway.
+const STATUSES: [u16; 5] = [302, 401, 403, 404, 429];
 
 /// How the requests of one rule end.
 pub(crate) struct RequestCounters {
@@ -59,8 +64,8 @@ pub(crate) struct RegionCounters {
     pub(crate) refused_stream: Counter,
     pub(crate) lost: Counter,
     pub(crate) timed_out: Counter,
-    /// Refusals of its front end, by status.
-    pub(super) refused: [(u16, Counter); REFUSALS.len()],
+    /// Refusals of its front end, by status and reason.
+    pub(super) refused: [(u16, Reason, Counter); VERDICTS.len()],
     /// Answers of Google's front end that it could not serve.
     pub(crate) unserved: Counter,
     /// Answers that it began and did not end.
@@ -87,20 +92,43 @@ impl RegionCounters {
             ("broken_off", &self.broken_off),
         ];
         let named = all.into_iter().map(|(name, counter)| (name.to_owned(), counter.get()));
-        let refused = self.refused.iter();
-        named.chain(refused.map(|(status, it)| (format!("front_end_{status}"), it.get())))
+        named.chain(STATUSES.into_iter().map(|status| {
+            let of_it = self.refused.iter().filter(|(it, _, _)| *it == status);
+            let count = of_it.map(|(_, _, counter)| counter.get()).fold(0, u64::saturating_add);
+            (format!("front_end_{status}"), count)
+        }))
     }
 
-    /// Counts what its front end says, if that status is a refusal.
-    pub(crate) fn refused_by_front_end(&self, status: http::StatusCode) -> bool {
-        let counter = self.refused.iter().find(|(it, _)| *it == status.as_u16());
-        counter.map(|(_, counter)| counter.inc()).is_some()
+    /// Counts a refusal of its front end's.
+    pub(crate) fn refused_by_front_end(&self, status: http::StatusCode, reason: Reason) {
+        let is_it = |of: &&(u16, Reason, Counter)| of.0 == status.as_u16() && of.1 == reason;
+        if let Some((_, _, counter)) = self.refused.iter().find(is_it) {
+            counter.inc();
+        }
     }
 
     /// Counts an ejection.
     pub(crate) fn ejected_for(&self, cause: Cause) {
         if let Some((_, counter)) = self.ejections.iter().find(|(it, _)| *it == cause) {
             counter.inc();
+        }
+    }
+}
+
+/// How mintings for one region end.
+pub(crate) struct MintCounters {
+    pub(super) minted: Counter,
+    pub(super) failed: Counter,
+    pub(super) denied: Counter,
+}
+
+impl MintCounters {
+    /// The counter of those that end so.
+    pub(crate) fn of(&self, ended: Ended) -> &Counter {
+        match ended {
+            Ended::Minted => &self.minted,
+            Ended::Failed => &self.failed,
+            Ended::Denied => &self.denied,
         }
     }
 }

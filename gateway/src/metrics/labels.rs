@@ -59,10 +59,11 @@ pub(super) struct RetriedLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct RegionStatusLabels {
+pub(super) struct VerdictLabels {
     pub(super) service: String,
     pub(super) region: String,
     pub(super) status: u16,
+    pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,6 +77,15 @@ pub(super) struct RegionOutcomeLabels {
     pub(super) service: String,
     pub(super) region: String,
     pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct MintLabels {
+    pub(super) service: String,
+    pub(super) region: String,
+    pub(super) outcome: &'static str,
+    /// Of those that were refused.
+    pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use tracing::{debug, info, warn};
 
 use super::schedule::MintSchedule;
@@ -20,8 +20,28 @@ pub(crate) struct Slot {
     token: ArcSwapOption<MintedToken>,
     schedule: Mutex<MintSchedule>,
     /// Why the newest attempt came to nothing, if it did.
-    last_error: Mutex<Option<String>>,
+    last_failure: Mutex<Option<Failure>>,
     doorbell: Doorbell,
+}
+
+/// Why an attempt came to nothing. Like everything that is logged, it holds no
+/// secret.
+#[derive(Clone)]
+pub(crate) struct Failure {
+    pub(crate) error: String,
+    /// If it was refused.
+    pub(crate) reason: Option<Reason>,
+}
+
+/// How an attempt ended, for figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With a token.
+    Minted,
+    /// Without one.
+    Failed,
+    /// Without one, as it was refused.
+    Denied,
 }
 
 impl Slot {
@@ -37,7 +57,7 @@ impl Slot {
             audience,
             token: ArcSwapOption::new(inherited),
             schedule: Mutex::new(MintSchedule::new(ends)),
-            last_error: Mutex::default(),
+            last_failure: Mutex::default(),
             doorbell: Doorbell::new(news),
         }
     }
@@ -68,14 +88,18 @@ impl Slot {
         self.schedule().next_at()
     }
 
-    /// Why the newest attempt came to nothing, if it did. Like everything that
-    /// is logged, it holds no secret.
-    pub(crate) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why the newest attempt came to nothing, if it did.
+    pub(crate) fn last_failure(&self) -> Option<Failure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, error: Option<String>) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    /// The same in words.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_failure().map(|it| it.error)
+    }
+
+    fn note(&self, failure: Option<Failure>) {
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Whether there is a token: [`Slot::token`] without taking it.
@@ -128,7 +152,7 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
     slot: Arc<Slot>,
     source: Arc<S>,
     clock: Arc<dyn Clock>,
-    seen: impl Fn(bool) + Send,
+    seen: impl Fn(Ended) + Send,
 ) {
     loop {
         let now = clock.now();
@@ -137,7 +161,7 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
             continue;
         }
         let minted = source.mint(&slot.audience, now).await;
-        seen(minted.is_ok());
+        seen(Ended::of(&minted));
         match minted {
             Ok(token) => store(&slot, token, clock.now()),
             // Frozen between two requests it comes back to a time-out each time;
@@ -149,6 +173,16 @@ pub(crate) async fn keep_fresh<S: TokenSource>(
             Err(error) => keep_old(&slot, &error, clock.now()),
         }
         slot.doorbell.attempt_ended();
+    }
+}
+
+impl Ended {
+    fn of<T>(minted: &Result<T, MintError>) -> Self {
+        match minted.as_ref().map_err(MintError::reason) {
+            Ok(_) => Self::Minted,
+            Err(None) => Self::Failed,
+            Err(Some(_)) => Self::Denied,
+        }
     }
 }
 
@@ -171,13 +205,16 @@ fn keep_old(slot: &Slot, error: &MintError, now: UnixTime) {
         schedule.failed(now, error.retry_after(), random::unit());
         schedule.next_at()
     };
-    let text = chain(error);
+    let (error, reason, command) = (chain(error), error.reason(), error.command());
     warn!(
         audience = slot.audience(),
-        error = text,
+        reason = reason.map(Reason::code),
+        docs = reason.map(Reason::docs),
+        error,
+        command,
         has_token = slot.has_token(now),
         %next_attempt,
         "no token could be minted",
     );
-    slot.note(Some(text));
+    slot.note(Some(Failure { error, reason }));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use remint_idtoken::{TokenError, UnixTime};
+use remint_idtoken::{Reason, TokenError, UnixTime};
 
 use crate::upstream::FetchError;
 
@@ -58,9 +58,28 @@ pub(crate) struct Refused {
 impl MintError {
     /// How long the source asks to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.refused()?.retry_after
+    }
+
+    /// Why it is refused, if Google says no: not that it can't be asked, is out of
+    /// order or asks for time.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        let is_no = |status: StatusCode| {
+            let is_later = matches!(status.as_u16(), 408 | 425 | 429);
+            status.is_client_error() && !is_later
+        };
+        self.refused().filter(|it| is_no(it.status)).map(|_| Reason::MintDenied)
+    }
+
+    /// The command that mends it, for a shell.
+    pub(crate) fn command(&self) -> Option<&str> {
+        self.refused()?.remedy.command.as_deref()
+    }
+
+    fn refused(&self) -> Option<&Refused> {
         match self {
-            Self::Refused(refused) => refused.retry_after,
-            Self::Access(cause) => cause.retry_after(),
+            Self::Refused(refused) => Some(refused),
+            Self::Access(cause) => cause.refused(),
             _ => None,
         }
     }
@@ -74,12 +93,12 @@ impl MintError {
     pub(super) fn with_remedy(
         mut self,
         status: StatusCode,
-        remedy: impl FnOnce() -> String,
+        remedy: impl FnOnce() -> Remedy,
     ) -> Self {
         if let Self::Refused(refused) = &mut self
             && refused.status == status
         {
-            refused.remedy = Remedy(remedy());
+            refused.remedy = remedy();
         }
         self
     }
@@ -87,13 +106,30 @@ impl MintError {
 
 /// What to do, if anything is known.
 #[derive(Debug, Default)]
-pub(crate) struct Remedy(String);
+pub(crate) struct Remedy {
+    said: &'static str,
+    command: Option<String>,
+}
+
+impl Remedy {
+    /// What to do, and the command that does it.
+    pub(super) fn by(said: &'static str, command: String) -> Self {
+        Self { said, command: Some(command) }
+    }
+}
+
+impl From<&'static str> for Remedy {
+    fn from(said: &'static str) -> Self {
+        Self { said, command: None }
+    }
+}
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_str() {
-            "" => Ok(()),
-            text => write!(f, "; {text}"),
+        match (self.said, &self.command) {
+            ("", _) => Ok(()),
+            (said, None) => write!(f, "; {said}"),
+            (said, Some(command)) => write!(f, "; {said}: {command}"),
         }
     }
 }

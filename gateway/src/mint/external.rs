@@ -63,7 +63,7 @@ impl Federation {
         ];
         let answer = self.sts.post_form(self.account.token_url.path(), &fields, now).await;
         let remedied =
-            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.to_owned());
+            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.into());
         AccessToken::read(&answer.map_err(remedied)?.json()?, now)
     }
 

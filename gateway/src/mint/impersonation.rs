@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::MintedToken;
 use super::access::{AccessToken, SCOPE};
 use super::base::AccessTokens;
-use super::error::MintError;
+use super::error::{MintError, Remedy};
 use super::remote::{Document, Remote};
 use crate::config::{Endpoint, Grant, Impersonation};
 use crate::upstream::{Connector, ConnectorError};
@@ -80,12 +80,13 @@ impl Impersonated {
     }
 }
 
+const MISSING: &str = "a role is missing, or was granted minutes ago and is not in force yet";
+
 /// IAM does not tell an account that is not there from one that may not be used.
 fn with_grants(error: MintError, grants: &[Grant]) -> MintError {
     let remedy = || {
         let lines: Vec<_> = grants.iter().map(ToString::to_string).collect();
-        let lines = lines.join(" && ");
-        format!("a role is missing, or was granted minutes ago and is not in force yet: {lines}")
+        Remedy::by(MISSING, lines.join(" && "))
     };
     error.with_remedy(StatusCode::FORBIDDEN, remedy)
 }

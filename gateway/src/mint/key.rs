@@ -63,7 +63,7 @@ impl KeyGrant {
         let fields = [("grant_type", GRANT_TYPE), ("assertion", &assertion)];
         let answer = self.endpoint.post_form(self.account.token_url.path(), &fields, now).await;
         let remedied =
-            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.to_owned());
+            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.into());
         answer.map_err(remedied)?.json()
     }
 }

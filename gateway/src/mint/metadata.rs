@@ -7,7 +7,7 @@ use remint_idtoken::UnixTime;
 
 use super::MintedToken;
 use super::access::AccessToken;
-use super::error::MintError;
+use super::error::{MintError, Remedy};
 use super::remote::{Answer, Remote};
 use crate::config::{Endpoint, HostPort, Origin};
 use crate::percent::encoded;
@@ -51,8 +51,10 @@ impl MetadataServer {
         let answer = self.0.get(path, HeaderMap::from_iter([FLAVOR]), now).await;
         answer.map_err(|error| {
             error
-                .with_remedy(StatusCode::FORBIDDEN, || FORBIDDEN.to_owned())
-                .with_remedy(StatusCode::NOT_FOUND, || NOT_FOUND.to_owned())
+                .with_remedy(StatusCode::FORBIDDEN, || {
+                    Remedy::by(FORBIDDEN, IDENTITY_OF_GKE.to_owned())
+                })
+                .with_remedy(StatusCode::NOT_FOUND, || NOT_FOUND.into())
         })
     }
 }
@@ -60,4 +62,5 @@ impl MetadataServer {
 const NOT_FOUND: &str = "no service account is attached to this machine";
 /// On GKE a Kubernetes account speaks for a service account only if that one
 /// lets it (GKE, "Workload Identity Federation for GKE").
-const FORBIDDEN: &str = "check that a service account is attached to this machine; on GKE: gcloud iam service-accounts add-iam-policy-binding ACCOUNT --member='serviceAccount:PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]' --role=roles/iam.workloadIdentityUser";
+const FORBIDDEN: &str = "check that a service account is attached to this machine; on GKE";
+const IDENTITY_OF_GKE: &str = "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --member='serviceAccount:PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]' --role=roles/iam.workloadIdentityUser";

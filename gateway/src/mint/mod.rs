@@ -22,7 +22,7 @@ use remint_idtoken::{TokenError, UnixTime, UnverifiedToken};
 
 pub(crate) use access::AccessToken;
 pub(crate) use base::AccessTokens;
-pub(crate) use cache::{Slot, keep_fresh};
+pub(crate) use cache::{Ended, Slot, keep_fresh};
 pub(crate) use error::{MintError, Said};
 pub(crate) use metadata::FLAVOR;
 pub(crate) use source::Source;

@@ -36,7 +36,7 @@ impl UserGrant {
         ];
         let answer = self.endpoint.post_form(self.user.token_url.path(), &fields, now).await;
         let remedied =
-            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.to_owned());
+            |error: MintError| error.with_remedy(StatusCode::BAD_REQUEST, || REFUSED.into());
         AccessToken::read(&answer.map_err(remedied)?.json()?, now)
     }
 }

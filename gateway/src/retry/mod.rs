@@ -32,12 +32,21 @@ pub(crate) enum Cause {
     /// The same in words that name no path: an application may have passed
     /// them on.
     MaybeNotFound,
-    /// The front end could not get an answer of the service (429, 5xx).
+    /// The front end has no instance for the request (429).
+    Full,
+    /// IAP did not believe the gateway's token (401), or saw none (302).
+    IapTokenRefused,
+    /// IAP does not let the gateway's account in (403).
+    IapCallerRefused,
+    /// IAP refuses where the configuration knows of none: an application may
+    /// have passed that on.
+    IapInTheWay,
+    /// The front end could not get an answer of the service (5xx).
     FrontEndFailed,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Unsent,
         Self::Refused,
         Self::Lost,
@@ -46,6 +55,10 @@ impl Cause {
         Self::CallerRefused,
         Self::NotFound,
         Self::MaybeNotFound,
+        Self::Full,
+        Self::IapTokenRefused,
+        Self::IapCallerRefused,
+        Self::IapInTheWay,
         Self::FrontEndFailed,
     ];
 
@@ -60,6 +73,10 @@ impl Cause {
             Self::CallerRefused => "front_end_403",
             Self::NotFound => "front_end_404",
             Self::MaybeNotFound => "front_end_404_likely",
+            Self::Full => "front_end_429",
+            Self::IapTokenRefused => "iap_token",
+            Self::IapCallerRefused => "iap_caller",
+            Self::IapInTheWay => "iap_likely",
             Self::FrontEndFailed => "front_end_failed",
         }
     }
@@ -76,7 +93,8 @@ impl Cause {
     ///
     /// Neither is a 404 whose page names no path: an application that calls
     /// another service passes the same page on, and has done its work by then.
-    /// So only what may be done twice goes elsewhere for it.
+    /// So only what may be done twice goes elsewhere for it, or for an answer of
+    /// IAP's where none is expected.
     pub(crate) fn is_unprocessed(self) -> bool {
         matches!(
             self,
@@ -85,7 +103,16 @@ impl Cause {
                 | Self::TokenRefused
                 | Self::CallerRefused
                 | Self::NotFound
+                | Self::IapTokenRefused
+                | Self::IapCallerRefused
         )
+    }
+
+    /// Whether it is surely Google who spoke and not the application. IAP marks
+    /// its own answers; one that is passed on with the mark says all the same
+    /// that IAP stands somewhere in the way.
+    pub(crate) fn is_sure(self) -> bool {
+        self.is_unprocessed() || self == Self::IapInTheWay
     }
 }
 

@@ -77,7 +77,8 @@ pub(crate) enum RegionBodyError {
 impl RegionBody {
     pub(super) fn new(body: Incoming, lease: Lease) -> Self {
         let is_http_2 = matches!(lease, Lease::Http2 { .. });
-        let mut this = Self { lease: Some(lease), is_http_2, ..Self::bare(body) };
+        let mut this = Self::bare(body);
+        (this.lease, this.is_http_2) = (Some(lease), is_http_2);
         // Nobody polls a body that is known to be empty.
         this.give_back_at_end();
         this
@@ -128,7 +129,9 @@ impl RegionBody {
 
     /// Of a connection that is HTTP no longer.
     pub(super) fn switched(body: Incoming, tunnel: Lodging) -> Self {
-        Self { tunnel: Some(tunnel), ..Self::bare(body) }
+        let mut this = Self::bare(body);
+        this.tunnel = Some(tunnel);
+        this
     }
 
     fn give_back(&mut self) {
@@ -154,6 +157,17 @@ impl RegionBody {
     /// chunks, would look it.
     fn is_broken_off(&self) -> bool {
         self.is_http_2 && !self.body.is_end_stream()
+    }
+}
+
+impl Drop for RegionBody {
+    fn drop(&mut self) {
+        // It is known to be whole if its length says so, though nobody has seen
+        // its end.
+        let has_rest = self.lease.is_some() && self.body.size_hint().exact() != Some(0);
+        if let Some(line) = self.line.as_mut().filter(|_| has_rest) {
+            line.left();
+        }
     }
 }
 

@@ -175,6 +175,7 @@ async fn a_region_without_a_free_instance_is_counted_and_keeps_its_traffic() {
     full.set_fault(Some(RegionFault::FrontEnd(StatusCode::TOO_MANY_REQUESTS)));
     let answer = post(&chain).await;
     assert_eq!((answer.status.as_u16(), answer.header(REASON)), (429, None));
+    assert_eq!(answer.text(), "Rate exceeded.", "it is passed on as it came");
     assert_eq!(chain.get("/").await.json()["region"], "europe-west1");
     assert_eq!(chain.figure(REFUSALS, "region=\"r0\",status=\"429\"").await, 2);
     assert_eq!(chain.figure("remint_ejections_total", "").await, 0);
@@ -205,6 +206,8 @@ async fn a_refusal_is_logged_with_its_reason_and_the_command_that_mends_it() {
     other.set_fault(Some(RegionFault::FrontEnd(StatusCode::TOO_MANY_REQUESTS)));
     logged.send(logged.request("/", true).header("x-request-id", "both")).await;
     let line = logged.wait_for(|line| line["status"] == 429).await;
+    assert_eq!(line["reason"], "region_full");
+    assert_eq!(line["docs"], "docs/reasons.md#region_full");
     assert_eq!(
         line["command"],
         update.replace("us-central1", "europe-west1") + " --max-instances=MAX_INSTANCES"

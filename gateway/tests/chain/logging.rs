@@ -10,9 +10,12 @@ use http::request::Builder;
 use http_body_util::Full;
 use remint_emulator::{RegionFault, TokenRequest};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::binary::{Program, started};
-use crate::client::{Answer, send};
+use crate::client::{Answer, PATIENCE, get, send};
 use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, configuration, eventually};
 
 const LABELS: &str = "logging.googleapis.com/labels";
@@ -22,6 +25,7 @@ const LOG: &str = "log";
 pub(crate) struct Logged {
     _program: Program,
     front: SocketAddr,
+    admin: SocketAddr,
     pub(crate) google: Google,
     folder: Folder,
 }
@@ -41,12 +45,27 @@ impl Logged {
         more: &str,
         change: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
     ) -> Self {
-        let (google, folder) = (Google::start().await, Folder::new());
+        let folder = Folder::new();
+        let log = File::create(folder.path().join(LOG)).unwrap();
+        Self::within(folder, Stdio::from(log), more, change).await
+    }
+
+    /// With its log where nobody reads it.
+    async fn unread(more: &str) -> Self {
+        Self::within(Folder::new(), Stdio::piped(), more, |command| command).await
+    }
+
+    async fn within(
+        folder: Folder,
+        log: Stdio,
+        more: &str,
+        change: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
+    ) -> Self {
+        let google = Google::start().await;
         folder.write("ca.pem", google.emulator.ca_pem());
         let text = configuration(&google.emulator, &google.regions()) + more;
-        let log = File::create(folder.path().join(LOG)).unwrap();
-        let (program, front, _) = started(&folder, &text, Stdio::from(log), change).await;
-        Self { _program: program, front, google, folder }
+        let (program, front, admin) = started(&folder, &text, log, change).await;
+        Self { _program: program, front, admin, google, folder }
     }
 
     /// With a token that the policy accepts, or without any.
@@ -113,6 +132,59 @@ async fn every_request_has_one_line_with_what_became_of_it() {
     let ids = logged.lines().iter().filter(|line| line["request_id"] == "good").count();
     assert_eq!(ids, 1);
     assert!(!logged.text().contains("secret"));
+}
+
+#[tokio::test]
+async fn a_request_whose_caller_leaves_has_its_line_too() {
+    let logged = Logged::start("logs: { access: all }\n").await;
+    // Before the answer begins: HTTP/1.1 is told by the end of the connection.
+    let request = logged.request("/delay/60000", true).header("x-request-id", "left");
+    let sending = logged.send(request);
+    let arrived = async || !logged.google.emulator.timeline().calls().is_empty();
+    tokio::select! {
+        answer = sending => panic!("{}", answer.status),
+        () = eventually("it arrives", arrived) => {}
+    }
+    let line = logged.line_of("left").await;
+    assert_eq!((&line["reason"], &line["severity"]), (&"caller_gone".into(), &"WARNING".into()));
+    assert_eq!((&line["httpRequest"]["status"], &line["attempts"]), (&499.into(), &1.into()));
+    let labels = &line[LABELS];
+    assert_eq!((&labels["rule"], &labels["service"]), (&"push".into(), &"orders".into()));
+    assert!(labels["region"].as_str().is_some_and(|it| it.starts_with('r')), "{line}");
+    let page = get(logged.admin, "/metrics").await.text();
+    let gone = "remint_requests_total{service=\"orders\",rule=\"push\",outcome=\"caller_gone\"} 1";
+    assert!(page.contains(gone), "{page}");
+}
+
+#[tokio::test]
+async fn an_answer_that_its_caller_does_not_take_to_the_end_is_told_so() {
+    let logged = Logged::start("logs: { access: all }\n").await;
+    let request = logged.request("/events/1000000", true).header("x-request-id", "half");
+    let mut stream = TcpStream::connect(logged.front).await.unwrap();
+    let mut head = String::from("GET /events/1000000 HTTP/1.1\r\n");
+    for (name, value) in request.headers_ref().unwrap() {
+        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    let mut some = vec![0; 100];
+    stream.read_exact(&mut some).await.unwrap();
+    assert!(some.starts_with(b"HTTP/1.1 200"));
+    drop(stream);
+    let line = logged.line_of("half").await;
+    assert_eq!(line["message"], "answered in part", "{line}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_keeps_no_request_waiting_and_is_counted() {
+    // A pipe holds 64 KiB.
+    let logged = Logged::unread("logs: { access: all }\n").await;
+    for number in 0..400 {
+        let answer = timeout(PATIENCE, logged.send(logged.request("/", true))).await;
+        assert_eq!(answer.unwrap_or_else(|_| panic!("request {number} waits")).status, 200);
+    }
+    assert_eq!(get(logged.admin, "/healthz").await.status, 200);
+    let page = get(logged.admin, "/metrics").await.text();
+    assert!(page.contains("\nremint_log_lines_lost_total 0\n"), "they wait for a reader: {page}");
 }
 
 #[tokio::test]

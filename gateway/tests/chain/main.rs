@@ -10,6 +10,7 @@
 )]
 
 mod asserting;
+mod behind_iap;
 mod binary;
 mod cli;
 mod client;

@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 use crate::client::{Answer, get, send};
 use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST, eventually};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "/",
+    "/reasons",
     "/page.css",
     "/page.js",
     "/make.js",
+    "/pace.js",
     "/rates.js",
     "/flow.js",
     "/refusals.js",
@@ -55,14 +57,16 @@ async fn explain(chain: &Chain, question: &Value) -> Answer {
     post(chain, "POST", "/explain", &headers, &question.to_string()).await
 }
 
-async fn status(chain: &Chain) -> Value {
+pub(crate) async fn status(chain: &Chain) -> Value {
     get(chain.gateway.admin_address(), "/status").await.json()
 }
 
 #[tokio::test]
 async fn every_answer_keeps_browsers_from_using_it_elsewhere() {
     let chain = Chain::start().await;
-    for path in FILES.iter().chain(&["/status", "/reasons", "/metrics", "/explain", "/nowhere"]) {
+    for path in
+        FILES.iter().chain(&["/status", "/reasons.json", "/metrics", "/explain", "/nowhere"])
+    {
         let answer = ask(&chain, "GET", path, &[("host", "localhost")]).await;
         let is_there = !["/explain", "/nowhere"].contains(path);
         assert_eq!(answer.status == 200, is_there, "{path}");
@@ -93,7 +97,7 @@ async fn foreign_hosts_and_origins_are_refused_everywhere() {
     let question = json!({"url": "https://orders.example.com/"}).to_string();
     let own = chain.gateway.admin_address().to_string();
     let json = ("content-type", "application/json");
-    for path in FILES.iter().chain(&["/status", "/reasons", "/metrics", "/explain"]) {
+    for path in FILES.iter().chain(&["/status", "/reasons.json", "/metrics", "/explain"]) {
         let method = if *path == "/explain" { "POST" } else { "GET" };
         let foreign = [("host", "evil.example"), json];
         let answer = post(&chain, method, path, &foreign, &question).await;
@@ -108,10 +112,63 @@ async fn foreign_hosts_and_origins_are_refused_everywhere() {
 }
 
 #[tokio::test]
+async fn parts_of_other_sites_pages_get_nothing_and_links_are_followed() {
+    let chain = Chain::start().await;
+    let fetched = async |path: &'static str, fetch: [&'static str; 3]| {
+        let [site, mode, dest] = fetch;
+        let headers = [
+            ("host", "localhost"),
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", mode),
+            ("sec-fetch-dest", dest),
+        ];
+        ask(&chain, "GET", path, &headers).await.status.as_u16()
+    };
+    for path in ["/", "/status", "/metrics", "/page.js", "/readyz"] {
+        for site in ["cross-site", "same-site"] {
+            for (mode, dest) in
+                [("no-cors", "script"), ("no-cors", "image"), ("navigate", "iframe")]
+            {
+                assert_eq!(fetched(path, [site, mode, dest]).await, 403, "{path} {site} {dest}");
+            }
+            assert_eq!(fetched(path, [site, "navigate", "document"]).await, 200, "{path} {site}");
+        }
+        assert_eq!(fetched(path, ["same-origin", "cors", "empty"]).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_refuses_much_is_in_the_headline_with_its_numbers_and_a_command() {
+    let chain = Chain::start().await;
+    for _ in 0..60 {
+        chain.get("/").await;
+    }
+    let wrong = TokenRequest::new(CALLER, "https://elsewhere.example.com");
+    let bearer = format!("Bearer {}", chain.emulator.issuer().mint(&wrong));
+    // More than the log has lines for.
+    for _ in 0..140 {
+        let request = Request::get("/").header("host", HOST);
+        chain.send(request.header("authorization", &bearer)).await;
+    }
+    let headline = status(&chain).await["headline"].take();
+    assert_eq!(headline["level"], "warning", "{headline:#}");
+    let text = headline["text"].as_str().unwrap();
+    let start = "orders: the rule push refused 140 of 200 requests in the last minute, for \
+                 aud_mismatch (";
+    assert!(text.starts_with(start), "{text}");
+    let trouble = &headline["troubles"][0];
+    assert_eq!(
+        (&trouble["service"], &trouble["reason"]),
+        (&json!("orders"), &json!("aud_mismatch"))
+    );
+    assert!(trouble["command"].is_string(), "{trouble}");
+}
+
+#[tokio::test]
 async fn nothing_but_an_explanation_is_asked_for_by_post_and_not_by_a_form() {
     let chain = Chain::start().await;
     let (host, json) = (("host", "localhost"), ("content-type", "application/json"));
-    for path in FILES.iter().chain(&["/status", "/reasons", "/metrics", "/healthz"]) {
+    for path in FILES.iter().chain(&["/status", "/reasons.json", "/metrics", "/healthz"]) {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
             let answer = post(&chain, method.as_str(), path, &[host, json], "{}").await;
             assert_eq!(answer.status, 405, "{method} {path}");
@@ -226,7 +283,7 @@ async fn no_part_of_a_token_is_in_any_answer() {
             answers.push(explain(&chain, &question).await.text());
         }
     }
-    for path in ["/status", "/metrics", "/reasons", "/"] {
+    for path in ["/status", "/metrics", "/reasons", "/reasons.json", "/"] {
         answers.push(get(chain.gateway.admin_address(), path).await.text());
     }
     for answer in answers {
@@ -340,7 +397,9 @@ async fn fifty_regions_and_two_hundred_rules_are_told() {
     .await;
     chain.ready().await;
     let answer = get(chain.gateway.admin_address(), "/status").await;
-    assert!(answer.body.len() < 512 << 10, "{} bytes are asked for often", answer.body.len());
+    let followed = get(chain.gateway.admin_address(), "/status?refusals_after=7").await;
+    assert!(followed.body.len() < 192 << 10, "{} bytes are asked for often", followed.body.len());
+    assert_eq!(followed.json()["rules"], answer.json()["rules"]);
     let told = answer.json();
     assert_eq!(told["rules"].as_array().unwrap().len(), 201);
     assert_eq!(told["services"][0]["regions"].as_array().unwrap().len(), 50);

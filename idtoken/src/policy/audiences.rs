@@ -59,6 +59,11 @@ impl Audiences {
         &self.shown
     }
 
+    /// The same, shared.
+    pub(super) fn shared(&self) -> &Arc<[String]> {
+        &self.shown
+    }
+
     /// Which of the token's audiences is accepted. `host` is the one that was
     /// called.
     ///

@@ -80,6 +80,14 @@ impl Callers {
         }
     }
 
+    /// Those that are listed, as messages show them; empty for anyone.
+    pub(super) fn shared(&self) -> Arc<[String]> {
+        match &self.0 {
+            Kind::Anyone => Arc::default(),
+            Kind::Listed(listed) => Arc::clone(&listed.shown),
+        }
+    }
+
     pub(super) fn check(&self, claims: &Claims) -> Result<(), Refusal> {
         let Kind::Listed(listed) = &self.0 else { return Ok(()) };
         if listed.holds(claims) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::Reader;
-use crate::request::{decoded_path, host};
+use crate::request::{Target, decoded_path, host};
 
 /// For which requests a rule is. What is left out matches everything.
 #[derive(Clone, Debug, Default)]
@@ -85,17 +85,35 @@ impl Matching {
         Some(Example { host: host?, path: path?, method })
     }
 
-    /// What the index of rules is measured against.
-    #[cfg(test)]
-    pub(super) fn matches(&self, target: &crate::request::Target<'_>) -> bool {
-        any(&self.hosts, |host| host.matches(target.host()))
-            && any(&self.methods, |method| method == target.method())
-            && any(&self.paths, |path| path.matches(target.path()))
+    /// What of a request it is not for. Nothing where it is for all of it, which is
+    /// also what the index of rules is measured against.
+    pub(super) fn misses(&self, target: &Target<'_>) -> Vec<Miss> {
+        let host = any(&self.hosts, |host| host.matches(target.host()));
+        let path = any(&self.paths, |path| path.matches(target.path()));
+        let method = any(&self.methods, |method| method == target.method());
+        let hosts = (!host).then(|| Miss::new("host", &self.hosts));
+        let paths = (!path).then(|| Miss::new("path", &self.paths));
+        let methods = (!method).then(|| Miss::new("method", &self.methods));
+        [hosts, paths, methods].into_iter().flatten().collect()
+    }
+}
+
+/// A part of a request that a rule is not for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// `host`, `path` or `method`.
+    pub part: &'static str,
+    /// What the rule is for, as its [`Scope`](super::Scope) shows it.
+    pub expected: Vec<String>,
+}
+
+impl Miss {
+    fn new(part: &'static str, expected: &[impl ToString]) -> Self {
+        Self { part, expected: expected.iter().map(ToString::to_string).collect() }
     }
 }
 
 /// An empty list asks for nothing.
-#[cfg(test)]
 fn any<T>(list: &[T], fits: impl Fn(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(fits)
 }
@@ -140,7 +158,6 @@ impl HostMatch {
         }
     }
 
-    #[cfg(test)]
     fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(exact) => host == exact,
@@ -170,7 +187,6 @@ impl PathMatch {
         path
     }
 
-    #[cfg(test)]
     fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,

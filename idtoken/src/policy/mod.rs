@@ -15,8 +15,10 @@ mod near_miss;
 mod place;
 mod requirement;
 mod rule;
+mod run_host;
 mod services;
 mod times;
+mod token_walk;
 mod walk;
 
 use std::sync::Arc;
@@ -24,11 +26,12 @@ use std::sync::Arc;
 pub use admission::{Admission, Verdict};
 pub use inline_keys::{INLINE_VALIDITY, InlineKeys, KeyAge};
 pub use issuer::{Issuer, KeySource, KeyUrl};
-pub use matching::Example;
+pub use matching::{Example, Miss};
 pub use near_miss::{GCLOUD_CLIENT, audience_miss};
 pub use place::{TokenPlace, header_name};
 pub use rule::{Mode, Rule, Scope};
-pub use walk::{Check, Outcome, Step, TokenWalk, Walk};
+pub use run_host::RunHost;
+pub use walk::{Check, Other, Outcome, Step, TokenWalk, Walk};
 
 use crate::authority::Authority;
 use crate::cache::TokenCache;

@@ -2,6 +2,7 @@
 //! or one letter, seldom somebody else's token.
 
 use super::audiences::origin;
+use super::run_host::{RUN_SUFFIX, RunHost};
 use crate::refusal::Reason;
 
 /// The OAuth client of `gcloud auth print-identity-token`, which is the audience of
@@ -10,8 +11,6 @@ use crate::refusal::Reason;
 pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 /// How the client IDs of Google's OAuth end.
 const CLIENT_ID_SUFFIX: &str = ".apps.googleusercontent.com";
-/// Where Cloud Run's services are.
-const RUN_SUFFIX: &str = ".run.app";
 
 /// How many audiences of one token are compared closely: tokens of Google's have
 /// one.
@@ -80,10 +79,8 @@ fn near_miss(
     if its_host == host && !is_listed() {
         return Reason::AudienceIsLoadBalancer;
     }
-    match Run::of(its_host) {
-        Some(run) if accepted.iter().any(|other| run.is_elsewhere(other)) => {
-            Reason::AudienceOtherRegion
-        }
+    match RunHost::of(its_host) {
+        Some(run) if is_elsewhere(&run, accepted) => Reason::AudienceOtherRegion,
         None if its_host.ends_with(RUN_SUFFIX) => Reason::AudienceInventedHost,
         _ => Reason::AudienceMismatch,
     }
@@ -97,6 +94,16 @@ fn prefix_of_origin(url: &str) -> &str {
         Some(end) => url.get(..after_scheme.saturating_add(end)).unwrap_or(url),
         None => url,
     }
+}
+
+/// Whether the same service is accepted in other regions alone. With a tag before it,
+/// that of an accepted region is not accepted either.
+fn is_elsewhere(run: &RunHost<'_>, accepted: &[String]) -> bool {
+    let origins = || accepted.iter().filter_map(|audience| origin(audience));
+    let any = |is: &dyn Fn(&RunHost<'_>) -> bool| {
+        origins().any(|origin| RunHost::of(host_of(&origin)).is_some_and(|other| is(&other)))
+    };
+    any(&|other| run.is_elsewhere(other)) && !any(&|other| run.is_same(other))
 }
 
 fn has_port(url: &str) -> bool {
@@ -113,49 +120,6 @@ fn without_port(origin: &str) -> &str {
 fn host_of(origin: &str) -> &str {
     let rest = origin.split_once("://").map_or(origin, |(_, rest)| rest);
     rest.split(':').next().unwrap_or(rest)
-}
-
-/// A host of Cloud Run's, in one of its two forms.
-#[derive(Debug, PartialEq, Eq)]
-struct Run<'h> {
-    /// The service with its project's number or hash: what stays the same from
-    /// region to region, but for the abbreviation at the end of the older form.
-    service: &'h str,
-    region: &'h str,
-    is_hashed: bool,
-}
-
-impl<'h> Run<'h> {
-    /// `SERVICE-NUMBER.REGION.run.app` or `SERVICE-HASH-RC.a.run.app`, with or
-    /// without a tag in front.
-    fn of(host: &'h str) -> Option<Self> {
-        let name = host.strip_suffix(RUN_SUFFIX)?;
-        let (first, region) = name.split_once('.')?;
-        let first = first.split_once("---").map_or(first, |(_, service)| service);
-        if region.contains('.') || region.is_empty() {
-            return None;
-        }
-        if region == "a" {
-            let (service, code) = first.rsplit_once('-')?;
-            let (_, hash) = service.rsplit_once('-')?;
-            let is_one = hash.len() == 10 && !code.is_empty();
-            return is_one.then_some(Self { service, region: code, is_hashed: true });
-        }
-        let (_, number) = first.rsplit_once('-')?;
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then_some(Self { service: first, region, is_hashed: false })
-    }
-
-    /// Whether that audience is the same service in another region.
-    fn is_elsewhere(&self, audience: &str) -> bool {
-        let origin = origin(audience);
-        let other = origin.as_deref().map(host_of).and_then(Run::of);
-        other.is_some_and(|other| {
-            other.is_hashed == self.is_hashed
-                && other.service == self.service
-                && other.region != self.region
-        })
-    }
 }
 
 #[cfg(test)]
@@ -227,6 +191,14 @@ mod tests {
     fn a_tag_does_not_make_another_service() {
         let tagged = "https://green---orders-123456789012.europe-west1.run.app";
         assert_eq!(miss(tagged), Reason::AudienceOtherRegion);
+    }
+
+    #[test]
+    fn a_tag_of_an_accepted_region_is_not_another_region() {
+        let both = ["us-central1", "europe-west1"]
+            .map(|region| format!("https://orders-123456789012.{region}.run.app"));
+        let tagged = ["https://green---orders-123456789012.us-central1.run.app".to_owned()];
+        assert_eq!(audience_miss(&tagged, &both, "h"), Reason::AudienceMismatch);
     }
 
     proptest::proptest! {

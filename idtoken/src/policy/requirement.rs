@@ -9,7 +9,6 @@ use super::callers::Callers;
 use super::issuer::{Issuer, Kind as IssuerKind};
 use super::names::Names;
 use super::place::TokenPlace;
-use super::walk::{Check, TokenWalk, failed, passed, step};
 use crate::authority::Authority;
 use crate::cache::TokenCache;
 use crate::claims::Claims;
@@ -23,10 +22,10 @@ use crate::token::{AuthenticToken, TokenError, UnverifiedToken, VerifiedToken};
 /// One token: where it is, whose it is, for whom, about whom.
 #[derive(Clone, Debug)]
 pub(super) struct Requirement {
-    sources: Vec<Source>,
-    audiences: Audiences,
-    claims: Vec<(String, Value)>,
-    callers: Callers,
+    pub(super) sources: Vec<Source>,
+    pub(super) audiences: Audiences,
+    pub(super) claims: Vec<(String, Value)>,
+    pub(super) callers: Callers,
     /// All places, for messages.
     wanted: Arc<str>,
 }
@@ -34,9 +33,9 @@ pub(super) struct Requirement {
 /// A place, and whose tokens count there. A token of one issuer in the place
 /// of another is not one.
 #[derive(Clone, Debug)]
-struct Source {
-    place: Arc<TokenPlace>,
-    issuers: Vec<Arc<str>>,
+pub(super) struct Source {
+    pub(super) place: Arc<TokenPlace>,
+    pub(super) issuers: Vec<Arc<str>>,
 }
 
 /// What tokens are checked with.
@@ -122,7 +121,8 @@ impl Requirement {
         }
         Err(first
             .or(leftover)
-            .unwrap_or_else(|| Refusal::from(Reason::TokenMissing).expected_text(&*self.wanted)))
+            .unwrap_or_else(|| Refusal::from(Reason::TokenMissing).expected_text(&*self.wanted))
+            .wanting(self.audiences.shared(), &self.callers.shared()))
     }
 
     fn find_at<S: SignatureScheme>(
@@ -152,64 +152,8 @@ impl Requirement {
         Ok(audience)
     }
 
-    /// What there is to say of the tokens in each of its places.
-    pub(super) fn walk<S: SignatureScheme>(
-        &self,
-        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
-    ) -> Vec<TokenWalk> {
-        self.sources.iter().map(|source| self.walk_source(source, evidence)).collect()
-    }
-
-    fn walk_source<S: SignatureScheme>(
-        &self,
-        source: &Source,
-        evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
-    ) -> TokenWalk {
-        let place = source.place.shown();
-        let mut walk = TokenWalk { place, steps: Vec::new(), claims: None };
-        let token = match source.unverified(evidence.headers) {
-            Ok(token) => token,
-            Err(refusal) => {
-                let is_there = !matches!(refusal.reason, Reason::TokenMissing | Reason::TokenTwice);
-                let check = if is_there { Check::Form } else { Check::Token };
-                if is_there {
-                    walk.steps.push(passed(Check::Token, "there is one"));
-                }
-                walk.steps.push(failed(check, refusal));
-                return walk;
-            }
-        };
-        let origin = evidence.authority.steps(&token, evidence.now);
-        let claims = token.claims().clone().vouched_for(origin.vouches_for_addresses);
-        let takes = |issuer: &Arc<str>| source.takes(issuer);
-        walk.steps.extend([
-            passed(Check::Token, "there is one"),
-            passed(Check::Form, "a signed JSON Web Token"),
-            step(Check::Issuer, Some(origin.issuer.as_ref().map_err(Clone::clone)), |name| {
-                format!("{} ({name})", claims.issuer)
-            }),
-            step(Check::Algorithm, origin.algorithm, |()| token.algorithm.clone()),
-            step(Check::Times, Some(origin.times), |()| lifetime(&claims, evidence.now)),
-            step(Check::Key, origin.key, |()| token.key_id.clone().unwrap_or_default()),
-            step(Check::Signature, origin.signature, |()| "the key's".to_owned()),
-            step(Check::RuleIssuer, origin.issuer.as_ref().ok().map(takes), |()| {
-                source.issuers.join(" or ")
-            }),
-            step(Check::Audience, Some(self.audiences.check(&claims, evidence.host)), |place| {
-                claims.audiences.get(place).cloned().unwrap_or_default()
-            }),
-            step(Check::Caller, Some(self.callers.check(&claims)), |()| claims.to_string()),
-            step(Check::Claims, Some(self.check_claims(&claims)), |()| match self.claims.len() {
-                0 => "none are asked for".to_owned(),
-                _ => "as asked for".to_owned(),
-            }),
-        ]);
-        walk.claims = Some(claims);
-        walk
-    }
-
     /// Further claims must be there with exactly these values.
-    fn check_claims(&self, claims: &Claims) -> Result<(), Refusal> {
+    pub(super) fn check_claims(&self, claims: &Claims) -> Result<(), Refusal> {
         let differs = |(name, value): &&(String, Value)| claims.all().get(name) != Some(value);
         let Some((name, value)) = self.claims.iter().find(differs) else { return Ok(()) };
         let received = claims.all().get(name).map_or("nothing".to_owned(), Value::to_string);
@@ -235,18 +179,13 @@ impl Source {
         Ok(authentic)
     }
 
-    /// The token that is there, of which nothing is known to be true.
-    fn unverified<'h>(&'h self, headers: &'h impl Headers) -> Result<UnverifiedToken<'h>, Refusal> {
-        parse(self.bytes(headers)?)
-    }
-
-    fn bytes<'h>(&'h self, headers: &'h impl Headers) -> Result<&'h [u8], Refusal> {
+    pub(super) fn bytes<'h>(&'h self, headers: &'h impl Headers) -> Result<&'h [u8], Refusal> {
         let token = self.place.token(headers);
         token.map_err(|reason| Refusal::from(reason).expected_text(self.place.shown()))
     }
 
     /// Whether tokens of that issuer count here.
-    fn takes(&self, issuer: &str) -> Result<(), Refusal> {
+    pub(super) fn takes(&self, issuer: &str) -> Result<(), Refusal> {
         if self.issuers.iter().any(|it| **it == *issuer) {
             return Ok(());
         }
@@ -256,7 +195,7 @@ impl Source {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, Refusal> {
     UnverifiedToken::parse(bytes).map_err(|error| {
         let reason = match error {
             TokenError::SignatureRemoved => Reason::SignatureRemoved,
@@ -264,12 +203,6 @@ fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, Refusal> {
         };
         Refusal::from(reason).received(error.to_string())
     })
-}
-
-/// For how long a token has been and will be valid.
-fn lifetime(claims: &Claims, now: UnixTime) -> String {
-    let left = humantime::format_duration(claims.expires_at.since(now));
-    format!("until {}: {left} from then on", claims.expires_at)
 }
 
 /// The places of all issuers in their order, each once.

@@ -161,7 +161,8 @@ impl Rule {
         &self,
         evidence: &Evidence<'_, S, impl TokenCache, impl Headers>,
     ) -> Vec<TokenWalk> {
-        self.requirements.iter().flat_map(|requirement| requirement.walk(evidence)).collect()
+        let each = self.requirements.iter().enumerate();
+        each.flat_map(|(number, requirement)| requirement.walk(number, evidence)).collect()
     }
 }
 

@@ -41,6 +41,11 @@ const CODES: [(&str, &str); 34] = [
     ("us-west4", "wn"),
 ];
 
+/// The region with that abbreviation, if it is one of those that are known.
+pub(super) fn region_of(code: &str) -> Option<&'static str> {
+    CODES.iter().find(|(_, known)| *known == code).map(|(name, _)| *name)
+}
+
 /// A region, and its abbreviation where the user gives one.
 struct Region<'n> {
     from: Reader<'n>,

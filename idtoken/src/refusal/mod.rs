@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod reason;
+mod teller;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 
 pub use catalogue::Entry;
 pub use reason::{Answer, Reason};
+pub use teller::Teller;
 
 use crate::fingerprint::Fingerprint;
-use crate::policy::TokenPlace;
+use crate::policy::{KeyUrl, TokenPlace};
 use crate::request::{Headers, Target, TargetError};
 use crate::safe::safe;
 use crate::sender::Sender;
@@ -62,6 +64,12 @@ struct Details {
     place: Option<Arc<TokenPlace>>,
     fingerprint: Option<Fingerprint>,
     sender: Option<Sender>,
+    /// What of the sender's has sent it: a queue, a job, a subscription.
+    source: Option<String>,
+    /// The audiences and callers that the rule takes.
+    wanted: Option<(Arc<[String]>, Arc<[String]>)>,
+    /// Where the issuer's keys are.
+    keys_url: Option<String>,
     endpoint: Option<String>,
     /// The URL as the sender has it, which may go into a command.
     whole_url: Option<String>,
@@ -122,6 +130,27 @@ impl Refusal {
         self
     }
 
+    /// With the audiences and callers that the rule takes, for commands.
+    #[must_use]
+    pub(crate) fn wanting(mut self, audiences: &Arc<[String]>, callers: &Arc<[String]>) -> Self {
+        self.details.wanted = Some((Arc::clone(audiences), Arc::clone(callers)));
+        self
+    }
+
+    /// With the URL of the issuer's keys, if they are fetched.
+    #[must_use]
+    pub(crate) fn keys_at(mut self, url: Option<&KeyUrl>) -> Self {
+        self.details.keys_url = url.map(ToString::to_string);
+        self
+    }
+
+    /// As if that sender had sent the request: what would mend it there.
+    #[must_use]
+    pub fn from_sender(mut self, sender: Option<Sender>) -> Self {
+        self.details.sender = sender;
+        self
+    }
+
     /// With the rule that was to be fulfilled.
     #[must_use]
     pub(crate) fn rule(mut self, rule: &Arc<str>) -> Self {
@@ -139,6 +168,8 @@ impl Refusal {
         headers: &impl Headers,
     ) -> Self {
         self.details.sender = Sender::guess(headers);
+        let source = self.details.sender.and_then(|sender| sender.source(headers));
+        self.details.source = source.map(str::to_owned);
         let token = self.details.place.as_ref().and_then(|place| place.token(headers).ok());
         self.details.fingerprint = token.map(Fingerprint::of);
         if let Ok(target) = target {
@@ -207,6 +238,27 @@ impl Refusal {
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {
         self.details.endpoint.as_deref()
+    }
+
+    /// The rule's audiences, if there is a rule.
+    pub(crate) fn wanted_audiences(&self) -> &[String] {
+        self.details.wanted.as_ref().map_or(&[], |(audiences, _)| audiences)
+    }
+
+    /// The callers that the rule lists, as messages show them.
+    pub(crate) fn wanted_callers(&self) -> &[String] {
+        self.details.wanted.as_ref().map_or(&[], |(_, callers)| callers)
+    }
+
+    /// Where the issuer's keys are fetched.
+    pub(crate) fn keys_url(&self) -> Option<&str> {
+        self.details.keys_url.as_deref()
+    }
+
+    /// The queue, job or subscription for a command, as [its
+    /// URL](Self::url_for_command): only from a caller who has been authenticated.
+    pub(crate) fn source_for_command(&self) -> Option<&str> {
+        self.details.source.as_deref().filter(|_| self.details.caller.is_some())
     }
 
     /// The URL for a command that changes a sender's settings: only as it was

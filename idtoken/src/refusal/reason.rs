@@ -70,6 +70,12 @@ pub enum Reason {
     IamPropagating,
     /// Google's front end: the ingress setting keeps the call out.
     IngressRefused,
+    /// Google's front end: as many instances run as may, and all are busy.
+    RegionFull,
+    /// IAP: the token is not one for it.
+    IapTokenRefused,
+    /// IAP: whoever calls is no user of what is behind it.
+    IapAccessMissing,
     /// A sender got no token, and sent nothing.
     SenderMayNotMint,
     /// The gateway got no token for a region.
@@ -131,7 +137,7 @@ impl Answer {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::TargetUnsafe,
         Self::NoRule,
         Self::TokenMissing,
@@ -165,6 +171,9 @@ impl Reason {
         Self::IapInvokerMissing,
         Self::IamPropagating,
         Self::IngressRefused,
+        Self::RegionFull,
+        Self::IapTokenRefused,
+        Self::IapAccessMissing,
         Self::SenderMayNotMint,
         Self::MintDenied,
     ];
@@ -215,6 +224,9 @@ impl Reason {
                 | Self::IapInvokerMissing
                 | Self::IamPropagating
                 | Self::IngressRefused
+                | Self::RegionFull
+                | Self::IapTokenRefused
+                | Self::IapAccessMissing
                 | Self::SenderMayNotMint
                 | Self::MintDenied
         )

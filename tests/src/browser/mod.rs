@@ -220,11 +220,16 @@ impl Page {
         Ok(self.eval(expression).await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Presses a key in the element that has the focus, such as `Tab`, `Enter`.
+    /// Presses a key in the element that has the focus, such as `Tab`, `Enter` or
+    /// `Control+Enter`.
     ///
     /// # Errors
     /// If the browser does not answer.
     pub async fn press(&self, key: &str) -> io::Result<()> {
+        let (key, modifiers) = match key.strip_prefix("Control+") {
+            Some(key) => (key, 2),
+            None => (key, 0),
+        };
         let code = match key {
             "Tab" => 9,
             "Enter" => 13,
@@ -237,6 +242,7 @@ impl Page {
                 "key": key,
                 "code": key,
                 "text": text,
+                "modifiers": modifiers,
                 "windowsVirtualKeyCode": code,
             });
             self.call("Input.dispatchKeyEvent", event).await?;

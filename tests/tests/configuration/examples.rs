@@ -20,7 +20,7 @@ fn istio_plugin() -> Value {
 
 /// The policy of the table of requests, with a date where one is filled in.
 fn policy_of_the_table() -> Value {
-    let file = workspace().join("tests/tests/policy/policy.yaml");
+    let file = workspace().join("tests/tests/reasons/policy.yaml");
     let text = std::fs::read_to_string(file).unwrap();
     serde_saphyr::from_str(&text.replace("TODAY", "\"2026-01-31T12:00:00Z\"")).unwrap()
 }

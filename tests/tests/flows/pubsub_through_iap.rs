@@ -96,7 +96,7 @@ async fn without_run_invoker_for_iap_a_message_is_retried_until_the_role_is_gran
     assert!(flow.receiver.got().is_empty());
     let calls = flow.calls();
     assert!(calls.iter().all(|it| it.caller.as_deref() == Some(IAP_AGENT)), "{calls:?}");
-    let refused = Verdict::Refused { status: 403, code: "caller_not_allowed" };
+    let refused = Verdict::Refused { status: 403, code: "invoker_missing" };
     assert!(calls.iter().all(|it| it.verdict == refused), "{calls:?}");
     let is_balancer_s = |call: &remint_emulator::timeline::Call| call.part == Part::LoadBalancer;
     for call in flow.emulator.timeline().select(is_balancer_s) {

@@ -61,7 +61,8 @@ fn refused(call: &Call, known: &Known, code: &'static str) -> Explanation {
         (Part::FrontEnd | Part::Iap, Some(reason)) if reason.is_about_audience() => {
             audience(call, known, reason)
         }
-        (Part::FrontEnd | Part::Iap, Some(Reason::CallerNotAllowed)) => caller(call, known),
+        (Part::FrontEnd, Some(Reason::InvokerMissing))
+        | (Part::Iap, Some(Reason::IapAccessMissing)) => caller(call, known),
         (Part::FrontEnd | Part::Iap, Some(Reason::TokenMissing)) => missing(call, known),
         (Part::FrontEnd, Some(Reason::SignatureRemoved)) => Explanation {
             summary: Reason::SignatureRemoved.summary().to_owned(),

@@ -77,7 +77,7 @@ fn a_function_wants_its_whole_url() {
     let known = Known { audiences: vec![url.into()], is_function: true, ..known() };
     let it = mismatch("https://us-central1-p.cloudfunctions.net", &known);
     assert!(it.advice.unwrap().contains("path included"));
-    let it = explained(&refusal("caller_not_allowed"), &known);
+    let it = explained(&refusal("invoker_missing"), &known);
     assert_eq!(
         it.command.unwrap(),
         "gcloud functions add-iam-policy-binding orders --region=us-central1 \
@@ -88,7 +88,7 @@ fn a_function_wants_its_whole_url() {
 
 #[test]
 fn a_caller_without_the_role_gets_the_command_that_grants_it() {
-    let it = explained(&refusal("caller_not_allowed"), &known());
+    let it = explained(&refusal("invoker_missing"), &known());
     assert_eq!(it.expected, known().invokers);
     assert_eq!(it.received.as_deref(), Some(CALLER));
     assert_eq!(
@@ -100,7 +100,7 @@ fn a_caller_without_the_role_gets_the_command_that_grants_it() {
 
 #[test]
 fn people_are_users_and_values_from_outside_are_one_word_of_a_shell() {
-    let mut call = refusal("caller_not_allowed");
+    let mut call = refusal("invoker_missing");
     call.caller = Some("a$(reboot)@example.com".into());
     let command = explained(&call, &known()).command.unwrap();
     assert!(command.contains(" --member='user:a$(reboot)@example.com' "), "{command}");
@@ -108,7 +108,7 @@ fn people_are_users_and_values_from_outside_are_one_word_of_a_shell() {
 
 #[test]
 fn a_token_without_an_address_is_told_from_a_caller_without_the_role() {
-    let mut call = refusal("caller_not_allowed");
+    let mut call = refusal("invoker_missing");
     call.caller = Some("1042".into());
     let it = explained(&call, &known());
     assert!(it.advice.unwrap().contains("format=full"));
@@ -146,7 +146,7 @@ fn a_sender_without_its_role_gets_the_command_that_grants_it() {
 #[test]
 fn iap_is_mended_at_the_backend_service() {
     let known = Known { audiences: vec!["c.apps.googleusercontent.com".into()], ..known() };
-    let mut call = refusal("caller_not_allowed");
+    let mut call = refusal("iap_access_missing");
     call.part = Part::Iap;
     let command = explained(&call, &known).command.unwrap();
     assert!(command.starts_with("gcloud iap web add-iam-policy-binding"), "{command}");

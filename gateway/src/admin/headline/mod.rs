@@ -4,12 +4,14 @@
 mod regions;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::time::Duration;
 
-use remint_idtoken::UnixTime;
+use remint_idtoken::{Reason, UnixTime};
 use serde_json::{Value, json};
 
+use super::lately::{Count, FAILURES};
 use super::refusals::Group;
 
 /// A certificate that ends sooner is mentioned.
@@ -22,7 +24,8 @@ const NAMED: usize = 3;
 pub(crate) enum Level {
     /// Requests that should be served are not.
     Broken,
-    /// Something fails, and something else makes up for it, so far.
+    /// Something fails, and something else makes up for it, so far; or much is
+    /// refused or not served that may be meant to be.
     Warning,
     /// Worth knowing.
     Notice,
@@ -51,6 +54,8 @@ pub(crate) struct Trouble {
     pub(crate) service: Option<String>,
     /// What would mend it, for a shell.
     pub(crate) command: Option<String>,
+    /// The code of its reason, if the catalogue has it.
+    pub(crate) reason: Option<String>,
 }
 
 impl Trouble {
@@ -77,8 +82,19 @@ pub(crate) struct Facts {
     pub(crate) configuration_error: Option<String>,
     pub(crate) needs_restart: Vec<&'static str>,
     pub(crate) certificate_ends: Option<UnixTime>,
-    /// What was refused within the last minute, the most frequent first.
-    pub(crate) refusals: Vec<Group>,
+    /// What became of requests within the last minute.
+    pub(crate) rules: Vec<RuleFacts>,
+}
+
+/// What became of the requests of one rule within the last minute; without a
+/// name, of those that no rule is for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleFacts {
+    pub(crate) name: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) count: Count,
+    /// The refusals that were written down, the most frequent first.
+    pub(crate) groups: Vec<Group>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -100,9 +116,17 @@ pub(crate) struct RegionFacts {
     pub(crate) ejected: Option<&'static str>,
     /// Whether it is tried again.
     pub(crate) is_on_trial: bool,
-    /// The status with which its front end refused the gateway last, when, and
-    /// the command that may mend it.
-    pub(crate) refused: Option<(u16, UnixTime, Option<String>)>,
+    /// How its front end refused the gateway last.
+    pub(crate) refused: Option<RefusalFacts>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RefusalFacts {
+    pub(crate) status: u16,
+    pub(crate) reason: Reason,
+    pub(crate) at: UnixTime,
+    /// What may mend it, for a shell.
+    pub(crate) command: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -150,6 +174,7 @@ impl Headline {
                 "text": it.text,
                 "service": it.service,
                 "command": it.command,
+                "reason": it.reason,
             })
         };
         json!({
@@ -174,7 +199,8 @@ impl Facts {
         if self.is_draining {
             found.push(trouble(
                 Level::Warning,
-                "the gateway is stopping: requests under way are finished".to_owned(),
+                "the gateway is stopping: not ready any more, it finishes the requests under way"
+                    .to_owned(),
             ));
         }
         self.look_at_keys(&mut found);
@@ -190,7 +216,7 @@ impl Facts {
             let names = self.needs_restart.join(", ");
             found.push(trouble(Level::Notice, format!("a restart is needed for {names}")));
         }
-        found.extend(self.refused_lately());
+        self.look_at_traffic(&mut found);
         found
     }
 
@@ -211,10 +237,10 @@ impl Facts {
                 let (level, why) = self.missing(error);
                 let text =
                     format!("no keys of the issuer {issuer}, so its tokens are refused{why}");
-                found.push(trouble(level, text));
+                found.push(of_keys(level, text));
             } else if let Some(error) = error {
                 let text = format!("the keys of {issuer} can't be renewed: {error}");
-                found.push(trouble(Level::Warning, text));
+                found.push(of_keys(Level::Warning, text));
             }
         }
     }
@@ -230,31 +256,16 @@ impl Facts {
             found.push(trouble(Level::Warning, text));
         }
     }
+}
 
-    fn refused_lately(&self) -> Option<Trouble> {
-        let first = self.refusals.first()?;
-        let all = self.refusals.iter().map(|it| it.count).fold(0, usize::saturating_add);
-        let were = if all == 1 { "was" } else { "were" };
-        let of_rule = match &first.rule {
-            Some(rule) => format!(" by the rule {rule}"),
-            None => String::new(),
-        };
-        let most = match self.refusals.len() {
-            1 => String::new(),
-            _ => format!("most of them ({}) ", first.count),
-        };
-        let text = format!(
-            "{} {were} refused in the last minute, {most}for {}{of_rule}",
-            counted(all, "request"),
-            first.reason,
-        );
-        Some(trouble(Level::Notice, text))
-    }
+fn of_keys(level: Level, text: String) -> Trouble {
+    let reason = Some(Reason::KeysUnavailable.code().to_owned());
+    Trouble { reason, ..trouble(level, text) }
 }
 
 /// Something wrong that no service has for itself.
 fn trouble(level: Level, text: String) -> Trouble {
-    Trouble { level, text, service: None, command: None }
+    Trouble { level, text, service: None, command: None, reason: None }
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Facts, Level, RegionFacts, ServiceFacts, Trouble, listed, rounded};
+use remint_idtoken::Reason;
+
+use super::{
+    Facts, Level, RefusalFacts, RegionFacts, ServiceFacts, Trouble, listed, rounded, trouble,
+};
 
 /// A refusal that is older is told with its age.
 const LATELY: Duration = Duration::from_secs(120);
@@ -11,7 +15,8 @@ impl ServiceFacts {
     pub(super) fn look(&self, facts: &Facts, found: &mut Vec<Trouble>) {
         if !self.has_keys {
             let text = "no rule of it can let anybody in: there are no keys of its issuers";
-            let (level, _) = facts.missing(None);
+            let error = facts.keys.iter().find_map(|keys| keys.error.as_deref());
+            let (level, _) = facts.missing(error);
             found.push(self.trouble(level, text));
         }
         found.extend(self.without_tokens(facts));
@@ -22,7 +27,7 @@ impl ServiceFacts {
 
     fn trouble(&self, level: Level, text: &str) -> Trouble {
         let text = format!("{}: {text}", self.name);
-        Trouble { level, text, service: Some(self.name.clone()), command: None }
+        Trouble { service: Some(self.name.clone()), ..trouble(level, text) }
     }
 
     fn like(&self, is: impl Fn(&RegionFacts) -> bool) -> Vec<&RegionFacts> {
@@ -63,7 +68,8 @@ impl ServiceFacts {
     /// The word of a front end stands until it says another.
     fn refused(&self, facts: &Facts) -> Option<Trouble> {
         let refusing = self.like(|it| it.refused.is_some());
-        let (status, at, command) = refusing.iter().find_map(|it| it.refused.clone())?;
+        let RefusalFacts { status, reason, at, command } =
+            refusing.iter().find_map(|it| it.refused.clone())?;
         let verb = if refusing.len() == 1 { "refuses" } else { "refuse" };
         // Nobody may have called it since.
         let since = facts.now.since(at);
@@ -71,9 +77,13 @@ impl ServiceFacts {
             true => String::new(),
             false => format!(", as of {} ago", rounded(since)),
         };
-        let why = match status {
-            403 => "its account may not call it",
-            404 => "its ingress setting keeps the gateway out",
+        let why = match reason {
+            Reason::InvokerMissing => "its account may not call it",
+            Reason::IapInvokerMissing => "IAP's agent may not call what is behind it",
+            Reason::IapAccessMissing => "IAP does not let its account in",
+            Reason::IapTokenRefused => "IAP does not take its token",
+            Reason::IngressRefused => "its ingress setting keeps the gateway out",
+            Reason::RegionFull => "no instance is free",
             _ => "its token is not taken",
         };
         let text = format!(

@@ -27,6 +27,11 @@ fn well() -> Facts {
     }
 }
 
+fn refusal(at: UnixTime, command: Option<&str>) -> Option<RefusalFacts> {
+    let command = command.map(str::to_owned);
+    Some(RefusalFacts { status: 403, reason: Reason::InvokerMissing, at, command })
+}
+
 /// What is said after a change.
 fn told(change: impl FnOnce(&mut Facts)) -> Headline {
     let mut facts = well();
@@ -50,7 +55,7 @@ fn all_is_well() {
 fn a_front_end_that_refuses_the_gateway_is_told_with_what_mends_it() {
     let refused = |it: &mut RegionFacts| {
         let at = NOW.minus(Duration::from_secs(5));
-        it.refused = Some((403, at, Some("gcloud run".to_owned())));
+        it.refused = refusal(at, Some("gcloud run"));
     };
     let text = "orders: 1 of 2 regions refuses the gateway (403): eu; its account may not call \
                 it.";
@@ -61,7 +66,7 @@ fn a_front_end_that_refuses_the_gateway_is_told_with_what_mends_it() {
                 it, as of 3 h ago.";
     is_told(Level::Warning, text, |it| {
         let at = NOW.minus(Duration::from_secs(3 * 3600));
-        it.services[0].regions[0].refused = Some((403, at, None));
+        it.services[0].regions[0].refused = refusal(at, None);
     });
     let text = "orders: all 2 regions refuse the gateway (403): us, eu; its account may not call \
                 it.";
@@ -119,7 +124,9 @@ fn what_is_on_its_way_at_the_start_is_not_called_broken() {
 #[test]
 fn keys_that_are_old_are_a_warning() {
     let text = "The keys of google can't be renewed: no connection.";
-    is_told(Level::Warning, text, |it| it.keys[0].error = Some("no connection".to_owned()));
+    let old = |it: &mut Facts| it.keys[0].error = Some("no connection".to_owned());
+    let headline = is_told(Level::Warning, text, old);
+    assert_eq!(headline.troubles[0].reason.as_deref(), Some("keys_unavailable"));
 }
 
 #[test]
@@ -138,25 +145,82 @@ fn a_wrong_configuration_and_a_restart_are_told() {
     is_told(Level::Warning, text, |it| it.configuration_error = Some("no rules".to_owned()));
     let text = "All is well, but a restart is needed for listen, admin.";
     is_told(Level::Notice, text, |it| it.needs_restart = vec!["listen", "admin"]);
-    let text = "The gateway is stopping: requests under way are finished.";
+    let text = "The gateway is stopping: not ready any more, it finishes the requests under way.";
     is_told(Level::Warning, text, |it| it.is_draining = true);
 }
 
-#[test]
-fn refusals_of_the_last_minute_are_a_notice() {
-    let group = |reason: &str, count| Group {
+/// What the rule push did within the last minute.
+fn push(passed: u64, groups: &[(&str, usize)]) -> RuleFacts {
+    let group = |(reason, count): &(&str, usize)| Group {
         rule: Some("push".to_owned()),
-        reason: reason.to_owned(),
-        count,
+        reason: (*reason).to_owned(),
+        message: format!("why {reason}"),
+        count: *count,
+        command: Some(format!("mend {reason}")),
     };
-    let text = "All is well, but 1 request was refused in the last minute, for expired by the \
-                rule push.";
-    is_told(Level::Notice, text, |it| it.refusals = vec![group("expired", 1)]);
-    let text = "All is well, but 12 requests were refused in the last minute, most of them (9) \
-                for aud_mismatch by the rule push.";
-    is_told(Level::Notice, text, |it| {
-        it.refusals = vec![group("aud_mismatch", 9), group("expired", 3)];
+    let refused = groups.iter().map(|(_, count)| u64::try_from(*count).unwrap()).sum();
+    let groups = groups.iter().map(group).collect();
+    let (name, service) = (Some("push".to_owned()), Some("orders".to_owned()));
+    let count = Count { passed, refused, ..Count::default() };
+    RuleFacts { name, service, count, groups }
+}
+
+#[test]
+fn a_rule_by_which_much_fails_is_a_warning() {
+    let failing = |failed| {
+        move |it: &mut Facts| {
+            it.rules = vec![push(100, &[])];
+            it.rules[0].count.failed = failed;
+        }
+    };
+    assert_eq!(told(failing([0, 2, 0, 0, 7, 0])).level, Level::Well);
+    let text = "orders: 10 of 100 requests by the rule push failed in the last minute: the \
+                application answered 5xx.";
+    is_told(Level::Warning, text, failing([10, 0, 0, 0, 0, 0]));
+    let text = "orders: all 100 requests by the rule push failed in the last minute: mostly there \
+                was no answer in time.";
+    is_told(Level::Warning, text, failing([40, 0, 0, 0, 60, 0]));
+}
+
+#[test]
+fn a_few_refusals_of_the_last_minute_are_a_notice() {
+    let text = "All is well, but 1 request was refused in the last minute, for expired (why \
+                expired) by the rule push.";
+    let headline = is_told(Level::Notice, text, |it| it.rules = vec![push(0, &[("expired", 1)])]);
+    assert_eq!(headline.troubles[0].command.as_deref(), Some("mend expired"));
+    let text = "All is well, but 12 requests were refused in the last minute, mostly for \
+                aud_mismatch (why aud_mismatch) by the rule push.";
+    let groups = [("aud_mismatch", 9), ("expired", 3)];
+    is_told(Level::Notice, text, |it| it.rules = vec![push(900, &groups)]);
+    let text = "All is well, but 2 requests were refused in the last minute, among other reasons \
+                for expired (why expired) by the rule push.";
+    is_told(Level::Notice, text, |it| it.rules = vec![push(0, &[("expired", 1), ("no_rule", 1)])]);
+}
+
+#[test]
+fn what_no_rule_is_for_is_a_notice_however_much_it_is() {
+    let told = told(|it| {
+        let mut rule = push(0, &[("no_rule", 500)]);
+        (rule.name, rule.service, rule.groups[0].rule) = (None, None, None);
+        it.rules = vec![rule];
     });
+    let text = "All is well, but 500 requests were refused in the last minute, for no_rule (why \
+                no_rule).";
+    assert_eq!((told.level, told.text.as_str()), (Level::Notice, text));
+}
+
+#[test]
+fn a_rule_that_refuses_much_of_what_comes_is_a_warning_with_what_mends_it() {
+    let text = "orders: the rule push refused all 3 requests in the last minute, for expired (why \
+                expired).";
+    let headline = is_told(Level::Warning, text, |it| it.rules = vec![push(0, &[("expired", 3)])]);
+    assert_eq!(headline.troubles[0].command.as_deref(), Some("mend expired"));
+    assert_eq!(headline.troubles[0].reason.as_deref(), Some("expired"));
+    assert_eq!(headline.troubles[0].service.as_deref(), Some("orders"));
+    let text = "orders: the rule push refused 40 of 100 requests in the last minute, mostly for \
+                aud_other_region (why aud_other_region).";
+    let groups = [("aud_other_region", 30), ("expired", 10)];
+    is_told(Level::Warning, text, |it| it.rules = vec![push(60, &groups)]);
 }
 
 #[test]

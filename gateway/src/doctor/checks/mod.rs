@@ -15,6 +15,7 @@ use super::finding::Finding;
 use super::report::Report;
 use crate::config::{Config, Kind, Region, Service};
 use regions::Site;
+pub(crate) use sender_settings::let_mint;
 
 /// A configuration, and what was read for it.
 pub(super) struct Looked<'a> {

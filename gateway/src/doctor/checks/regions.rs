@@ -186,8 +186,7 @@ impl Site<'_> {
         let mut found = Vec::new();
         if run.iap_enabled {
             if let Some(number) = self.looked.facts.project.number {
-                let agent =
-                    format!("serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
+                let agent = iap_agent(number);
                 if lacks(&agent) {
                     found.push(self.lacking(Check::IapInvokerMissing, place, &agent, &agent));
                 }
@@ -209,6 +208,22 @@ impl Site<'_> {
             }
         }
         found
+    }
+
+    /// Whether whoever calls is known to have a role by which it may: the gateway,
+    /// or the IAP in front.
+    fn is_granted(&self) -> bool {
+        let facts = &self.looked.facts.project;
+        let is_behind_iap = self.facts.run.is().is_some_and(|run| run.iap_enabled);
+        let member = match is_behind_iap {
+            true => facts.number.map(iap_agent),
+            false => self.account.map(|account| format!("serviceAccount:{account}")),
+        };
+        let policies = [self.facts.policy.is(), facts.policy.is()];
+        let has = |member: String| {
+            policies.into_iter().flatten().any(|policy| policy.has(&INVOKERS, &member))
+        };
+        member.is_some_and(has)
     }
 
     /// Somebody has no role here; whether by the project's policy, may not be
@@ -260,6 +275,11 @@ impl Site<'_> {
             Probed::Answered(_) => return None,
             Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
                 .because(Reason::AudienceMismatch),
+            Probed::CallerRefused if self.is_granted() => refused(
+                "403, and the role that it takes is granted: that has not arrived everywhere yet",
+            )
+            .because(Reason::IamPropagating)
+            .advised("wait seven minutes and look again"),
             Probed::CallerRefused => {
                 refused("403: the gateway may not call it").because(Reason::InvokerMissing)
             }
@@ -271,6 +291,11 @@ impl Site<'_> {
         let word = remint_idtoken::shell_word(&url);
         Some(found.mended_by(format!("curl --silent --show-error --include {word}")))
     }
+}
+
+/// The member of bindings that IAP calls as (IAP, "Enabling IAP for Cloud Run").
+fn iap_agent(project_number: u64) -> String {
+    format!("serviceAccount:service-{project_number}@gcp-sa-iap.iam.gserviceaccount.com")
 }
 
 /// Each URL once, without the spelling with a slash.

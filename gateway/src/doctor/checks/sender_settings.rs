@@ -76,6 +76,13 @@ impl One<'_> {
     }
 }
 
+/// What lets a sender's service agent mint for its account, with words for names.
+pub(crate) fn let_mint(sender: Sender) -> String {
+    let (agent, _) = agent(sender);
+    let member = format!("serviceAccount:service-PROJECT_NUMBER@{agent}.iam.gserviceaccount.com");
+    commands::let_mint("SERVICE_ACCOUNT_EMAIL", &member)
+}
+
 /// The service agent of a sender, and the role that it has in a project (IAM,
 /// "Service agents"). Eventarc delivers by Pub/Sub.
 fn agent(kind: Sender) -> (&'static str, &'static str) {

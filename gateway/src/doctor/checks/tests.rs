@@ -175,7 +175,8 @@ fn each_answer_to_a_probe_has_its_reason() {
     for (probed, expected) in [
         (Probed::Answered(404), None),
         (Probed::TokenRefused, Some(("probe_refused", Some(Reason::AudienceMismatch)))),
-        (Probed::CallerRefused, Some(("probe_refused", Some(Reason::InvokerMissing)))),
+        // The role is granted.
+        (Probed::CallerRefused, Some(("probe_refused", Some(Reason::IamPropagating)))),
         (Probed::NotFound, Some(("probe_refused", Some(Reason::IngressRefused)))),
         (Probed::FrontEnd(503), Some(("probe_refused", None))),
         (Probed::Failed("no connection".to_owned()), Some(("probe_failed", None))),
@@ -184,6 +185,18 @@ fn each_answer_to_a_probe_has_its_reason() {
         region(&mut facts).probed = Some(probed);
         assert_eq!(found(&plain(), &facts), Vec::from_iter(expected));
     }
+}
+
+#[test]
+fn a_refused_probe_is_for_a_missing_role_only_if_none_is_known_to_be_granted() {
+    let mut facts = facts();
+    region(&mut facts).probed = Some(Probed::CallerRefused);
+    region(&mut facts).policy = invokers(&["serviceAccount:other@p.iam.gserviceaccount.com"]);
+    let refused = ("probe_refused", Some(Reason::InvokerMissing));
+    let lacking = ("invoker_missing", Some(Reason::InvokerMissing));
+    assert_eq!(found(&plain(), &facts), [refused, lacking]);
+    region(&mut facts).policy = Read::Unread("403".to_owned());
+    assert_eq!(found(&plain(), &facts), [refused, ("unread", None)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::config::Region;
 use crate::doctor::facts::Probed;
 use crate::error::chain;
-use crate::front_end;
+use crate::front_end::Head;
 use crate::mint::MintedToken;
 use crate::retry::Cause;
 use crate::upstream::{Connector, Fetcher};
@@ -34,16 +34,16 @@ pub(super) async fn probe(
         Err(error) => return Probed::Failed(chain(&error)),
     };
     let status = answer.status;
-    let is_page = status == StatusCode::NOT_FOUND
-        || front_end::may_be_its_own(
-            status,
-            &answer.headers,
-            u64::try_from(answer.body.len()).ok(),
-        );
-    let cause = is_page.then(|| front_end::cause(status, &answer.body, &path)).flatten();
+    let length = u64::try_from(answer.body.len()).ok();
+    let head = Head { status, headers: &answer.headers, length };
+    let is_page = || status == StatusCode::NOT_FOUND || head.may_be_its_own();
+    let by_page = || is_page().then(|| head.cause(&answer.body, &path)).flatten();
+    let cause = head.of_iap(region.kind).or_else(by_page);
     match cause {
         None => Probed::Answered(status.as_u16()),
-        Some(Cause::TokenRefused) => Probed::TokenRefused,
+        Some(Cause::TokenRefused | Cause::IapTokenRefused | Cause::IapInTheWay) => {
+            Probed::TokenRefused
+        }
         Some(Cause::CallerRefused) => Probed::CallerRefused,
         Some(_) if status == StatusCode::NOT_FOUND => Probed::NotFound,
         Some(_) => Probed::FrontEnd(status.as_u16()),

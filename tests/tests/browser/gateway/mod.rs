@@ -1,6 +1,9 @@
 //! The gateway's page, with a gateway that runs before the emulator.
 
 mod explained;
+mod looks;
+mod lost;
+mod reasons;
 mod shown;
 mod sizes;
 

@@ -102,13 +102,3 @@ async fn markup_from_outside_stays_text() {
     assert_eq!(page.eval(made).await.unwrap(), 0);
     world.is_clean(&page);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn when_the_gateway_is_gone_the_page_does_not_pretend_to_know() {
-    let world = World::start().await;
-    let page = world.open(View::default()).await;
-    let World { gateway, emulator: _emulator, browser: _browser, .. } = world;
-    drop(gateway);
-    page.wait_for(&says("#headline", "The gateway does not answer")).await.unwrap();
-    assert_eq!(page.eval("document.title").await.unwrap(), "? Remint gateway");
-}

@@ -1,0 +1,343 @@
+//! All that there is to say of one request.
+
+use std::collections::HashMap;
+
+use http::HeaderMap;
+use remint_idtoken::policy::{Check, Outcome, Step, TokenWalk, Walk, audience_miss};
+use remint_idtoken::{
+    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe, shell_word,
+};
+
+use super::notes::Circumstances;
+use super::subject::Region;
+use super::{Captured, Subject, meanings, suggestion, text};
+
+/// How commands begin that make a token by hand.
+const BY_HAND: &str = "gcloud auth print-identity-token";
+
+/// All that there is to say of one request.
+pub struct Explanation {
+    pub(super) walk: Walk,
+    pub(super) now: UnixTime,
+    pub(super) sender: Option<Sender>,
+    pub(super) captured: Captured,
+    /// What was made of the request and of the keys.
+    pub(super) notes: Vec<String>,
+    pub(super) is_configured: bool,
+    /// Whether keys that are missing here may be had elsewhere.
+    are_keys_elsewhere: bool,
+    regions: Vec<Region>,
+    timing: remint_idtoken::Timing,
+}
+
+/// What becomes of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It would be let through.
+    Admitted,
+    /// It would be refused.
+    Refused,
+    /// Nothing is wrong with what could be checked, and something could not be.
+    Unchecked,
+}
+
+/// The same, with why.
+pub(super) enum Decided<'e> {
+    Admitted(&'e Admission),
+    Refused(&'e Refusal),
+    Unchecked,
+}
+
+impl Explanation {
+    /// Goes through all checks of a request at that time, with the key sets by
+    /// the issuers' names.
+    ///
+    /// # Errors
+    /// A document that is no key set, in words.
+    pub fn new(
+        subject: &Subject,
+        captured: Captured,
+        keys: &HashMap<String, Vec<u8>>,
+        now: UnixTime,
+    ) -> Result<Self, String> {
+        let authority = super::keys::authority(&subject.policy, keys)?;
+        let walk = |target: Result<Target<'_>, TargetError>, headers: &HeaderMap| {
+            subject.policy.walk(&authority, target, headers, now)
+        };
+        let mut explanation =
+            Self::by(walk, captured, &subject.policy, subject.regions.clone(), now);
+        explanation.are_keys_elsewhere = true;
+        if !subject.is_configured {
+            explanation.is_configured = false;
+            let has_url = explanation.captured.has_url;
+            without_rules(&mut explanation.walk, has_url);
+        }
+        Ok(explanation)
+    }
+
+    /// The same by any walk: by a running gateway's, with the keys that it has.
+    pub(crate) fn by(
+        walk: impl FnOnce(Result<Target<'_>, TargetError>, &HeaderMap) -> Walk,
+        mut captured: Captured,
+        policy: &Policy,
+        regions: Vec<Region>,
+        now: UnixTime,
+    ) -> Self {
+        let walk = walk(captured.target(), &captured.headers);
+        Self {
+            walk,
+            now,
+            sender: Sender::guess(&captured.headers),
+            notes: std::mem::take(&mut captured.notes),
+            captured,
+            is_configured: true,
+            are_keys_elsewhere: false,
+            regions,
+            timing: policy.timing(),
+        }
+    }
+
+    /// With something else that whoever asks has to know.
+    pub fn add_notes(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
+    }
+
+    /// What becomes of the request.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        match self.decided() {
+            Decided::Admitted(_) => Fate::Admitted,
+            Decided::Refused(_) => Fate::Refused,
+            Decided::Unchecked => Fate::Unchecked,
+        }
+    }
+
+    pub(super) fn decided(&self) -> Decided<'_> {
+        if !self.is_configured {
+            let steps = self.walk.steps.iter().find_map(Step::failure);
+            let tokens = || self.walk.wrong().first().map(|(_, refusal)| *refusal);
+            return steps.or_else(tokens).map_or(Decided::Unchecked, Decided::Refused);
+        }
+        let refusal = match &self.walk.decision {
+            Ok(admission) => return Decided::Admitted(admission),
+            Err(refusal) => refusal,
+        };
+        match self.walk.given_keys().filter(|_| self.are_keys_elsewhere) {
+            Some(Ok(())) => Decided::Unchecked,
+            Some(Err(refusal)) => Decided::Refused(refusal),
+            None => Decided::Refused(refusal),
+        }
+    }
+
+    /// Why it is refused, or would be if its rule did not only report.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
+        match self.decided() {
+            Decided::Admitted(admission) => admission.reported(),
+            Decided::Refused(refusal) => Some(refusal),
+            Decided::Unchecked => None,
+        }
+    }
+
+    /// What is wrong beside that, each reason once.
+    pub(super) fn also(&self) -> Vec<&Refusal> {
+        let Some(first) = self.refusal() else { return Vec::new() };
+        let mut told = vec![first.reason];
+        let mut others = Vec::new();
+        for (_, refusal) in self.walk.wrong() {
+            if !told.contains(&refusal.reason) {
+                told.push(refusal.reason);
+                others.push(refusal);
+            }
+        }
+        others
+    }
+
+    /// The token that a refusal is about.
+    pub(super) fn token_of(&self, refusal: &Refusal) -> Option<&TokenWalk> {
+        let is_about = |token: &&TokenWalk| token.failures().any(|it| it.reason == refusal.reason);
+        self.walk.tokens.iter().find(is_about)
+    }
+
+    /// What a near miss lacks.
+    pub(super) fn note(&self, refusal: &Refusal) -> Option<String> {
+        let url = self.captured.url();
+        let circumstances = Circumstances {
+            now: self.now,
+            timing: self.timing,
+            regions: &self.regions,
+            url: &url,
+            sender: self.sender,
+            headers: &self.captured.headers,
+        };
+        let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
+        let token = self.bytes_of(refusal);
+        if refusal.reason == Reason::NoRule {
+            return self.nearest_rule();
+        }
+        circumstances.note(refusal, claims, token).map(|note| shown(&note))
+    }
+
+    /// The rule that is nearly for this request.
+    fn nearest_rule(&self) -> Option<String> {
+        let others = self.walk.others.iter();
+        let nearest = others.min_by_key(|other| other.misses.len())?;
+        let parts: Vec<_> = nearest.misses.iter().map(|miss| miss.part).collect();
+        (parts.len() < 3).then(|| {
+            shown(&format!("the nearest rule is {}, but {}", nearest.name, text::missing(nearest)))
+        })
+    }
+
+    /// What stands in the place of the token that a refusal is about.
+    fn bytes_of(&self, refusal: &Refusal) -> Option<&[u8]> {
+        let place = &self.token_of(refusal)?.place;
+        let places = self.walk.rule.iter().flat_map(|rule| rule.places());
+        let headers = &self.captured.headers;
+        let mut here = places.filter(|it| place.starts_with(&format!("{}: ", it.header())));
+        here.find_map(|it| it.token(headers).ok())
+    }
+
+    /// The command that mends it, for each sender that it may come from. Nobody but
+    /// a person has gcloud make tokens.
+    pub(super) fn commands(&self, refusal: &Refusal) -> Vec<(&'static str, String)> {
+        let Some(command) = refusal.remedy().command else { return Vec::new() };
+        if refusal.sender().is_some() || !command.starts_with(BY_HAND) {
+            return vec![("", command)];
+        }
+        let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
+        let email = claims.and_then(remint_idtoken::Claims::claimed_email);
+        if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
+            // Nobody can impersonate a person.
+            let option = |account: &str| format!("--impersonate-service-account={account} ");
+            let account = self.account().unwrap_or("SERVICE_ACCOUNT_EMAIL");
+            let (its, other) = (option(&shell_word(person)), option(&shell_word(account)));
+            return vec![("", command.replace(&its, &other))];
+        }
+        let of = |sender: Sender| {
+            let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
+            Some((sender.name(), command))
+        };
+        let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();
+        let audience = refusal.expectation().and_then(|expected| expected.values().first());
+        if let Some(audience) = audience.filter(|_| refusal.reason.is_about_audience()) {
+            all.push(("a program on Google Cloud", by_metadata_server(audience)));
+        }
+        all.push(("a person", command));
+        all
+    }
+
+    /// A service account that the rule takes, if it is known from what it does not.
+    fn account(&self) -> Option<&str> {
+        let wrong = self.walk.wrong().into_iter();
+        let mut callers = wrong.filter(|(_, it)| it.reason == Reason::CallerNotAllowed);
+        let (_, refusal) = callers.next()?;
+        let mut accounts = refusal.expectation()?.values().iter();
+        accounts.find_map(|it| it.split(' ').next().filter(|it| meanings::is_service_account(it)))
+    }
+
+    /// The names of checks that could not be made, each once.
+    pub(super) fn unchecked(&self) -> Vec<&'static str> {
+        let tokens = self.walk.tokens.iter().flat_map(|token| &token.steps);
+        let mut names = Vec::new();
+        for step in self.walk.steps.iter().chain(tokens) {
+            if matches!(step.outcome, Outcome::Unknown(_)) && !names.contains(&step.check.name()) {
+                names.push(step.check.name());
+            }
+        }
+        names
+    }
+
+    /// A rule that would let this request in, where there is no configuration.
+    pub(super) fn suggestion(&self) -> Option<String> {
+        if self.is_configured || self.fate() == Fate::Refused {
+            return None;
+        }
+        let claims = self.walk.tokens.iter().find_map(|token| token.claims.as_ref())?;
+        suggestion::rule(claims, &self.captured)
+    }
+
+    /// What is odd about the token's audience, where no rule says which are right:
+    /// how it misses the origin of the URL that was called.
+    pub(super) fn odd_audience(&self) -> Option<Reason> {
+        let target = self.captured.target().ok()?;
+        let claims = self.walk.tokens.iter().find_map(|token| token.claims.as_ref())?;
+        let usual = [format!("https://{}", target.host())];
+        let is_usual = claims.audiences.iter().any(|it| usual.contains(it));
+        let miss = audience_miss(&claims.audiences, &usual, target.host());
+        let tells = miss != Reason::AudienceMismatch && !self.is_configured && !is_usual;
+        Some(miss).filter(|_| tells)
+    }
+
+    /// What is recorded of the answer, if it is not what this policy would say.
+    pub(super) fn other_answer(&self) -> Option<String> {
+        let answered = self.captured.answered?;
+        let is_denied = matches!(answered, 401 | 403);
+        let fate = self.fate();
+        (is_denied && fate == Fate::Admitted).then(|| {
+            format!(
+                "it was answered with {answered} all the same: not by this policy, but by another \
+                 version of it, by what stands before it, or by the region behind it (remint doctor \
+                 looks there)"
+            )
+        })
+    }
+
+    /// Whether that is about a request that may be older than now.
+    pub(super) fn is_old(&self, refusal: &Refusal) -> bool {
+        refusal.reason == Reason::Expired && self.captured.at.is_none() && self.are_keys_elsewhere
+    }
+
+    /// The request in one line.
+    pub(super) fn request(&self) -> String {
+        let method = &self.captured.method;
+        if !self.captured.has_url {
+            return "a token alone".to_owned();
+        }
+        match self.captured.target() {
+            Ok(target) => shown(&format!("{method} https://{}{}", target.host(), target.path())),
+            Err(error) => format!("a request whose target can't be read: {error}"),
+        }
+    }
+}
+
+/// How a program gets a token for an audience (Compute Engine, "Verify VM identity";
+/// Cloud Run, "Authenticating service-to-service").
+fn by_metadata_server(audience: &str) -> String {
+    let url = format!(
+        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/\
+         identity?format=full&audience={}",
+        crate::percent::encoded(audience.as_bytes())
+    );
+    format!("curl --header 'Metadata-Flavor: Google' {}", shell_word(&url))
+}
+
+/// Nobody has said what is to be let in: only what is true of all tokens is told.
+fn without_rules(walk: &mut Walk, has_url: bool) {
+    walk.steps.retain(|step| has_url || step.check != Check::Target);
+    let why = || Outcome::Unknown("there is no configuration that says so".to_owned());
+    let of_rules = [Check::Rule, Check::RuleIssuer, Check::Audience, Check::Caller, Check::Claims];
+    let tokens = walk.tokens.iter_mut().flat_map(|token| &mut token.steps);
+    for step in walk.steps.iter_mut().chain(tokens) {
+        if of_rules.contains(&step.check) {
+            step.outcome = why();
+        }
+    }
+    if walk.tokens.iter().any(TokenWalk::is_there) {
+        walk.tokens.retain(TokenWalk::is_there);
+    } else {
+        walk.tokens.truncate(1);
+    }
+}
+
+/// A text from outside, fit to be shown: in one line, not too long, and without a
+/// token that somebody put there.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 600;
+    let text: String =
+        text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect();
+    let words: Vec<_> = text.split(' ').map(safe).collect();
+    let text = words.join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
