@@ -8,10 +8,13 @@ use proptest::prelude::*;
 use proxy_wasm::types::Status;
 use remint_emulator::{Issuer, ManualClock};
 use remint_idtoken::keys::{KeySet, parse_jwks};
-use remint_idtoken::{Algorithm, Authority, AwsLc, Policy, UnixTime, UnverifiedToken};
+use remint_idtoken::{
+    Algorithm, Authority, AwsLc, NoCache, Policy, Reason, UnixTime, UnverifiedToken,
+};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::head::RequestHead;
 
 const NOW: UnixTime = UnixTime(1_790_000_000);
 
@@ -119,6 +122,37 @@ fn a_host_whose_function_fails_has_no_verdict_and_is_asked_again() {
     let scheme = with_host(|_| Err(NoAnswer::Failed(Status::BadArgument)));
     assert!(verdicts(&scheme).iter().all(|it| matches!(it, Err(SignatureError::Unavailable(_)))));
     assert_eq!(scheme.checked_by(), CheckedBy::Host);
+}
+
+#[test]
+fn a_host_whose_function_fails_refuses_everybody_and_says_why() {
+    let issuers =
+        WORLD.jwks.each_ref().map(|jwks| parse_jwks(jwks.to_string().as_bytes()).unwrap());
+    let policy = Policy::from_json(POLICY).unwrap();
+    let scheme = with_host(|_| Err(NoAnswer::Failed(Status::BadArgument)));
+    let mut authority = Authority::new(&policy, scheme);
+    for (name, jwks) in ["rsa", "p256"].into_iter().zip(&issuers) {
+        let (keys, _) = KeySet::load(authority.scheme(), jwks).unwrap();
+        authority.set_keys(name, Some(Arc::new(keys)));
+    }
+    for token in &WORLD.tokens {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            (":authority", "h.example"),
+            (":path", "/"),
+            (":method", "GET"),
+            ("authorization", &bearer),
+        ];
+        let owned = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let head = RequestHead::new(owned.into());
+        let refusal = policy.admit(&authority, &NoCache, head.target(), &head, NOW).unwrap_err();
+        assert_eq!(refusal.reason, Reason::CheckUnavailable);
+        let line = refusal.about(&head.target(), &head).to_json();
+        assert_eq!((&line["reason"], &line["status"]), (&"check_unavailable".into(), &503.into()));
+        assert_eq!(line["docs"], "docs/reasons.md#check_unavailable");
+        assert!(line["received"].as_str().unwrap().contains("BadArgument"), "{line}");
+        assert!(!line.to_string().contains(token.rsplit('.').next().unwrap()), "{line}");
+    }
 }
 
 #[test]

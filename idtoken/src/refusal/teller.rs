@@ -67,7 +67,7 @@ impl Teller {
             // tokens of callers it never sees.
             Self::Doctor => {
                 reason.is_about_audience()
-                    || !reason.is_of_verification() && !of_load(reason)
+                    || !reason.is_of_verification() && !is_of_traffic(reason)
                     || matches!(
                         reason,
                         R::TargetUnsafe
@@ -97,9 +97,9 @@ impl Teller {
     }
 }
 
-/// What passes by itself, and says nothing of how things are set up.
-fn of_load(reason: Reason) -> bool {
-    reason == Reason::RegionFull
+/// What only requests meet: a region that is full, an IAP that says no.
+fn is_of_traffic(reason: Reason) -> bool {
+    matches!(reason, Reason::RegionFull | Reason::IapTokenRefused | Reason::IapAccessMissing)
 }
 
 impl Reason {

@@ -55,6 +55,22 @@ impl Gateway {
         ca: &Path,
         change: impl FnOnce(&mut Value),
     ) -> io::Result<Self> {
+        let gateway = Self::launch(processor, google, folder, ca, change).await?;
+        gateway.ready().await?;
+        Ok(gateway)
+    }
+
+    /// The same without waiting until it is ready, which it may never be.
+    ///
+    /// # Errors
+    /// If it does not listen; the error shows what it printed.
+    pub async fn launch(
+        processor: Option<u32>,
+        google: &Emulator,
+        folder: &Path,
+        ca: &Path,
+        change: impl FnOnce(&mut Value),
+    ) -> io::Result<Self> {
         let mut config = read(&workspace().join("envoy/remint.yaml"))?;
         config["listen"] = json!("127.0.0.1:0");
         config["admin"] = json!("127.0.0.1:0");
@@ -68,13 +84,14 @@ impl Gateway {
         let mut process = Process::start("remint", &mut command)?;
         let address = process.wait_for(|line| after(line, "remint: listening on http://")).await?;
         let admin = process.wait_for(|line| after(line, "remint: admin on http://")).await?;
-        let gateway = Self { process, address, admin };
-        gateway.ready().await?;
-        Ok(gateway)
+        Ok(Self { process, address, admin })
     }
 
     /// Waits until it is ready.
-    async fn ready(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it is not in time; the error shows what it printed.
+    pub async fn ready(&self) -> io::Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
         loop {
