@@ -1,6 +1,6 @@
 // A request that is pasted, and what the gateway makes of it.
 
-import { byId, make, terms } from "/make.js";
+import { byId, copyable, make, terms } from "/make.js";
 import { known, why } from "/refusals.js";
 
 const form = byId("question");
@@ -50,10 +50,17 @@ function explanation(told) {
     make("p", { class: `verdict box ${passes ? "good" : admitted ? "odd" : "bad"}` }, words),
     make("dl", {}, terms([["request", told.request], ["at", told.at], ["rule", rule], ["looks like", told.looks_like], ["token's fingerprint", told.token]])),
     refusal === null ? null : why(refusal),
+    told.commands.length > 1 ? senders(told.commands) : null,
     refusal === null ? null : known(refusal.reason),
     checks("The request", told.checks),
     ...told.tokens.map((token) => make("div", {}, checks(token.place, token.checks), claims(token.claims))),
   ].filter((part) => part !== null);
+}
+
+/** What mends it, for each sender that it may come from. */
+function senders(commands) {
+  const pair = ({ sender, command }) => [make("dt", {}, `If it comes from ${sender}`), make("dd", {}, copyable(command))];
+  return make("dl", { class: "senders" }, commands.flatMap(pair));
 }
 
 const MARKS = { passed: ["✓", "good", "passed"], failed: ["✕", "bad", "failed"], unknown: ["?", "odd", "not checked"] };
@@ -77,10 +84,11 @@ function checks(title, steps) {
 
 function claims(pairs) {
   if (pairs === null) return "";
-  const told = ([name, value]) => {
+  const told = ([name, value, meaning]) => {
     const isTime = ["iat", "nbf", "exp"].includes(name) && Number.isInteger(value) && Math.abs(value) < 8e12;
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    return [name, isTime ? `${new Date(value * 1000).toISOString()} (${text})` : text];
+    const shown = isTime ? `${new Date(value * 1000).toISOString()} (${text})` : text;
+    return [name, meaning === null ? shown : `${shown}: ${meaning}`];
   };
   return make("details", { class: "known" }, make("summary", {}, "Claims, as the token has them"), make("dl", {}, terms(pairs.map(told))));
 }

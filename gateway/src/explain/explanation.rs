@@ -9,7 +9,7 @@ use remint_idtoken::{
 };
 
 use super::notes::Circumstances;
-use super::subject::Region;
+use super::subject::{NO_AUDIENCE, Region};
 use super::{Captured, Subject, meanings, suggestion, text};
 
 /// How commands begin that make a token by hand.
@@ -191,51 +191,55 @@ impl Explanation {
         })
     }
 
-    /// What stands in the place of the token that a refusal is about.
+    /// What stands in the place of the token that a refusal is about, also where it
+    /// is none.
     fn bytes_of(&self, refusal: &Refusal) -> Option<&[u8]> {
         let place = &self.token_of(refusal)?.place;
-        let places = self.walk.rule.iter().flat_map(|rule| rule.places());
+        let mut places = self.walk.rule.iter().flat_map(|rule| rule.places());
+        let here = places.find(|it| place.starts_with(&format!("{}: ", it.header())))?;
         let headers = &self.captured.headers;
-        let mut here = places.filter(|it| place.starts_with(&format!("{}: ", it.header())));
-        here.find_map(|it| it.token(headers).ok())
+        let whole = || {
+            let value = headers.get(here.header())?.as_bytes();
+            let scheme = value.get(..7).filter(|it| it.eq_ignore_ascii_case(b"bearer "));
+            scheme.and_then(|_| value.get(7..)).or(Some(value))
+        };
+        here.token(headers).ok().or_else(whole)
     }
 
     /// The command that mends it, for each sender that it may come from. Nobody but
     /// a person has gcloud make tokens.
     pub(super) fn commands(&self, refusal: &Refusal) -> Vec<(&'static str, String)> {
         let Some(command) = refusal.remedy().command else { return Vec::new() };
+        let filled = |command: String| command.replace(NO_AUDIENCE, &self.audience());
         if refusal.sender().is_some() || !command.starts_with(BY_HAND) {
-            return vec![("", command)];
+            return vec![("", filled(command))];
         }
         let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
         let email = claims.and_then(remint_idtoken::Claims::claimed_email);
         if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
             // Nobody can impersonate a person.
-            let option = |account: &str| format!("--impersonate-service-account={account} ");
-            let account = self.account().unwrap_or("SERVICE_ACCOUNT_EMAIL");
-            let (its, other) = (option(&shell_word(person)), option(&shell_word(account)));
-            return vec![("", command.replace(&its, &other))];
+            let its = format!("--impersonate-service-account={} ", shell_word(person));
+            let other = "--impersonate-service-account=SERVICE_ACCOUNT_EMAIL ";
+            return vec![("", filled(command.replace(&its, other)))];
         }
         let of = |sender: Sender| {
             let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
-            Some((sender.name(), command))
+            Some((sender.name(), filled(command)))
         };
         let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();
-        let audience = refusal.expectation().and_then(|expected| expected.values().first());
-        if let Some(audience) = audience.filter(|_| refusal.reason.is_about_audience()) {
-            all.push(("a program on Google Cloud", by_metadata_server(audience)));
-        }
-        all.push(("a person", command));
+        all.push(("a program on Google Cloud", by_metadata_server(&self.audience())));
+        all.push(("a person", filled(command)));
         all
     }
 
-    /// A service account that the rule takes, if it is known from what it does not.
-    fn account(&self) -> Option<&str> {
-        let wrong = self.walk.wrong().into_iter();
-        let mut callers = wrong.filter(|(_, it)| it.reason == Reason::CallerNotAllowed);
-        let (_, refusal) = callers.next()?;
-        let mut accounts = refusal.expectation()?.values().iter();
-        accounts.find_map(|it| it.split(' ').next().filter(|it| meanings::is_service_account(it)))
+    /// An audience that is right: the rule's first one, or where there is no
+    /// configuration the origin of the URL that was called.
+    fn audience(&self) -> String {
+        let rule = self.walk.rule.as_ref().filter(|_| self.is_configured);
+        let audience = rule.and_then(|rule| rule.audiences().next()).map(str::to_owned);
+        let target = || self.captured.target().ok().filter(|_| self.captured.has_url);
+        let origin = || target().map(|it| format!("https://{}", it.host()));
+        audience.or_else(origin).unwrap_or_else(|| "AUDIENCE".to_owned())
     }
 
     /// The names of checks that could not be made, each once.

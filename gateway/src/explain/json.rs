@@ -36,7 +36,7 @@ impl Explanation {
             "at": self.now.to_string(),
             "answered": self.captured.answered,
             "looks_like": self.sender.map(Sender::name),
-            "notes": self.all_notes(),
+            "notes": self.notes.iter().map(|it| shown(it)).chain(self.other_answer()).collect::<Vec<_>>(),
             "token": token.map(|print| print.to_string()),
             "outcome": self.fate().name(),
             "admitted": self.fate() == Fate::Admitted,

@@ -39,6 +39,9 @@ const WITHOUT: &str = r#"{
         "audiences": ["https://audience.invalid"], "callers": {"anyone": true}}]
 }"#;
 
+/// The placeholder of an audience in it.
+pub(super) const NO_AUDIENCE: &str = "https://audience.invalid";
+
 impl Subject {
     /// Reads a file that has a `policy`: the gateway's configuration, one of the
     /// filter's, or one of Envoy's or Istio's that has the filter's in it. Files that
@@ -231,6 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_known_without_a_configuration_is_one() {
-        assert!(Subject::unconfigured().is_ok());
+        let subject = Subject::unconfigured().unwrap();
+        assert!(subject.policy.rules()[0].audiences().eq([NO_AUDIENCE]));
     }
 }
