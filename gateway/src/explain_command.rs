@@ -175,7 +175,11 @@ impl What {
 /// The request that the policy's only rule is for.
 fn only(subject: &Subject, method: Option<&str>) -> Result<Captured, Box<dyn Error>> {
     let (url, its_method) = subject.only_request().map_err(|urls| {
-        let such = if urls.is_empty() { String::new() } else { format!(", such as {}", urls.join(" or ")) };
+        let such = if urls.is_empty() {
+            String::new()
+        } else {
+            format!(", such as {}", urls.join(" or "))
+        };
         format!("say which URL was called: --url https://HOST/PATH{such}")
     })?;
     let method = method.or(its_method.as_deref()).unwrap_or("POST");

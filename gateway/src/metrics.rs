@@ -13,7 +13,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use remint_idtoken::{Reason, Refusal, UnixTime};
 
-pub(crate) use handles::{MintCounters, RegionCounters, RequestCounters, RetryCounters, ServiceCounters};
+pub(crate) use handles::{
+    MintCounters, RegionCounters, RequestCounters, RetryCounters, ServiceCounters,
+};
 use labels::{
     EjectionLabels, IssuerLabels, MintLabels, RefusalLabels, RegionLabels, RegionOutcomeLabels,
     RegionStatusLabels, ReloadLabels, RequestLabels, RetriedLabels, RetryLabels, ServiceLabels,

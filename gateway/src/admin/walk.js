@@ -49,7 +49,7 @@ function explanation(told) {
   return [
     make("p", { class: `verdict box ${passes ? "good" : admitted ? "odd" : "bad"}` }, words),
     make("dl", {}, terms([["request", told.request], ["at", told.at], ["rule", rule], ["looks like", told.looks_like], ["token's fingerprint", told.token]])),
-    refusal === null ? null : why(refusal),
+    refusal === null ? null : why(told.commands.length > 1 ? { ...refusal, command: null } : refusal),
     told.commands.length > 1 ? senders(told.commands) : null,
     refusal === null ? null : known(refusal.reason),
     checks("The request", told.checks),

@@ -64,7 +64,8 @@ impl Explanation {
         let walk = |target: Result<Target<'_>, TargetError>, headers: &HeaderMap| {
             subject.policy.walk(&authority, target, headers, now)
         };
-        let mut explanation = Self::by(walk, captured, &subject.policy, subject.regions.clone(), now);
+        let mut explanation =
+            Self::by(walk, captured, &subject.policy, subject.regions.clone(), now);
         explanation.are_keys_elsewhere = true;
         if !subject.is_configured {
             explanation.is_configured = false;
@@ -153,8 +154,7 @@ impl Explanation {
 
     /// The token that a refusal is about.
     pub(super) fn token_of(&self, refusal: &Refusal) -> Option<&TokenWalk> {
-        let is_about =
-            |token: &&TokenWalk| token.failures().any(|it| it.reason == refusal.reason);
+        let is_about = |token: &&TokenWalk| token.failures().any(|it| it.reason == refusal.reason);
         self.walk.tokens.iter().find(is_about)
     }
 
@@ -183,11 +183,7 @@ impl Explanation {
         let nearest = others.min_by_key(|other| other.misses.len())?;
         let parts: Vec<_> = nearest.misses.iter().map(|miss| miss.part).collect();
         (parts.len() < 3).then(|| {
-            shown(&format!(
-                "the nearest rule is {}, but {}",
-                nearest.name,
-                text::missing(nearest)
-            ))
+            shown(&format!("the nearest rule is {}, but {}", nearest.name, text::missing(nearest)))
         })
     }
 
@@ -322,8 +318,7 @@ fn by_metadata_server(audience: &str) -> String {
 fn without_rules(walk: &mut Walk, has_url: bool) {
     walk.steps.retain(|step| has_url || step.check != Check::Target);
     let why = || Outcome::Unknown("there is no configuration that says so".to_owned());
-    let of_rules =
-        [Check::Rule, Check::RuleIssuer, Check::Audience, Check::Caller, Check::Claims];
+    let of_rules = [Check::Rule, Check::RuleIssuer, Check::Audience, Check::Caller, Check::Claims];
     let tokens = walk.tokens.iter_mut().flat_map(|token| &mut token.steps);
     for step in walk.steps.iter_mut().chain(tokens) {
         if of_rules.contains(&step.check) {

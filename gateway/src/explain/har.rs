@@ -44,10 +44,7 @@ impl Captured {
 }
 
 /// The entry of that number; else the only one that can be meant, with why.
-fn chosen(
-    all: &[Value],
-    entry: Option<usize>,
-) -> Result<(&Value, Option<String>), CaptureError> {
+fn chosen(all: &[Value], entry: Option<usize>) -> Result<(&Value, Option<String>), CaptureError> {
     let which = || CaptureError::Entries { count: all.len(), list: list(all) };
     if let Some(number) = entry {
         let found = number.checked_sub(1).and_then(|place| all.get(place));
@@ -99,7 +96,8 @@ fn moment(text: &str) -> Option<UnixTime> {
         None => text.split_at_checked(text.len().checked_sub(6)?)?,
     };
     let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let ahead: u64 = hours.parse::<u64>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+    let ahead: u64 =
+        hours.parse::<u64>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
     let ahead = Duration::from_secs(ahead.checked_mul(60)?);
     let local = humantime::parse_rfc3339(&format!("{date}Z")).ok()?;
     let local = UnixTime(local.duration_since(UNIX_EPOCH).ok()?.as_secs());

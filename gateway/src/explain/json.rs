@@ -46,8 +46,8 @@ impl Explanation {
             "other_rules": walk.others.iter().map(other_rule).collect::<Vec<_>>(),
             "checks": self.json_steps(&walk.steps),
             "tokens": walk.tokens.iter().map(|it| self.json_token(it)).collect::<Vec<_>>(),
-            "refusal": self.refusal().map(|it| self.json_refusal(it, commands.len() > 1)),
-            "also": self.also().into_iter().map(|it| self.json_refusal(it, true)).collect::<Vec<_>>(),
+            "refusal": self.told_refusal().map(|it| self.json_refusal(it)),
+            "also": self.also().into_iter().map(|it| self.json_refusal(it)).collect::<Vec<_>>(),
             "commands": commands.iter().map(|(sender, command)| json!({
                 "sender": Some(*sender).filter(|it| !it.is_empty()), "command": command,
             })).collect::<Vec<_>>(),
@@ -60,7 +60,9 @@ impl Explanation {
         let url = self.captured.url();
         let claims = token.claims.as_ref().map(|claims| {
             let told = meanings::told(claims, &url, self.now);
-            told.into_iter().map(|it| json!([it.name, clean(it.value), it.meaning])).collect::<Vec<_>>()
+            told.into_iter()
+                .map(|it| json!([it.name, clean(it.value), it.meaning]))
+                .collect::<Vec<_>>()
         });
         json!({
             "place": token.place,
@@ -70,15 +72,20 @@ impl Explanation {
         })
     }
 
-    /// A refusal as logs have it, with what is known here alone. Where several
-    /// commands may mend it, none of them is the one.
-    fn json_refusal(&self, refusal: &Refusal, are_several: bool) -> Value {
+    /// Why it is refused, or would be by whoever has no more keys than there are here.
+    fn told_refusal(&self) -> Option<&Refusal> {
+        let decision = || self.walk.decision.as_ref().err().filter(|_| self.is_configured);
+        match self.decided() {
+            Decided::Unchecked => decision(),
+            Decided::Admitted(_) | Decided::Refused(_) => self.refusal(),
+        }
+    }
+
+    /// A refusal as logs have it, with what is known here alone.
+    fn json_refusal(&self, refusal: &Refusal) -> Value {
         let mut object = refusal.to_json();
         if let Some(members) = object.as_object_mut() {
             members.insert("note".to_owned(), self.note(refusal).into());
-            if are_several {
-                members.remove("command");
-            }
         }
         clean(&object)
     }

@@ -146,7 +146,8 @@ mod tests {
         ] {
             let found = no_token(text.as_bytes());
             assert!(
-                found.map_or(expected.is_none(), |it| expected.is_some_and(|part| it.contains(part))),
+                found.map_or(expected.is_none(), |it| expected
+                    .is_some_and(|part| it.contains(part))),
                 "{text}: {found:?}"
             );
         }

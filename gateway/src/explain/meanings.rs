@@ -31,9 +31,7 @@ fn meaning(name: &str, value: &Value, url: &str, now: UnixTime) -> Option<String
         ("exp" | "iat" | "nbf", number) => time(name, UnixTime(number.as_u64()?), now),
         ("iss", Value::String(text)) => issuer(text).map(str::to_owned),
         ("aud", Value::String(text)) => audience(text, url),
-        ("aud", Value::Array(several)) => {
-            several.iter().find_map(|it| audience(it.as_str()?, url))
-        }
+        ("aud", Value::Array(several)) => several.iter().find_map(|it| audience(it.as_str()?, url)),
         ("email", Value::String(text)) => email(text),
         ("azp", Value::String(text)) if text == GCLOUD_CLIENT => Some("gcloud".to_owned()),
         _ => None,
@@ -128,7 +126,11 @@ mod tests {
                 json!("https://orders-abcdefghij-uc.a.run.app/x"),
                 Some("the Cloud Run service orders in us-central1"),
             ),
-            ("email", json!("a@p.iam.gserviceaccount.com"), Some("a service account of the project p")),
+            (
+                "email",
+                json!("a@p.iam.gserviceaccount.com"),
+                Some("a service account of the project p"),
+            ),
             ("email", json!("jane@example.com"), Some("a person, or a group's account")),
             ("sub", json!("104"), None),
             ("exp", json!("x"), None),

@@ -14,6 +14,8 @@ mod pasted;
 mod spans;
 mod subject;
 mod suggestion;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use captured::{CaptureError, Captured};

@@ -130,7 +130,8 @@ impl Circumstances<'_> {
         let elsewhere: Vec<_> =
             accepted().filter(|it| run.is_elsewhere(it)).map(|it| it.region()).collect();
         if !elsewhere.is_empty() {
-            let own = self.configured(audience).map(|_| ", where this configuration sends requests");
+            let own =
+                self.configured(audience).map(|_| ", where this configuration sends requests");
             return Some(format!(
                 "it is the {region} URL of {service}{}; the rule takes {}",
                 own.unwrap_or_default(),

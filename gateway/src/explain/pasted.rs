@@ -145,10 +145,12 @@ fn joined(token: &str) -> Result<String, CaptureError> {
     let is_whole = |piece: &&&str| piece.starts_with("eyJ") && piece.matches('.').count() == 2;
     let whole: BTreeSet<_> = pieces.iter().filter(is_whole).collect();
     match whole.len() {
-        0 | 1 if pieces.first().is_some_and(|first| !first.starts_with("eyJ")) => match pieces.len() {
-            1 => Ok(pieces.concat()),
-            _ => Err(CaptureError::NoToken("several words")),
-        },
+        0 | 1 if pieces.first().is_some_and(|first| !first.starts_with("eyJ")) => {
+            match pieces.len() {
+                1 => Ok(pieces.concat()),
+                _ => Err(CaptureError::NoToken("several words")),
+            }
+        }
         1 if pieces.iter().all(|piece| whole.contains(piece)) => {
             Ok(pieces.first().copied().unwrap_or_default().to_owned())
         }

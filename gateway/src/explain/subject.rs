@@ -67,7 +67,7 @@ impl Subject {
         Ok(Self { policy, regions: Vec::new(), is_configured: false })
     }
 
-    fn read(text: &str) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let documents = documents(text)?;
         let mut holders = Vec::new();
         documents.iter().for_each(|document| holders_in(document, DEEPEST, &mut holders));

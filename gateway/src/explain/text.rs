@@ -116,7 +116,11 @@ impl Explanation {
 
     fn write_unchecked(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unchecked = self.unchecked();
-        writeln!(f, "NOT DECIDED: nothing wrong was found; not checked: {}.", unchecked.join(", "))?;
+        writeln!(
+            f,
+            "NOT DECIDED: nothing wrong was found; not checked: {}.",
+            unchecked.join(", ")
+        )?;
         let keys = unchecked
             .contains(&"signature")
             .then_some("let the issuers' keys be fetched (--fetch), or give them (--keys)");

@@ -33,9 +33,7 @@ pub(crate) fn remedy(place: &Place<'_>, reason: Option<Reason>) -> Option<String
             let grant = of_region(place.kind, place.host, place.path, place.account);
             grant.map(|grant| grant.command)
         }
-        Some(Reason::IapInvokerMissing) => {
-            Some(run_command(names(place), &iap_agent(place.host)))
-        }
+        Some(Reason::IapInvokerMissing) => Some(run_command(names(place), &iap_agent(place.host))),
         Some(Reason::IngressRefused) => of_service("--ingress=all"),
         Some(Reason::AudienceMismatch) if is_plain(place.audience) => {
             of_service(&format!("--add-custom-audiences={}", place.audience))

@@ -51,7 +51,9 @@ impl MetadataServer {
         let answer = self.0.get(path, HeaderMap::from_iter([FLAVOR]), now).await;
         answer.map_err(|error| {
             error
-                .with_remedy(StatusCode::FORBIDDEN, || Remedy::by(FORBIDDEN, IDENTITY_OF_GKE.to_owned()))
+                .with_remedy(StatusCode::FORBIDDEN, || {
+                    Remedy::by(FORBIDDEN, IDENTITY_OF_GKE.to_owned())
+                })
                 .with_remedy(StatusCode::NOT_FOUND, || NOT_FOUND.into())
         })
     }

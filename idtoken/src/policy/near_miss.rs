@@ -80,9 +80,7 @@ fn near_miss(
         return Reason::AudienceIsLoadBalancer;
     }
     match RunHost::of(its_host) {
-        Some(run) if is_elsewhere(&run, accepted) => {
-            Reason::AudienceOtherRegion
-        }
+        Some(run) if is_elsewhere(&run, accepted) => Reason::AudienceOtherRegion,
         None if its_host.ends_with(RUN_SUFFIX) => Reason::AudienceInventedHost,
         _ => Reason::AudienceMismatch,
     }

@@ -64,7 +64,11 @@ impl<'h> RunHost<'h> {
     /// The region, or in the older form its abbreviation where that is not known.
     #[must_use]
     pub fn region(&self) -> &'h str {
-        if self.is_hashed { region_of(self.location).unwrap_or(self.location) } else { self.location }
+        if self.is_hashed {
+            region_of(self.location).unwrap_or(self.location)
+        } else {
+            self.location
+        }
     }
 
     /// The project's number, which the older form does not tell.
@@ -129,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_cloud_run_gives_nobody_is_none() {
-        for host in ["orders.example.com", "orders.a.run.app", "orders.us-central1.run.app", "run.app"] {
+        for host in
+            ["orders.example.com", "orders.a.run.app", "orders.us-central1.run.app", "run.app"]
+        {
             assert_eq!(RunHost::of(host), None, "{host}");
         }
     }

@@ -54,7 +54,8 @@ impl Requirement {
             Err(refusal) => failed(Check::Form, refusal.clone()),
         });
         let token = token.ok();
-        let claims = token.as_ref().map_or_else(|| claims_of(bytes), |it| Some(it.claims().clone()));
+        let claims =
+            token.as_ref().map_or_else(|| claims_of(bytes), |it| Some(it.claims().clone()));
         if let Some(claims) = claims {
             self.walk_claims(&mut walk, source, token.as_ref(), claims, evidence);
         }
@@ -84,9 +85,10 @@ impl Requirement {
         walk.steps.extend([
             step(Check::RuleIssuer, takes, || source.issuers.join(" or ")),
             match self.audiences.check(&claims, evidence.host) {
-                Ok(place) => {
-                    passed(Check::Audience, claims.audiences.get(place).cloned().unwrap_or_default())
-                }
+                Ok(place) => passed(
+                    Check::Audience,
+                    claims.audiences.get(place).cloned().unwrap_or_default(),
+                ),
                 Err(refusal) => failed(Check::Audience, refusal),
             },
             step(Check::Caller, Some(self.callers.check(&claims)), || claims.to_string()),

@@ -275,11 +275,11 @@ impl Site<'_> {
             Probed::Answered(_) => return None,
             Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
                 .because(Reason::AudienceMismatch),
-            Probed::CallerRefused if self.is_granted() => {
-                refused("403, and the role that it takes is granted: that has not arrived everywhere yet")
-                    .because(Reason::IamPropagating)
-                    .advised("wait seven minutes and look again")
-            }
+            Probed::CallerRefused if self.is_granted() => refused(
+                "403, and the role that it takes is granted: that has not arrived everywhere yet",
+            )
+            .because(Reason::IamPropagating)
+            .advised("wait seven minutes and look again"),
             Probed::CallerRefused => {
                 refused("403: the gateway may not call it").because(Reason::InvokerMissing)
             }

@@ -15,7 +15,10 @@ impl Captured {
     /// [`CaptureError`] for what is no such command.
     pub fn from_curl(command: &str) -> Result<Self, CaptureError> {
         let command = command.trim_start_matches('\u{feff}').trim();
-        let command = ["$ ", "> ", "# ", "% "].iter().find_map(|it| command.strip_prefix(it)).unwrap_or(command);
+        let command = ["$ ", "> ", "# ", "% "]
+            .iter()
+            .find_map(|it| command.strip_prefix(it))
+            .unwrap_or(command);
         let words = words::words(command).map_err(|error| match is_curl(command) {
             true => error,
             false => CaptureError::NotCurl(other_form(command)),
@@ -33,7 +36,8 @@ impl Captured {
                     words.next();
                 }
             } else if let Some(name) = word.strip_prefix("--").filter(|name| !name.is_empty()) {
-                let (name, value) = name.split_once('=').map_or((name, None), |(n, v)| (n, Some(v)));
+                let (name, value) =
+                    name.split_once('=').map_or((name, None), |(n, v)| (n, Some(v)));
                 said.option(&format!("--{name}"), Kind::of(name), value, &mut words)?;
             } else if let Some(letters) = word.strip_prefix('-').filter(|it| !it.is_empty()) {
                 said.letters(letters, &mut words)?;
@@ -181,10 +185,7 @@ mod tests {
             "POST a.example / bearer x",
         ),
         ("curl -s -o /dev/null -d@f a.example -G", "GET a.example / no token"),
-        (
-            "/usr/bin/curl --url=https://a.example -I --oauth2-bearer t",
-            "HEAD a.example / Bearer t",
-        ),
+        ("/usr/bin/curl --url=https://a.example -I --oauth2-bearer t", "HEAD a.example / Bearer t"),
         ("curl https://127.0.0.1:1/p -H 'Host: a.example'", "GET a.example /p no token"),
         ("curl -sSfH 'Authorization: Bearer t' https://a.example", "GET a.example / Bearer t"),
         ("curl --header='Authorization: Bearer t' https://a.example", "GET a.example / Bearer t"),

@@ -7,7 +7,8 @@ fn entry(url: &str, token: Option<&str>, status: u16) -> Value {
         json!({"name": ":authority", "value": "orders.example.com"}),
         json!({"name": ":method", "value": "POST"}),
     ];
-    headers.extend(token.map(|it| json!({"name": "authorization", "value": format!("Bearer {it}")})));
+    headers
+        .extend(token.map(|it| json!({"name": "authorization", "value": format!("Bearer {it}")})));
     json!({"startedDateTime": "2020-01-31T12:00:00Z",
         "request": {"method": "POST", "url": url, "headers": headers}, "response": {"status": status}})
 }
@@ -44,7 +45,9 @@ async fn every_browser_s_quotes_lead_to_the_same_request() {
         format!("curl '{URL}' -H 'authorization: Bearer {token}' --data-raw '{{}}' --compressed"),
         format!("curl $'{URL}' -H $'authorization: Bearer {token}' --data-raw $'it\\'s'"),
         format!("curl \"{URL}\" -X POST -H \"authorization: Bearer {token}\""),
-        format!("curl ^\"{URL}^\" ^\r\n  -H ^\"authorization: Bearer {token}^\" ^\r\n  -d ^\"^{{^}}^\""),
+        format!(
+            "curl ^\"{URL}^\" ^\r\n  -H ^\"authorization: Bearer {token}^\" ^\r\n  -d ^\"^{{^}}^\""
+        ),
         format!("curl.exe -sSX POST `\n  -H 'authorization: Bearer {token}' `\n  '{URL}'"),
     ] {
         let output = world.explain(&command, &["curl", "-"]);

@@ -24,7 +24,11 @@ async fn an_audience_that_is_nearly_right_is_named_with_the_right_one() {
             &[],
             &["aud_trailing_slash", "differs from https://orders.example.com only by the slash"],
         ),
-        ("https://order.example.com", &[], &["aud_mismatch", "only by \"s\", which it lacks", right]),
+        (
+            "https://order.example.com",
+            &[],
+            &["aud_mismatch", "only by \"s\", which it lacks", right],
+        ),
         ("https://Orders.example.com", &[], &["only in upper and lower case"]),
         ("http://orders.example.com", &[], &["only by http:// in place of https://"]),
         ("orders.example.com", &[], &["aud_no_scheme"]),
@@ -106,7 +110,11 @@ async fn each_sender_s_default_audience_is_named_with_the_command_for_that_sende
             ],
         ),
         (URL, &tasks, &["the default audience of Cloud Tasks", "queues update orders-queue"]),
-        (URL, &scheduler, &["the default audience of Cloud Scheduler", "scheduler jobs update http"]),
+        (
+            URL,
+            &scheduler,
+            &["the default audience of Cloud Scheduler", "scheduler jobs update http"],
+        ),
         (URL, &eventarc, &["the default audience of Eventarc", "eventarc pipelines update"]),
     ])
     .await;
@@ -115,7 +123,8 @@ async fn each_sender_s_default_audience_is_named_with_the_command_for_that_sende
 #[tokio::test]
 async fn only_people_are_told_to_have_gcloud_make_tokens() {
     let world = World::new().await;
-    for marks in [&PUBSUB[..], &["-H", "X-CloudScheduler: true"], &["-H", "X-CloudTasks-QueueName: q"]]
+    for marks in
+        [&PUBSUB[..], &["-H", "X-CloudScheduler: true"], &["-H", "X-CloudTasks-QueueName: q"]]
     {
         let told = text(&world.explain_token(&world.token(URL), marks));
         assert!(!told.contains("print-identity-token"), "{told}");
@@ -159,7 +168,8 @@ async fn times_are_told_by_how_far_they_are_off() {
 #[tokio::test]
 async fn what_is_wrong_beside_the_first_is_told_too() {
     let world = World::new().await;
-    let late = json!({"iat": now() - 7200, "exp": now() - 3600, "aud": "https://orders.example.com/"});
+    let late =
+        json!({"iat": now() - 7200, "exp": now() - 3600, "aud": "https://orders.example.com/"});
     let output = world.explain_token(&world.claims(&late), &PUBSUB);
     begins(&output, &["REFUSED with 401: expired", "ALSO WRONG: aud_trailing_slash", ACCOUNT]);
     let json = world.explain_token(&world.claims(&late), &["--json"]);

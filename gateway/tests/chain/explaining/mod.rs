@@ -109,7 +109,10 @@ async fn without_keys_the_rest_is_checked_and_what_could_not_be_is_said() {
     assert!(text.contains("REFUSED with 401: aud_trailing_slash"), "{text}");
     let good = world.explain_token(&world.token("https://orders.example.com"), &[]);
     assert_eq!(good.status.code(), NOT_DECIDED);
-    begins(&good, &["NOT DECIDED: nothing wrong was found; not checked: key, signature", "--fetch"]);
+    begins(
+        &good,
+        &["NOT DECIDED: nothing wrong was found; not checked: key, signature", "--fetch"],
+    );
 }
 
 #[tokio::test]

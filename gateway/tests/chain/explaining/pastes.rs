@@ -77,12 +77,28 @@ async fn tokens_of_others_are_named_with_what_to_do_about_them() {
     let token_endpoint = "https://oauth2.googleapis.com/token";
     for (iss, aud, said) in [
         (account, token_endpoint, "an assertion by which a service account asks Google's token"),
-        (account, "https://orders.example.com", "a token that sa@p.iam.gserviceaccount.com signed itself"),
-        ("https://securetoken.google.com/my-app", "my-app", "Firebase or Identity Platform in the project my-app"),
-        ("https://container.googleapis.com/v1/projects/p", "x", "token of a GKE cluster: exchange it"),
+        (
+            account,
+            "https://orders.example.com",
+            "a token that sa@p.iam.gserviceaccount.com signed itself",
+        ),
+        (
+            "https://securetoken.google.com/my-app",
+            "my-app",
+            "Firebase or Identity Platform in the project my-app",
+        ),
+        (
+            "https://container.googleapis.com/v1/projects/p",
+            "x",
+            "token of a GKE cluster: exchange it",
+        ),
         ("https://token.actions.githubusercontent.com", "x", "a token of GitHub Actions"),
         ("https://sts.windows.net/t/", "api://x", "a token of Microsoft Entra ID"),
-        ("https://cloud.google.com/iap", "/projects/1/global/backendServices/2", "an assertion of IAP's"),
+        (
+            "https://cloud.google.com/iap",
+            "/projects/1/global/backendServices/2",
+            "an assertion of IAP's",
+        ),
     ] {
         let token = world.claims(&json!({"iss": iss, "aud": aud}));
         let output = world.explain_token(&format!("Authorization: Bearer {token}"), &[]);

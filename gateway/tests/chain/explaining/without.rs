@@ -15,7 +15,9 @@ async fn without_a_configuration_a_token_is_read_and_checked_as_far_as_that_goes
     begins(&output, &["NOT DECIDED", "name a configuration", "hosts: [\"HOST\"]"]);
     let told = text(&output);
     let service = "(the Cloud Run service orders in europe-west1 of the project 123456789012)";
-    for part in [service, "ok     signature", "?      audience", "(a service account of the project"] {
+    for part in
+        [service, "ok     signature", "?      audience", "(a service account of the project"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("audience.invalid"), "{told}");
