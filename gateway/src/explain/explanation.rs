@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use http::HeaderMap;
 use remint_idtoken::policy::{Check, Outcome, Step, TokenWalk, Walk, audience_miss};
 use remint_idtoken::{
-    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe, shell_word,
+    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe,
 };
 
 use super::notes::Circumstances;
-use super::subject::{NO_AUDIENCE, Region};
-use super::{Captured, Subject, meanings, suggestion, text};
-
-/// How commands begin that make a token by hand.
-const BY_HAND: &str = "gcloud auth print-identity-token";
+use super::subject::Region;
+use super::{Captured, Subject, suggestion, text};
 
 /// All that there is to say of one request.
 pub struct Explanation {
@@ -26,6 +23,7 @@ pub struct Explanation {
     pub(super) is_configured: bool,
     /// Whether keys that are missing here may be had elsewhere.
     are_keys_elsewhere: bool,
+    are_keys_kept: bool,
     regions: Vec<Region>,
     timing: remint_idtoken::Timing,
 }
@@ -92,6 +90,7 @@ impl Explanation {
             captured,
             is_configured: true,
             are_keys_elsewhere: false,
+            are_keys_kept: false,
             regions,
             timing: policy.timing(),
         }
@@ -100,6 +99,12 @@ impl Explanation {
     /// With something else that whoever asks has to know.
     pub fn add_notes(&mut self, notes: Vec<String>) {
         self.notes.extend(notes);
+    }
+
+    /// That the keys are kept ones, which may be older than the token.
+    #[must_use]
+    pub fn by_kept_keys(self) -> Self {
+        Self { are_keys_kept: true, ..self }
     }
 
     /// What becomes of the request.
@@ -154,8 +159,14 @@ impl Explanation {
 
     /// The token that a refusal is about.
     pub(super) fn token_of(&self, refusal: &Refusal) -> Option<&TokenWalk> {
-        let is_about = |token: &&TokenWalk| token.failures().any(|it| it.reason == refusal.reason);
-        self.walk.tokens.iter().find(is_about)
+        let mut tokens = self.walk.tokens.iter();
+        let its = tokens.find(|token| token.failures().any(|it| std::ptr::eq(it, refusal)));
+        // What was decided is told apart from the checks.
+        let alike = || {
+            let mut tokens = self.walk.tokens.iter();
+            tokens.find(|token| token.failures().any(|it| it.reason == refusal.reason))
+        };
+        its.or_else(alike)
     }
 
     /// What a near miss lacks.
@@ -173,6 +184,11 @@ impl Explanation {
         let token = self.bytes_of(refusal);
         if refusal.reason == Reason::NoRule {
             return self.nearest_rule();
+        }
+        if refusal.reason == Reason::KeyUnknown && self.are_keys_kept {
+            let why = "the keys here are kept ones, and may be older than the token: --fetch gets \
+                       those of now";
+            return Some(why.to_owned());
         }
         circumstances.note(refusal, claims, token).map(|note| shown(&note))
     }
@@ -200,42 +216,6 @@ impl Explanation {
             scheme.and_then(|_| value.get(7..)).or(Some(value))
         };
         here.token(headers).ok().or_else(whole)
-    }
-
-    /// The command that mends it, for each sender that it may come from. Nobody but
-    /// a person has gcloud make tokens.
-    pub(super) fn commands(&self, refusal: &Refusal) -> Vec<(&'static str, String)> {
-        let Some(command) = refusal.remedy().command else { return Vec::new() };
-        let filled = |command: String| command.replace(NO_AUDIENCE, &self.audience());
-        if refusal.sender().is_some() || !command.starts_with(BY_HAND) {
-            return vec![("", filled(command))];
-        }
-        let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
-        let email = claims.and_then(remint_idtoken::Claims::claimed_email);
-        if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
-            // Nobody can impersonate a person.
-            let its = format!("--impersonate-service-account={} ", shell_word(person));
-            let other = "--impersonate-service-account=SERVICE_ACCOUNT_EMAIL ";
-            return vec![("", filled(command.replace(&its, other)))];
-        }
-        let of = |sender: Sender| {
-            let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
-            Some((sender.name(), filled(command)))
-        };
-        let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();
-        all.push(("a program on Google Cloud", by_metadata_server(&self.audience())));
-        all.push(("a person", filled(command)));
-        all
-    }
-
-    /// An audience that is right: the rule's first one, or where there is no
-    /// configuration the origin of the URL that was called.
-    fn audience(&self) -> String {
-        let rule = self.walk.rule.as_ref().filter(|_| self.is_configured);
-        let audience = rule.and_then(|rule| rule.audiences().next()).map(str::to_owned);
-        let target = || self.captured.target().ok().filter(|_| self.captured.has_url);
-        let origin = || target().map(|it| format!("https://{}", it.host()));
-        audience.or_else(origin).unwrap_or_else(|| "AUDIENCE".to_owned())
     }
 
     /// The names of checks that could not be made, each once.
@@ -301,17 +281,6 @@ impl Explanation {
             Err(error) => format!("a request whose target can't be read: {error}"),
         }
     }
-}
-
-/// How a program gets a token for an audience (Compute Engine, "Verify VM identity";
-/// Cloud Run, "Authenticating service-to-service").
-fn by_metadata_server(audience: &str) -> String {
-    let url = format!(
-        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/\
-         identity?format=full&audience={}",
-        crate::percent::encoded(audience.as_bytes())
-    );
-    format!("curl --header 'Metadata-Flavor: Google' {}", shell_word(&url))
 }
 
 /// Nobody has said what is to be let in: only what is true of all tokens is told.

@@ -1,6 +1,7 @@
 //! Why a request is let through or refused, check by check.
 
 mod captured;
+mod commands;
 mod curl;
 mod difference;
 mod explanation;

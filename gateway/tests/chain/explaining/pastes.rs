@@ -118,6 +118,10 @@ async fn the_signature_s_key_and_the_token_s_fingerprint_are_told() {
     let print = remint_idtoken::Fingerprint::of(good.as_bytes()).to_string();
     let told = text(&world.explain_token(&good, &[]));
     assert!(told.contains(&format!("\n  fingerprint {print}\n")), "{told}");
+    let rotated = Google::start().await.emulator.issuer().jwks().to_string();
+    world.folder.write("google.json", &rotated);
+    let unknown = world.explain_token(&good, &[]);
+    begins(&unknown, &["REFUSED with 401: kid_unknown", "--fetch gets those of now"]);
     let keys = json!({"keys": []}).to_string();
     let unusable = world.folder.write("google.json", &keys);
     let output = world.explain_token(&good, &[]);
