@@ -118,6 +118,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Fate, Box<dyn Error>> {
     let now = arguments.at.or(captured.at()).unwrap_or_else(|| SystemClock.now());
     let mut explanation = Explanation::new(&subject, captured, &keys.documents, now)?;
     explanation.add_notes(keys.notes);
+    if !arguments.fetch {
+        explanation = explanation.by_kept_keys();
+    }
     let text = match arguments.json {
         true => format!("{:#}\n", explanation.to_json()),
         false => explanation.to_string(),

@@ -116,7 +116,7 @@ fn what_would_be_decided_with_keys_is_told_where_only_they_are_missing() {
     assert!(matches!(walk(&good, false).given_keys(), Some(Ok(()))));
     assert!(walk(&good, true).given_keys().is_none(), "nothing hangs on keys");
     let wrong = walk(&json!({"aud": "x", "level": 2}), false);
-    let reason = wrong.given_keys().and_then(|it| it.err()).map(|it| it.reason);
+    let reason = wrong.given_keys().and_then(Result::err).map(|it| it.reason);
     assert_eq!(reason, Some(Reason::AudienceMismatch));
     let expired = walk(&json!({"exp": NOW.0 - 60, "iat": NOW.0 - 3660}), false);
     assert!(expired.given_keys().is_none(), "that is decided before keys are asked for");

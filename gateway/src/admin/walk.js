@@ -60,7 +60,7 @@ function explanation(told) {
       ["was answered with", told.answered === null ? null : String(told.answered)],
       ["token's fingerprint", told.token], ["note", told.notes.map((note) => make("p", {}, note))],
     ])),
-    refusal === null ? null : why(refusal),
+    refusal === null ? null : why(told.commands.length > 1 ? { ...refusal, command: null } : refusal),
     told.commands.length > 1 ? bySender(told.commands) : null,
     ...told.also.map((other) => make("div", {}, make("h3", {}, "Also wrong"), why(other))),
     refusal === null ? null : known(refusal.reason),

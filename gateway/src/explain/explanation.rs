@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use http::HeaderMap;
 use remint_idtoken::policy::{Check, Outcome, Step, TokenWalk, Walk, audience_miss};
 use remint_idtoken::{
-    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe, shell_word,
+    Admission, Policy, Reason, Refusal, Sender, Target, TargetError, UnixTime, safe,
 };
 
 use super::notes::Circumstances;
 use super::subject::Region;
-use super::{Captured, Subject, meanings, suggestion, text};
-
-/// How commands begin that make a token by hand.
-const BY_HAND: &str = "gcloud auth print-identity-token";
+use super::{Captured, Subject, suggestion, text};
 
 /// All that there is to say of one request.
 pub struct Explanation {
@@ -26,6 +23,7 @@ pub struct Explanation {
     pub(super) is_configured: bool,
     /// Whether keys that are missing here may be had elsewhere.
     are_keys_elsewhere: bool,
+    are_keys_kept: bool,
     regions: Vec<Region>,
     timing: remint_idtoken::Timing,
 }
@@ -92,6 +90,7 @@ impl Explanation {
             captured,
             is_configured: true,
             are_keys_elsewhere: false,
+            are_keys_kept: false,
             regions,
             timing: policy.timing(),
         }
@@ -100,6 +99,12 @@ impl Explanation {
     /// With something else that whoever asks has to know.
     pub fn add_notes(&mut self, notes: Vec<String>) {
         self.notes.extend(notes);
+    }
+
+    /// That the keys are kept ones, which may be older than the token.
+    #[must_use]
+    pub fn by_kept_keys(self) -> Self {
+        Self { are_keys_kept: true, ..self }
     }
 
     /// What becomes of the request.
@@ -154,8 +159,14 @@ impl Explanation {
 
     /// The token that a refusal is about.
     pub(super) fn token_of(&self, refusal: &Refusal) -> Option<&TokenWalk> {
-        let is_about = |token: &&TokenWalk| token.failures().any(|it| it.reason == refusal.reason);
-        self.walk.tokens.iter().find(is_about)
+        let mut tokens = self.walk.tokens.iter();
+        let its = tokens.find(|token| token.failures().any(|it| std::ptr::eq(it, refusal)));
+        // What was decided is told apart from the checks.
+        let alike = || {
+            let mut tokens = self.walk.tokens.iter();
+            tokens.find(|token| token.failures().any(|it| it.reason == refusal.reason))
+        };
+        its.or_else(alike)
     }
 
     /// What a near miss lacks.
@@ -174,6 +185,11 @@ impl Explanation {
         if refusal.reason == Reason::NoRule {
             return self.nearest_rule();
         }
+        if refusal.reason == Reason::KeyUnknown && self.are_keys_kept {
+            let why = "the keys here are kept ones, and may be older than the token: --fetch gets \
+                       those of now";
+            return Some(why.to_owned());
+        }
         circumstances.note(refusal, claims, token).map(|note| shown(&note))
     }
 
@@ -187,51 +203,19 @@ impl Explanation {
         })
     }
 
-    /// What stands in the place of the token that a refusal is about.
+    /// What stands in the place of the token that a refusal is about, also where it
+    /// is none.
     fn bytes_of(&self, refusal: &Refusal) -> Option<&[u8]> {
         let place = &self.token_of(refusal)?.place;
-        let places = self.walk.rule.iter().flat_map(|rule| rule.places());
+        let mut places = self.walk.rule.iter().flat_map(|rule| rule.places());
+        let here = places.find(|it| place.starts_with(&format!("{}: ", it.header())))?;
         let headers = &self.captured.headers;
-        let mut here = places.filter(|it| place.starts_with(&format!("{}: ", it.header())));
-        here.find_map(|it| it.token(headers).ok())
-    }
-
-    /// The command that mends it, for each sender that it may come from. Nobody but
-    /// a person has gcloud make tokens.
-    pub(super) fn commands(&self, refusal: &Refusal) -> Vec<(&'static str, String)> {
-        let Some(command) = refusal.remedy().command else { return Vec::new() };
-        if refusal.sender().is_some() || !command.starts_with(BY_HAND) {
-            return vec![("", command)];
-        }
-        let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
-        let email = claims.and_then(remint_idtoken::Claims::claimed_email);
-        if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
-            // Nobody can impersonate a person.
-            let option = |account: &str| format!("--impersonate-service-account={account} ");
-            let account = self.account().unwrap_or("SERVICE_ACCOUNT_EMAIL");
-            let (its, other) = (option(&shell_word(person)), option(&shell_word(account)));
-            return vec![("", command.replace(&its, &other))];
-        }
-        let of = |sender: Sender| {
-            let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
-            Some((sender.name(), command))
+        let whole = || {
+            let value = headers.get(here.header())?.as_bytes();
+            let scheme = value.get(..7).filter(|it| it.eq_ignore_ascii_case(b"bearer "));
+            scheme.and_then(|_| value.get(7..)).or(Some(value))
         };
-        let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();
-        let audience = refusal.expectation().and_then(|expected| expected.values().first());
-        if let Some(audience) = audience.filter(|_| refusal.reason.is_about_audience()) {
-            all.push(("a program on Google Cloud", by_metadata_server(audience)));
-        }
-        all.push(("a person", command));
-        all
-    }
-
-    /// A service account that the rule takes, if it is known from what it does not.
-    fn account(&self) -> Option<&str> {
-        let wrong = self.walk.wrong().into_iter();
-        let mut callers = wrong.filter(|(_, it)| it.reason == Reason::CallerNotAllowed);
-        let (_, refusal) = callers.next()?;
-        let mut accounts = refusal.expectation()?.values().iter();
-        accounts.find_map(|it| it.split(' ').next().filter(|it| meanings::is_service_account(it)))
+        here.token(headers).ok().or_else(whole)
     }
 
     /// The names of checks that could not be made, each once.
@@ -297,17 +281,6 @@ impl Explanation {
             Err(error) => format!("a request whose target can't be read: {error}"),
         }
     }
-}
-
-/// How a program gets a token for an audience (Compute Engine, "Verify VM identity";
-/// Cloud Run, "Authenticating service-to-service").
-fn by_metadata_server(audience: &str) -> String {
-    let url = format!(
-        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/\
-         identity?format=full&audience={}",
-        crate::percent::encoded(audience.as_bytes())
-    );
-    format!("curl --header 'Metadata-Flavor: Google' {}", shell_word(&url))
 }
 
 /// Nobody has said what is to be let in: only what is true of all tokens is told.

@@ -36,7 +36,7 @@ impl Explanation {
             "at": self.now.to_string(),
             "answered": self.captured.answered,
             "looks_like": self.sender.map(Sender::name),
-            "notes": self.all_notes(),
+            "notes": self.notes.iter().map(|it| shown(it)).chain(self.other_answer()).collect::<Vec<_>>(),
             "token": token.map(|print| print.to_string()),
             "outcome": self.fate().name(),
             "admitted": self.fate() == Fate::Admitted,
@@ -46,8 +46,8 @@ impl Explanation {
             "other_rules": walk.others.iter().map(other_rule).collect::<Vec<_>>(),
             "checks": self.json_steps(&walk.steps),
             "tokens": walk.tokens.iter().map(|it| self.json_token(it)).collect::<Vec<_>>(),
-            "refusal": self.refusal().map(|it| self.json_refusal(it, commands.len() > 1)),
-            "also": self.also().into_iter().map(|it| self.json_refusal(it, true)).collect::<Vec<_>>(),
+            "refusal": self.told_refusal().map(|it| self.json_refusal(it)),
+            "also": self.also().into_iter().map(|it| self.json_refusal(it)).collect::<Vec<_>>(),
             "commands": commands.iter().map(|(sender, command)| json!({
                 "sender": Some(*sender).filter(|it| !it.is_empty()), "command": command,
             })).collect::<Vec<_>>(),
@@ -72,15 +72,20 @@ impl Explanation {
         })
     }
 
-    /// A refusal as logs have it, with what is known here alone. Where several
-    /// commands may mend it, none of them is the one.
-    fn json_refusal(&self, refusal: &Refusal, are_several: bool) -> Value {
+    /// Why it is refused, or would be by whoever has no more keys than there are here.
+    fn told_refusal(&self) -> Option<&Refusal> {
+        let decision = || self.walk.decision.as_ref().err().filter(|_| self.is_configured);
+        match self.decided() {
+            Decided::Unchecked => decision(),
+            Decided::Admitted(_) | Decided::Refused(_) => self.refusal(),
+        }
+    }
+
+    /// A refusal as logs have it, with what is known here alone.
+    fn json_refusal(&self, refusal: &Refusal) -> Value {
         let mut object = refusal.to_json();
         if let Some(members) = object.as_object_mut() {
             members.insert("note".to_owned(), self.note(refusal).into());
-            if are_several {
-                members.remove("command");
-            }
         }
         clean(&object)
     }

@@ -1,6 +1,7 @@
 //! Why a request is let through or refused, check by check.
 
 mod captured;
+mod commands;
 mod curl;
 mod difference;
 mod explanation;
@@ -14,6 +15,8 @@ mod pasted;
 mod spans;
 mod subject;
 mod suggestion;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use captured::{CaptureError, Captured};

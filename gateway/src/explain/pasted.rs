@@ -132,6 +132,9 @@ fn header_line(text: &str) -> Option<(HeaderName, &str)> {
 
 /// `Bearer` and the rest, whatever its case.
 fn split_scheme(value: &str) -> (Option<&'static str>, &str) {
+    if value.eq_ignore_ascii_case("bearer") {
+        return (Some("Bearer"), "");
+    }
     let scheme = value.get(..7).filter(|start| start.eq_ignore_ascii_case("bearer "));
     match scheme.and_then(|_| value.get(7..)) {
         Some(rest) => (Some("Bearer"), bare(rest)),

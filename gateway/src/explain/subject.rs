@@ -39,6 +39,9 @@ const WITHOUT: &str = r#"{
         "audiences": ["https://audience.invalid"], "callers": {"anyone": true}}]
 }"#;
 
+/// The placeholder of an audience in it.
+pub(super) const NO_AUDIENCE: &str = "https://audience.invalid";
+
 impl Subject {
     /// Reads a file that has a `policy`: the gateway's configuration, one of the
     /// filter's, or one of Envoy's or Istio's that has the filter's in it. Files that
@@ -64,7 +67,7 @@ impl Subject {
         Ok(Self { policy, regions: Vec::new(), is_configured: false })
     }
 
-    fn read(text: &str) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let documents = documents(text)?;
         let mut holders = Vec::new();
         documents.iter().for_each(|document| holders_in(document, DEEPEST, &mut holders));
@@ -231,6 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_known_without_a_configuration_is_one() {
-        assert!(Subject::unconfigured().is_ok());
+        let subject = Subject::unconfigured().unwrap();
+        assert!(subject.policy.rules()[0].audiences().eq([NO_AUDIENCE]));
     }
 }

@@ -25,7 +25,7 @@ impl fmt::Display for Explanation {
         if let Some(status) = self.captured.answered {
             writeln!(f, "  was answered with {status}")?;
         }
-        self.all_notes().iter().try_for_each(|note| writeln!(f, "  note: {note}"))?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "  note: {}", shown(note)))?;
         writeln!(f)?;
         self.write_steps(f, &self.walk.steps)?;
         self.write_other_rules(f)?;
@@ -40,17 +40,14 @@ impl fmt::Display for Explanation {
 }
 
 impl Explanation {
-    /// What is to be known beside the checks.
-    pub(super) fn all_notes(&self) -> Vec<String> {
-        let answer = self.other_answer();
-        self.notes.iter().map(|note| shown(note)).chain(answer).collect()
-    }
-
     fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.decided() {
             Decided::Admitted(admission) => {
                 let (verdict, rule) = (admission.verdict().name(), admission.rule().name());
                 writeln!(f, "LET THROUGH ({verdict}), by rule {rule:?}.")?;
+                if let Some(other) = self.other_answer() {
+                    writeln!(f, "{}.", sentence(&other))?;
+                }
                 match admission.reported() {
                     None => Ok(()),
                     Some(refusal) => {
@@ -126,7 +123,7 @@ impl Explanation {
         )?;
         let keys = unchecked
             .contains(&"signature")
-            .then_some("add --fetch, or --keys with a folder of the issuers' keys");
+            .then_some("let the issuers' keys be fetched (--fetch), or give them (--keys)");
         let configuration =
             (!self.is_configured).then_some("name a configuration, whose rules then decide");
         let todo: Vec<_> = keys.into_iter().chain(configuration).collect();

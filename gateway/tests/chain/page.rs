@@ -204,7 +204,7 @@ async fn a_request_is_explained_by_the_rules_and_keys_that_run() {
     let url = format!("https://{HOST}/push");
     let told = explain(&chain, &json!({"url": url, "token": mint(AUDIENCE)})).await.json();
     assert_eq!((&told["admitted"], &told["rule"]), (&json!(true), &json!("push")), "{told:#}");
-    assert_eq!(told["verdict"], "verified");
+    assert_eq!((&told["verdict"], &told["outcome"]), (&json!("verified"), &json!("admitted")));
     let pasted = format!(" Bearer {}\n", mint(AUDIENCE));
     let told = explain(&chain, &json!({"url": url, "token": pasted, "method": "GET"})).await.json();
     assert_eq!(told["admitted"], true);
@@ -214,7 +214,8 @@ async fn a_request_is_explained_by_the_rules_and_keys_that_run() {
     assert!(told["refusal"]["reason"].as_str().unwrap().starts_with("aud_"), "{told:#}");
     let steps = told["tokens"][0]["checks"].as_array().unwrap();
     let failed = steps.iter().find(|step| step["outcome"] == "failed").unwrap();
-    assert_eq!(failed["note"], "it is that of orders in r0");
+    let note = "it is that of orders in r0, where this configuration sends requests";
+    assert_eq!((&failed["note"], &told["refusal"]["note"]), (&json!(note), &json!(note)));
     let command = format!("curl -X POST {url} -H 'Authorization: Bearer {}'", mint(AUDIENCE));
     let told = explain(&chain, &json!({"curl": command})).await.json();
     assert_eq!(told["admitted"], true, "{told:#}");
@@ -223,6 +224,7 @@ async fn a_request_is_explained_by_the_rules_and_keys_that_run() {
     for (question, error) in [
         (json!({"url": "nothing"}), "https://HOST/PATH"),
         (json!({"curl": "wget x"}), "curl"),
+        (json!({"url": url, "token": "{\"access_token\": \"ya29.x\"}"}), "no ID token"),
         (json!({"token": "x"}), "expected an object"),
         (json!([]), "expected an object"),
     ] {

@@ -200,34 +200,35 @@ impl Policy {
         headers: &impl Headers,
         now: UnixTime,
     ) -> Walk {
-        let about = |refusal: Refusal| refusal.about(&target, headers);
-        let decision = self.admit(authority, &NoCache, target.clone(), headers, now);
+        let asked = target.clone();
+        let about = |refusal: Refusal| refusal.about(&asked, headers);
+        let decision = self.admit(authority, &NoCache, asked.clone(), headers, now);
         let decision = decision.map(|admission| admission.map_refusal(about)).map_err(about);
         let steps = Vec::new();
         let mut walk = Walk { decision, steps, rule: None, others: vec![], tokens: Vec::new() };
-        let read = match &target {
+        let read = match target {
             Ok(read) => read,
             Err(error) => {
-                walk.steps.push(failed(Check::Target, about(unsafe_target(*error))));
+                walk.steps.push(failed(Check::Target, about(unsafe_target(error))));
                 return walk;
             }
         };
-        walk.steps.push(match self.ambiguity(read, read.method()) {
+        walk.steps.push(match self.ambiguity(&read, read.method()) {
             None => {
                 let url = format!("https://{}{}", read.host(), read.path());
                 passed(Check::Target, format!("{} {url}", read.method()))
             }
             Some(error) => failed(Check::Target, about(unsafe_target(error))),
         });
-        let rule = self.rule_for(read);
+        let rule = self.rule_for(&read);
         let is_other = |other: &&Arc<Rule>| rule.is_none_or(|rule| !Arc::ptr_eq(rule, other));
         let other = |other: &Arc<Rule>| Other {
             name: Arc::clone(other.name()),
-            misses: other.matching().misses(read),
+            misses: other.matching().misses(&read),
         };
         walk.others = self.rules.iter().filter(is_other).map(other).collect();
         let Some(rule) = rule else {
-            walk.steps.push(failed(Check::Rule, about(no_rule(read))));
+            walk.steps.push(failed(Check::Rule, about(no_rule(&read))));
             return walk;
         };
         walk.steps.push(passed(Check::Rule, rule.name().to_string()));

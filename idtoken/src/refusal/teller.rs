@@ -49,7 +49,7 @@ impl Teller {
                  `remint_front_end_refusals_total` (front ends) and `remint_mints_total` (tokens)"
             }
             Self::Explain => {
-                "the check that failed, and the last lines; `refusal.reason` with `--json`"
+                "the first line, and the check that failed; `refusal.reason` with `--json`"
             }
             Self::Doctor => "behind the name of a check that failed; `reason` with `--json`",
             Self::Emulator => "the verdict of a call in its timeline, or the call's note",
