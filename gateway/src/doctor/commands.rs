@@ -3,7 +3,7 @@
 
 use remint_idtoken::{Sender, shell_word};
 
-use super::facts::{Place, SenderFacts};
+use super::facts::{BackendService, Place, Reader, SenderFacts};
 
 fn run(verb: &str, place: &Place, rest: &str) -> String {
     let Place { project, service, location } = place;
@@ -37,6 +37,55 @@ pub(super) fn bind(place: &Place, is_added: bool, member: &str) -> String {
     run(verb, place, &format!("--member={} --role=roles/run.invoker", shell_word(member)))
 }
 
+/// Lets somebody read things of a project.
+pub(super) fn let_read(role: &str, project: &str, reader: &Reader) -> String {
+    let member = match reader {
+        Reader::Account(account) => shell_word(&format!("serviceAccount:{account}")),
+        Reader::Person => "\"user:$(gcloud config get account)\"".to_owned(),
+        Reader::Unknown => "PRINCIPAL".to_owned(),
+    };
+    let project = shell_word(project);
+    format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role}")
+}
+
+/// Turns an API on, by its host.
+pub(super) fn enable(api: &str, project: &str) -> String {
+    format!("gcloud services enable {api} --project={}", shell_word(project))
+}
+
+fn project_flag(project: Option<&str>) -> String {
+    project.map(|it| format!(" --project={}", shell_word(it))).unwrap_or_default()
+}
+
+/// Lists the backend services of a project with their IAP.
+pub(super) fn list_backends(project: Option<&str>) -> String {
+    let columns = "table(name,region,id,iap.enabled,iap.oauth2ClientId)";
+    let project = project_flag(project);
+    format!("gcloud compute backend-services list{project} --format='{columns}'")
+}
+
+/// Turns IAP on.
+pub(super) fn enable_iap(backend: &BackendService, project: Option<&str>) -> String {
+    let scope = match &backend.location {
+        None => "--global".to_owned(),
+        Some(location) => format!("--region={}", shell_word(location)),
+    };
+    let (name, project) = (shell_word(&backend.name), project_flag(project));
+    format!("gcloud compute backend-services update {name} {scope}{project} --iap=enabled")
+}
+
+/// Has IAP let somebody through.
+pub(super) fn let_through(backend: &BackendService, project: Option<&str>, member: &str) -> String {
+    let region = backend.location.as_deref().map(|it| format!(" --region={}", shell_word(it)));
+    let [name, member] = [backend.name.as_str(), member].map(|it| shell_word(it));
+    format!(
+        "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
+         --service={name}{}{} --member={member} --role=roles/iap.httpsResourceAccessor",
+        region.unwrap_or_default(),
+        project_flag(project)
+    )
+}
+
 /// Lets somebody mint tokens of an account.
 pub(super) fn let_mint(account: &str, member: &str) -> String {
     let (account, member) = (shell_word(account), shell_word(member));
@@ -60,8 +109,7 @@ pub(super) struct Wanted<'w> {
 pub(super) fn set(sender: &SenderFacts, project: Option<&str>, wanted: &Wanted<'_>) -> String {
     let name = shell_word(&sender.name);
     let place = sender.location.as_deref().map(|it| format!(" --location={}", shell_word(it)));
-    let project = project.map(|it| format!(" --project={}", shell_word(it)));
-    let (place, project) = (place.unwrap_or_default(), project.unwrap_or_default());
+    let (place, project) = (place.unwrap_or_default(), project_flag(project));
     let mut flags = String::new();
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -112,8 +160,7 @@ fn overrides(url: &str) -> String {
 pub(super) fn wait(sender: &SenderFacts, project: Option<&str>, seconds: u64) -> String {
     let name = shell_word(&sender.name);
     let place = sender.location.as_deref().map(|it| format!(" --location={}", shell_word(it)));
-    let project = project.map(|it| format!(" --project={}", shell_word(it)));
-    let (place, project) = (place.unwrap_or_default(), project.unwrap_or_default());
+    let (place, project) = (place.unwrap_or_default(), project_flag(project));
     match sender.kind {
         Sender::Scheduler => format!(
             "gcloud scheduler jobs update http {name}{place}{project} --attempt-deadline={seconds}s"

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use remint_idtoken::Sender;
 
+use super::policy::Policy;
+
 /// What came of reading something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Read<T> {
@@ -12,8 +14,43 @@ pub(crate) enum Read<T> {
     Is(T),
     /// There is none of that name.
     Missing,
-    /// It could not be read, or was not asked for; and why.
-    Unread(String),
+    /// It could not be read, or was not asked for.
+    Unread(Gap),
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// For people.
+    pub(crate) why: String,
+    /// What would help.
+    pub(crate) lack: Option<Lack>,
+}
+
+impl<S: Into<String>> From<S> for Gap {
+    fn from(why: S) -> Self {
+        Self { why: why.into(), lack: None }
+    }
+}
+
+/// What somebody who reads lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// A role in the project.
+    Role(&'static str),
+    /// An API that is on, by its host.
+    Api(&'static str),
+}
+
+/// Who reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A service account, by its address.
+    Account(String),
+    /// The person who has signed in on this machine.
+    Person,
+    /// Somebody whose name is not known.
+    Unknown,
 }
 
 impl<T> Read<T> {
@@ -28,7 +65,7 @@ impl<T> Read<T> {
         match self {
             Self::Is(value) => Read::Is(change(value)),
             Self::Missing => Read::Missing,
-            Self::Unread(why) => Read::Unread(why),
+            Self::Unread(gap) => Read::Unread(gap),
         }
     }
 }
@@ -40,12 +77,17 @@ pub(crate) struct Facts {
     /// In the order of the configuration's services.
     pub(crate) services: Vec<ServiceFacts>,
     pub(crate) senders: Vec<SenderFacts>,
+    /// Who has read all this.
+    pub(crate) reader: Reader,
     /// Lists that could not be read: which, and why.
-    pub(crate) unread: Vec<(String, String)>,
+    pub(crate) unread: Vec<(String, Gap)>,
     /// The policies of the accounts that senders push as, by address.
     pub(crate) accounts: BTreeMap<String, Read<Policy>>,
     /// In the order of the policy's issuers that have a URL.
     pub(crate) keys: Vec<KeyFacts>,
+    /// The backend services of load balancers, if the configuration has anything
+    /// to do with IAP.
+    pub(crate) backends: Option<Read<Vec<BackendService>>>,
     /// By how many seconds Google's clock is ahead of this machine's.
     pub(crate) google_ahead: Option<i64>,
 }
@@ -92,15 +134,6 @@ pub(crate) struct RegionFacts {
     pub(crate) probed: Option<Probed>,
 }
 
-impl RegionFacts {
-    /// Nothing is known.
-    pub(crate) fn unread() -> Self {
-        let why = || "it was not read".to_owned();
-        let (run, policy) = (Read::Unread(why()), Read::Unread(why()));
-        Self { place: None, run, policy, elsewhere: None, probed: None }
-    }
-}
-
 /// A service's place at Cloud Run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -139,26 +172,29 @@ pub(crate) enum Ingress {
     Nobody,
 }
 
-/// An IAM policy: roles with their members. Conditional bindings count as such.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Policy(pub(crate) Vec<(String, String)>);
+/// A backend service of a load balancer (Compute Engine API v1, `BackendService`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackendService {
+    pub(crate) name: String,
+    /// The number that IAP's assertions name it by.
+    pub(crate) id: String,
+    /// Its region, unless it is global.
+    pub(crate) location: Option<String>,
+    pub(crate) iap_enabled: bool,
+    /// The OAuth client; none if Google manages it.
+    pub(crate) client_id: Option<String>,
+    /// Who is let through by IAP, as far as that was needed.
+    pub(crate) let_through: Read<Policy>,
+    /// The services of Cloud Run that it leads to, likewise.
+    pub(crate) behind: Vec<Behind>,
+}
 
-impl Policy {
-    /// Whether a member has one of these roles, by name.
-    pub(crate) fn has(&self, roles: &[&str], member: &str) -> bool {
-        let is_it = |(role, its): &&(String, String)| {
-            roles.contains(&role.as_str()) && its.eq_ignore_ascii_case(member)
-        };
-        self.0.iter().any(|it| is_it(&it))
-    }
-
-    /// Members of these roles of whom nobody can tell who they are.
-    pub(crate) fn has_groups(&self, roles: &[&str]) -> bool {
-        let starts = ["group:", "domain:", "principalSet:", "projectOwner:", "projectEditor:"];
-        self.0.iter().any(|(role, member)| {
-            roles.contains(&role.as_str()) && starts.iter().any(|start| member.starts_with(start))
-        })
-    }
+/// A service of Cloud Run behind a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) place: Place,
+    pub(crate) run: Read<RunService>,
+    pub(crate) policy: Read<Policy>,
 }
 
 /// What came of a request to a region.

@@ -16,6 +16,8 @@ mod facts;
 mod finding;
 mod page;
 mod place;
+mod policy;
+mod protected;
 mod read;
 mod report;
 
@@ -65,7 +67,7 @@ pub async fn examine(
     options: &Options,
     clock: Arc<dyn Clock>,
 ) -> Result<Report, DoctorError> {
-    let facts = read::read(config, options, clock).await?;
+    let facts = read::read(config, options, &*clock).await?;
     Ok(checks::report(&Looked {
         config,
         facts: &facts,

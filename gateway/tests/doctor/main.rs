@@ -11,6 +11,8 @@
 )]
 
 mod cli;
+mod iap;
+mod reading;
 mod regions;
 mod senders;
 mod support;

@@ -44,6 +44,14 @@ pub enum Check {
     IapOff,
     /// IAP may call what is behind it.
     IapInvokerMissing,
+    /// There is what IAP's assertions are to be for.
+    IapAudience,
+    /// There is what the OAuth client belongs to.
+    IapClient,
+    /// IAP is on there.
+    IapBackendOff,
+    /// Whoever calls is let through.
+    IapAccessMissing,
     /// The region answers.
     ProbeRefused,
     /// It can be reached.
@@ -107,7 +115,7 @@ const fn with(entry: Entry, reason: Reason) -> Entry {
 
 impl Check {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::ServiceMissing,
         Self::WrongRegion,
         Self::WrongUrl,
@@ -124,6 +132,10 @@ impl Check {
         Self::FunctionIsService,
         Self::IapOff,
         Self::IapInvokerMissing,
+        Self::IapAudience,
+        Self::IapClient,
+        Self::IapBackendOff,
+        Self::IapAccessMissing,
         Self::ProbeRefused,
         Self::ProbeFailed,
         Self::MintDenied,
@@ -162,6 +174,10 @@ impl Check {
             Self::FunctionIsService => regions::FUNCTION_IS_SERVICE,
             Self::IapOff => iap::IAP_OFF,
             Self::IapInvokerMissing => iap::IAP_INVOKER_MISSING,
+            Self::IapAudience => iap::IAP_AUDIENCE,
+            Self::IapClient => iap::IAP_CLIENT,
+            Self::IapBackendOff => iap::IAP_BACKEND_OFF,
+            Self::IapAccessMissing => iap::IAP_ACCESS_MISSING,
             Self::ProbeRefused => regions::PROBE_REFUSED,
             Self::ProbeFailed => regions::PROBE_FAILED,
             Self::MintDenied => surroundings::MINT_DENIED,

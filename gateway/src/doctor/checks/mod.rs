@@ -1,6 +1,8 @@
 //! From what was read to what is said of it.
 
 mod hosts;
+mod iap;
+mod made_up;
 mod regions;
 mod sender_settings;
 mod senders;
@@ -10,8 +12,9 @@ use std::collections::HashSet;
 
 use super::catalogue::Check;
 use super::commands;
-use super::facts::{Facts, RunService};
+use super::facts::{Facts, Gap, Lack, Place, RunService};
 use super::finding::Finding;
+use super::policy::{Held, Policy};
 use super::report::Report;
 use crate::config::{Config, Kind, Region, Service};
 use regions::Site;
@@ -42,16 +45,78 @@ pub(super) fn report(looked: &Looked<'_>) -> Report {
         findings.extend(twice(looked, service));
         findings.extend(differing(looked, service));
     }
+    let (of_iap, their_subjects) = iap::check(looked);
+    findings.extend(of_iap);
+    subjects.extend(their_subjects);
     let (of_senders, their_subjects) = senders::check(looked);
     findings.extend(of_senders);
     subjects.extend(their_subjects);
-    let (around, their_subjects) = surroundings::check(looked.facts);
+    let (around, their_subjects) = surroundings::check(looked);
     findings.extend(around);
     subjects.extend(their_subjects);
     let with_findings: HashSet<&str> = findings.iter().map(|it| &*it.subject).collect();
     subjects.retain(|subject| !with_findings.contains(subject.as_str()));
     let recommendations = looked.config.services.iter().filter_map(|it| simpler(looked, it));
     Report { recommendations: recommendations.collect(), passed: subjects, findings }
+}
+
+/// Roles by which a service may be called (Cloud Run, "IAM roles").
+const INVOKERS: [&str; 5] = [
+    "roles/run.invoker",
+    "roles/run.servicesInvoker",
+    "roles/run.admin",
+    "roles/editor",
+    "roles/owner",
+];
+
+/// Who is to call a service, and who may.
+struct Call<'a> {
+    subject: &'a str,
+    place: &'a Place,
+    policy: &'a Policy,
+    member: &'a str,
+}
+
+impl Looked<'_> {
+    /// Something could not be read; with the command that lets it be read.
+    fn unread(&self, subject: &str, what: &str, gap: &Gap) -> Finding {
+        let found = Finding::new(Check::Unread, subject, format!("{what}{}", gap.why));
+        let project = self.facts.project.name.as_deref().unwrap_or("PROJECT");
+        match gap.lack {
+            None => found,
+            Some(Lack::Api(api)) => found.mended_by(commands::enable(api, project)),
+            Some(Lack::Role(role)) => {
+                found.mended_by(commands::let_read(role, project, &self.facts.reader))
+            }
+        }
+    }
+
+    /// Somebody has no role by which to call a service: neither there nor by the
+    /// project's policy, which may not be known.
+    fn lacking(&self, check: Check, call: &Call<'_>) -> Option<Finding> {
+        let Call { subject, place, policy, member } = *call;
+        let held = policy.held(&INVOKERS, member);
+        let project = &self.facts.project.policy;
+        let of_project = project.is().map(|it| it.without_sets().held(&INVOKERS, member));
+        let who = member.split_once(':').map_or(member, |(_, name)| name);
+        let unclear = |why: &str| Finding::new(Check::Unread, subject, why);
+        let found = match (held, of_project) {
+            (Held::Yes, _) | (_, Some(Held::Yes)) => return None,
+            (Held::Unclear(why), _) | (_, Some(Held::Unclear(why))) => {
+                let cause = format!("whether {who} may call it can't be told from here: {why}");
+                return Some(unclear(&cause).advised("find it out with --probe"));
+            }
+            (Held::No, Some(Held::No)) => {
+                let cause = format!("{who} has no role that lets it call the service");
+                Finding::new(check, subject, cause)
+            }
+            (Held::No, None) => unclear(&format!(
+                "{who} has no role that lets it call the service, unless the project's IAM \
+                 policy grants it, which could not be read"
+            )),
+        };
+        Some(found.mended_by(commands::bind(place, true, member)))
+    }
 }
 
 fn subject_of(service: &Service, region: &Region) -> String {
@@ -63,7 +128,7 @@ fn subject_of(service: &Service, region: &Region) -> String {
 fn of_run<'a>(
     looked: &'a Looked<'_>,
     service: &'a Service,
-) -> impl Iterator<Item = (&'a Region, &'a super::facts::Place, &'a RunService)> {
+) -> impl Iterator<Item = (&'a Region, &'a Place, &'a RunService)> {
     let at = looked.config.services.iter().position(|it| it.name == service.name);
     let facts = at.and_then(|at| looked.facts.services.get(at));
     let regions = facts.map(|it| it.regions.as_slice()).unwrap_or_default();
@@ -79,7 +144,7 @@ fn twice(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
     let all: Vec<_> = of_run(looked, service).collect();
     let mut found = Vec::new();
     for (number, (region, place, run)) in all.iter().enumerate() {
-        let is_same = |it: &&(&Region, &super::facts::Place, &RunService)| {
+        let is_same = |it: &&(&Region, &Place, &RunService)| {
             it.1.service == place.service
                 && it.1.location == place.location
                 && it.2.urls == run.urls

@@ -6,16 +6,21 @@ use remint_idtoken::{Reason, Sender};
 use super::*;
 use crate::config::Environment;
 use crate::doctor::facts::{
-    Ingress, MintFailure, OidcToken, Place, Policy, Probed, Project, Read, RegionFacts,
-    SenderFacts, ServiceFacts,
+    BackendService, Gap, Ingress, Lack, MintFailure, OidcToken, Place, Probed, Project, Read,
+    Reader, RegionFacts, SenderFacts, ServiceFacts,
 };
+use crate::doctor::policy::{Binding, Policy};
 
 const URL: &str = "https://orders-12.us-central1.run.app";
 const GATEWAY: &str = "gateway@p.iam.gserviceaccount.com";
 const AGENT: &str = "serviceAccount:service-12@gcp-sa-iap.iam.gserviceaccount.com";
 
 fn config(region: &str) -> Config {
-    let text = format!(
+    Config::read(&config_text(region), Path::new("/nowhere"), &Environment::default()).unwrap()
+}
+
+fn config_text(region: &str) -> String {
+    format!(
         r#"
 listen: 127.0.0.1:0
 policy:
@@ -28,8 +33,7 @@ identity: {{ metadata: {{}} }}
 services:
   - {{ name: orders, rules: [push], regions: [{region}] }}
 "#
-    );
-    Config::read(&text, Path::new("/nowhere"), &Environment::default()).unwrap()
+    )
 }
 
 fn plain() -> Config {
@@ -37,8 +41,16 @@ fn plain() -> Config {
 }
 
 fn invokers(members: &[&str]) -> Read<Policy> {
-    let pair = |member: &&str| ("roles/run.invoker".to_owned(), (*member).to_owned());
-    Read::Is(Policy(members.iter().map(pair).collect()))
+    Read::Is(policy("roles/run.invoker", members))
+}
+
+fn policy(role: &str, members: &[&str]) -> Policy {
+    let binding = |member: &&str| Binding {
+        role: role.to_owned(),
+        member: (*member).to_owned(),
+        condition: None,
+    };
+    Policy(members.iter().map(binding).collect())
 }
 
 /// One region, as it should be.
@@ -68,7 +80,9 @@ fn facts() -> Facts {
             }],
         }],
         senders: Vec::new(),
+        reader: Reader::Account("reader@p.iam.gserviceaccount.com".to_owned()),
         unread: Vec::new(),
+        backends: None,
         accounts: BTreeMap::new(),
         keys: Vec::new(),
         google_ahead: Some(0),
@@ -147,20 +161,30 @@ fn a_role_may_come_from_the_project_or_a_group() {
         it.project.policy = invokers(&[&format!("serviceAccount:{GATEWAY}")]);
     };
     assert!(without(of_project).is_empty());
-    assert!(without(|it| region(it).policy = invokers(&["group:callers@p.example"])).is_empty());
     // What can't be known is not said to be wrong.
-    let unread = |it: &mut Facts| it.project.policy = Read::Unread("403".to_owned());
+    let of_a_group = |it: &mut Facts| region(it).policy = invokers(&["group:callers@p.example"]);
+    assert_eq!(codes(&plain(), of_a_group), ["unread"]);
+    let answered = codes(&plain(), |it| {
+        of_a_group(it);
+        region(it).probed = Some(Probed::Answered(200));
+    });
+    assert!(answered.is_empty(), "{answered:?}");
+    let owners = |it: &mut Facts| {
+        it.project.policy = Read::Is(policy("roles/owner", &["group:owners@p.example"]));
+    };
+    assert_eq!(without(owners), ["invoker_missing"]);
+    let unread = |it: &mut Facts| it.project.policy = Read::Unread("403".into());
     assert_eq!(without(unread), ["unread", "unread"]);
     assert_eq!(without(|it| it.services[0].account = None), ["unread"]);
 }
 
 #[test]
 fn what_may_not_be_read_is_said_once_for_each_thing() {
-    let unread = || Read::Unread("403 Forbidden".to_owned());
+    let unread = || Read::Unread("403 Forbidden".into());
     assert_eq!(codes(&plain(), |it| region(it).run = unread()), ["unread"]);
-    assert_eq!(codes(&plain(), |it| region(it).policy = Read::Unread(String::new())), ["unread"]);
+    assert_eq!(codes(&plain(), |it| region(it).policy = Read::Unread("".into())), ["unread"]);
     assert_eq!(codes(&plain(), |it| region(it).place = None), ["unread"]);
-    let list = |it: &mut Facts| it.unread = vec![("queues in x".to_owned(), "403".to_owned())];
+    let list = |it: &mut Facts| it.unread = vec![("queues in x".to_owned(), "403".into())];
     assert_eq!(codes(&plain(), list), ["unread"]);
 }
 
@@ -221,4 +245,110 @@ fn a_sender_s_token_is_never_shown() {
     let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
     let shown = report(&looked).to_json().to_string();
     assert!(shown.contains("sender_audience") && !shown.contains("eyJ"), "{shown}");
+}
+
+#[test]
+fn a_role_on_a_condition_is_not_taken_for_granted() {
+    let (config, mut facts) = (plain(), facts());
+    if let Read::Is(policy) = &mut region(&mut facts).policy {
+        policy.0[0].condition = Some("request.time < timestamp(\"2020-01-01T00:00:00Z\")".into());
+    }
+    let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+    let report = report(&looked);
+    assert_eq!(report.findings[0].check, Check::Unread);
+    assert!(report.findings[0].cause.contains("request.time"), "{report}");
+}
+
+#[test]
+fn what_may_not_be_read_comes_with_the_command_that_permits_it() {
+    let command = |lack: Lack, reader: Reader| {
+        let (config, mut facts) = (plain(), facts());
+        facts.reader = reader;
+        region(&mut facts).run = Read::Unread(Gap { why: "403".to_owned(), lack: Some(lack) });
+        let looked =
+            Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+        report(&looked).findings.remove(0).command.unwrap()
+    };
+    let role = || Lack::Role("roles/run.viewer");
+    assert_eq!(
+        command(role(), Reader::Account("reader@p.example".to_owned())),
+        "gcloud projects add-iam-policy-binding p --member=serviceAccount:reader@p.example \
+         --role=roles/run.viewer"
+    );
+    assert_eq!(
+        command(role(), Reader::Person),
+        "gcloud projects add-iam-policy-binding p --member=\"user:$(gcloud config get account)\" \
+         --role=roles/run.viewer"
+    );
+    assert_eq!(
+        command(Lack::Api("run.googleapis.com"), Reader::Unknown),
+        "gcloud services enable run.googleapis.com --project=p"
+    );
+}
+
+/// A rule for what comes through IAP, and the backend service that it names.
+fn behind_iap() -> (Config, Facts) {
+    let text = config_text(&format!("{{ name: us, url: \"{URL}\" }}")).replace(
+        "  rules:\n",
+        "  issuers: [{ preset: google }, { preset: iap }]\n  rules:\n    - name: people\n      \
+         match: { hosts: [people.example.com] }\n      issuers: [iap]\n      \
+         audiences: [/projects/12/us-east1/backendServices/42]\n      \
+         callers: { hosted_domains: [example.com] }\n",
+    );
+    let text = text
+        .replace("      audiences: [\"https", "      issuers: [google]\n      audiences: [\"https");
+    let config = Config::read(&text, Path::new("/nowhere"), &Environment::default()).unwrap();
+    let mut facts = facts();
+    facts.backends = Some(Read::Is(vec![BackendService {
+        name: "people".to_owned(),
+        id: "42".to_owned(),
+        location: Some("us-east1".to_owned()),
+        iap_enabled: true,
+        client_id: None,
+        let_through: Read::Is(policy("roles/iap.httpsResourceAccessor", &["domain:example.com"])),
+        behind: Vec::new(),
+    }]));
+    (config, facts)
+}
+
+fn backend(facts: &mut Facts) -> &mut BackendService {
+    match &mut facts.backends {
+        Some(Read::Is(all)) => &mut all[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_regional_backend_service_is_as_good_and_its_commands_name_the_region() {
+    let (config, mut facts) = behind_iap();
+    assert!(found(&config, &facts).is_empty());
+    backend(&mut facts).iap_enabled = false;
+    let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+    let report = report(&looked);
+    assert_eq!(
+        report.findings[0].command.as_deref().unwrap(),
+        "gcloud compute backend-services update people --region=us-east1 --project=p --iap=enabled"
+    );
+}
+
+#[test]
+fn a_backend_service_of_another_project_is_not_said_to_be_wrong() {
+    let (config, mut facts) = behind_iap();
+    facts.project.number = Some(13);
+    backend(&mut facts).id = "43".to_owned();
+    let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+    let report = report(&looked);
+    assert_eq!(report.findings[0].check, Check::Unread);
+    assert!(report.findings[0].advice.as_deref().unwrap().contains("--project 12"));
+}
+
+#[test]
+fn load_balancers_that_may_not_be_read_are_said_once_for_each_rule() {
+    let (config, mut facts) = behind_iap();
+    facts.backends = Some(Read::Unread("403".into()));
+    let codes: Vec<_> = found(&config, &facts).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["unread"]);
+    let (config, mut facts) = behind_iap();
+    backend(&mut facts).let_through = Read::Unread("403".into());
+    assert_eq!(found(&config, &facts).len(), 1);
 }

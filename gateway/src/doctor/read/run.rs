@@ -1,15 +1,16 @@
 //! Reading services of Cloud Run
-//! (<https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>).
+//! (<https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>;
+//! names and values as in its discovery document, `run-api.json` of
+//! googleapis/google-api-go-client).
 
 use serde_json::Value;
 
-use super::api::Api;
+use super::api::{Client, RUN};
 use crate::config::Region;
-use crate::doctor::facts::{Ingress, Place, Policy, Read, RunService};
+use crate::doctor::facts::{Behind, Ingress, Place, Read, RunService};
 use crate::doctor::place::{Named, is_location, named};
+use crate::doctor::policy::{Binding, Policy};
 use crate::percent::encoded;
-
-const HOST: &str = "run.googleapis.com";
 
 /// What was found of a region's service.
 pub(super) struct Found {
@@ -21,11 +22,11 @@ pub(super) struct Found {
 
 /// Looks for the service behind a region. A URL that names another project's
 /// number is most likely mistyped: the service is looked for in `project` then.
-pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> Found {
+pub(super) async fn read(client: &Client, region: &Region, project: Option<&str>) -> Found {
     let nothing = |why: &str| Found {
         place: None,
-        run: Read::Unread(why.to_owned()),
-        policy: Read::Unread(why.to_owned()),
+        run: Read::Unread(why.into()),
+        policy: Read::Unread(why.into()),
         elsewhere: None,
     };
     let Some(Named { project: of_url, service, location }) = named(region) else {
@@ -40,12 +41,12 @@ pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> F
         location: location.to_owned(),
     };
     let mut place = at(first, &location);
-    let mut run = get(api, &place).await;
+    let mut run = get(client, &place).await;
     if run.is().is_none()
         && let Some(project) = project.filter(|project| *project != first)
     {
         let own = at(project, &location);
-        let found = get(api, &own).await;
+        let found = get(client, &own).await;
         // What may not be read there says nothing of what was asked for first.
         if found.is().is_some() || found == Read::Missing {
             (place, run) = (own, found);
@@ -58,12 +59,10 @@ pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> F
     let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *location);
     if let (Read::Missing, Some(name)) = (&run, by_name) {
         let other = Place { location: name.to_owned(), ..place.clone() };
-        elsewhere = get(api, &other).await.is().cloned().map(|run| (other, run));
+        elsewhere = get(client, &other).await.is().cloned().map(|run| (other, run));
     }
     let policy = match run.is() {
-        Some(_) => {
-            api.get(HOST, &format!("{}:getIamPolicy", path(&place))).await.map(|it| policy(&it))
-        }
+        Some(_) => policy_of(client, &place).await,
         None => Read::Missing,
     };
     Found { place: Some(place), run, policy, elsewhere }
@@ -76,8 +75,18 @@ fn path(place: &Place) -> String {
     format!("/v2/projects/{project}/locations/{location}/services/{service}")
 }
 
-async fn get(api: &Api, place: &Place) -> Read<RunService> {
-    api.get(HOST, &path(place)).await.map(|it| service(&it))
+async fn get(client: &Client, place: &Place) -> Read<RunService> {
+    client.get(RUN, &path(place)).await.map(|it| service(&it))
+}
+
+async fn policy_of(client: &Client, place: &Place) -> Read<Policy> {
+    client.policy_by_get(RUN, &path(place)).await.map(|it| policy(&it))
+}
+
+/// A service whose place is known.
+pub(super) async fn behind(client: &Client, place: Place) -> Behind {
+    let (run, policy) = tokio::join!(get(client, &place), policy_of(client, &place));
+    Behind { place, run, policy }
 }
 
 fn service(document: &Value) -> RunService {
@@ -110,8 +119,13 @@ pub(super) fn policy(document: &Value) -> Policy {
     let bindings = document.get("bindings").and_then(Value::as_array).into_iter().flatten();
     let pairs = bindings.flat_map(|binding| {
         let role = binding.get("role").and_then(Value::as_str).unwrap_or_default();
+        let condition = binding.pointer("/condition/expression").and_then(Value::as_str);
         let members = binding.get("members").and_then(Value::as_array).into_iter().flatten();
-        members.filter_map(Value::as_str).map(|member| (role.to_owned(), member.to_owned()))
+        members.filter_map(Value::as_str).map(move |member| Binding {
+            role: role.to_owned(),
+            member: member.to_owned(),
+            condition: condition.map(str::to_owned),
+        })
     });
     Policy(pairs.collect())
 }
@@ -140,8 +154,15 @@ mod tests {
 
     #[test]
     fn a_policy_is_read_member_by_member() {
-        let read = policy(&json!({ "bindings": [{ "role": "r", "members": ["user:A@b", "c"] }] }));
-        assert!(read.has(&["q", "r"], "user:a@b") && !read.has(&["q"], "c"));
+        let read = policy(&json!({ "bindings": [
+            { "role": "r", "members": ["user:a@b", "c"], "condition": { "expression": "false" } },
+        ] }));
+        let binding = |member: &str| Binding {
+            role: "r".to_owned(),
+            member: member.to_owned(),
+            condition: Some("false".to_owned()),
+        };
+        assert_eq!(read, Policy(["user:a@b", "c"].map(binding).into()));
         assert_eq!(policy(&json!({})), Policy::default());
     }
 }

@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use remint_idtoken::Sender;
 use serde_json::Value;
 
-use super::api::Api;
-use crate::doctor::facts::{OidcToken, Read, SenderFacts};
+use super::api::{Client, PUBSUB, SCHEDULER, TASKS};
+use crate::doctor::facts::{Gap, OidcToken, Read, SenderFacts};
 use crate::percent::encoded;
 
 /// What was read, and which lists could not be: what they hold, and why.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) senders: Vec<SenderFacts>,
-    pub(super) unread: Vec<(String, String)>,
+    pub(super) unread: Vec<(String, Gap)>,
 }
 
 impl Found {
@@ -23,25 +24,28 @@ impl Found {
             Read::Is(list) => self.senders.extend(list.iter().filter_map(of)),
             // A location that an API does not have.
             Read::Missing => {}
-            Read::Unread(why) => self.unread.push((what, why)),
+            Read::Unread(gap) => self.unread.push((what, gap)),
         }
     }
 }
 
-pub(super) async fn read(api: &Api, project: &str, locations: &[String]) -> Found {
+/// Reads all lists at once.
+pub(super) async fn read(client: &Client, project: &str, locations: &[String]) -> Found {
     let mut found = Found::default();
     let project = encoded(project.as_bytes());
     let path = format!("/v1/projects/{project}/subscriptions");
-    let list = api.list("pubsub.googleapis.com", &path, "subscriptions").await;
-    found.add("subscriptions".to_owned(), list, subscription);
-    for location in locations {
+    let subscriptions = client.list(PUBSUB, &path, "subscriptions");
+    let of_locations = join_all(locations.iter().map(|location| async {
         let place = format!("projects/{project}/locations/{}", encoded(location.as_bytes()));
-        let path = format!("/v2/{place}/queues");
-        let list = api.list("cloudtasks.googleapis.com", &path, "queues").await;
-        found.add(format!("queues in {location}"), list, queue);
-        let path = format!("/v1/{place}/jobs");
-        let list = api.list("cloudscheduler.googleapis.com", &path, "jobs").await;
-        found.add(format!("jobs in {location}"), list, job);
+        let (queues, jobs) = (format!("/v2/{place}/queues"), format!("/v1/{place}/jobs"));
+        let queues = client.list(TASKS, &queues, "queues");
+        join(queues, client.list(SCHEDULER, &jobs, "jobs")).await
+    }));
+    let (subscriptions, of_locations) = join(subscriptions, of_locations).await;
+    found.add("subscriptions".to_owned(), subscriptions, subscription);
+    for (location, (queues, jobs)) in locations.iter().zip(of_locations) {
+        found.add(format!("queues in {location}"), queues, queue);
+        found.add(format!("jobs in {location}"), jobs, job);
     }
     found
 }
