@@ -27,14 +27,27 @@ pub(super) fn update(place: &Place, flag: &str) -> String {
     run("update", place, flag)
 }
 
-pub(super) fn add_custom_audience(place: &Place, audience: &str) -> String {
-    let audience = shell_word(audience);
-    run("update", place, &format!("--add-custom-audiences={audience}"))
+pub(super) fn add_custom_audiences(place: &Place, audiences: &[&str]) -> String {
+    let audiences = shell_word(&audiences.join(","));
+    run("update", place, &format!("--add-custom-audiences={audiences}"))
 }
 
 pub(super) fn bind(place: &Place, is_added: bool, member: &str) -> String {
     let verb = if is_added { "add-iam-policy-binding" } else { "remove-iam-policy-binding" };
     run(verb, place, &format!("--member={} --role=roles/run.invoker", shell_word(member)))
+}
+
+/// Sends a region the same request, by hand.
+pub(super) fn try_it(url: &str, audience: &str, account: Option<&str>) -> String {
+    let token = account.map(|account| {
+        let (account, audience) = (shell_word(account), shell_word(audience));
+        format!(
+            " --header \"Authorization: Bearer $(gcloud auth print-identity-token \
+             --impersonate-service-account={account} --audiences={audience})\""
+        )
+    });
+    let (token, url) = (token.unwrap_or_default(), shell_word(url));
+    format!("curl --silent --show-error --include{token} {url}")
 }
 
 /// Lets somebody read things of a project.

@@ -74,6 +74,8 @@ impl<T> Read<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) project: Project,
+    /// Other projects that regions are in, by the number in their URLs.
+    pub(crate) others: BTreeMap<String, Project>,
     /// In the order of the configuration's services.
     pub(crate) services: Vec<ServiceFacts>,
     pub(crate) senders: Vec<SenderFacts>,
@@ -88,17 +90,36 @@ pub(crate) struct Facts {
     /// The backend services of load balancers, if the configuration has anything
     /// to do with IAP.
     pub(crate) backends: Option<Read<Vec<BackendService>>>,
+    /// The services of Cloud Run on which IAP is to be itself, by the audience of
+    /// its assertions.
+    pub(crate) direct: BTreeMap<String, Behind>,
     /// By how many seconds Google's clock is ahead of this machine's.
     pub(crate) google_ahead: Option<i64>,
 }
 
-/// The project that senders and services are looked for in.
-#[derive(Clone, Debug)]
+impl Facts {
+    /// The project of that name or number, if anything was read of it.
+    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
+        let mut all = std::iter::once(&self.project).chain(self.others.values());
+        all.find(|project| project.is_named(name))
+    }
+}
+
+/// A project that senders and services are looked for in.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Project {
     /// Its id or number, as APIs and commands take it.
     pub(crate) name: Option<String>,
     pub(crate) number: Option<u64>,
     pub(crate) policy: Read<Policy>,
+}
+
+impl Project {
+    /// Whether this is its id or its number.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        let number = self.number.map(|number| number.to_string());
+        self.name.as_deref() == Some(name) || number.as_deref() == Some(name)
+    }
 }
 
 /// What is known of a service of the configuration.
@@ -131,7 +152,7 @@ pub(crate) struct RegionFacts {
     /// after, if there is none where the URL says.
     pub(crate) elsewhere: Option<(Place, RunService)>,
     /// What came of a request, if one was sent.
-    pub(crate) probed: Option<Probed>,
+    pub(crate) probe: Option<Probe>,
 }
 
 /// A service's place at Cloud Run.
@@ -195,6 +216,13 @@ pub(crate) struct Behind {
     pub(crate) place: Place,
     pub(crate) run: Read<RunService>,
     pub(crate) policy: Read<Policy>,
+}
+
+/// A request to a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) url: String,
+    pub(crate) outcome: Probed,
 }
 
 /// What came of a request to a region.

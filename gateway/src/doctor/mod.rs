@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use catalogue::{Check, Entry};
 pub use finding::{Finding, Level};
 pub use page::page;
-pub use report::Report;
+pub use report::{LookedAt, Recommendation, Report};
 
 use crate::clock::Clock;
 use crate::config::{AccessSource, Config};

@@ -1,24 +1,35 @@
 //! What IAP's assertions are for, as their audience names it.
 
-/// A backend service behind IAP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is behind IAP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Protected<'a> {
     /// The number of its project.
     pub(crate) project: &'a str,
-    /// Its own number.
-    pub(crate) id: &'a str,
+    pub(crate) what: What<'a>,
 }
 
-/// The backend service of an audience
-/// `/projects/NUMBER/global/backendServices/ID` (IAP, "Securing your app with
-/// signed headers"); of a regional one the region is in the middle. IAP that is
-/// on a service of Cloud Run or App Engine itself names no backend service.
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What<'a> {
+    /// A backend service of a load balancer, by its number.
+    Backend(&'a str),
+    /// A service of Cloud Run on which IAP is itself.
+    Run { location: &'a str, service: &'a str },
+}
+
+/// What an audience names: `/projects/NUMBER/global/backendServices/ID` or
+/// `/projects/NUMBER/locations/REGION/services/NAME` (IAP, "Securing your app with
+/// signed headers"). App Engine, which has a third form, is not looked at.
 pub(crate) fn protected(audience: &str) -> Option<Protected<'_>> {
     let parts: Vec<&str> = audience.strip_prefix("/projects/")?.split('/').collect();
-    match parts.as_slice() {
-        [project, .., "backendServices", id] => Some(Protected { project, id }),
-        _ => None,
-    }
+    let (project, what) = match parts.as_slice() {
+        [project, "global", "backendServices", id] => (project, What::Backend(id)),
+        [project, "locations", location, "services", service] => {
+            (project, What::Run { location, service })
+        }
+        _ => return None,
+    };
+    Some(Protected { project, what })
 }
 
 /// The audience of assertions for a global backend service.
@@ -36,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_backend_services_are_found() {
+    fn backend_services_and_services_of_cloud_run_are_told_apart() {
         let found = protected("/projects/12/global/backendServices/34");
-        assert_eq!(found, Some(Protected { project: "12", id: "34" }));
+        assert_eq!(found, Some(Protected { project: "12", what: What::Backend("34") }));
         assert_eq!(protected(&audience(12, "34")), found);
-        assert_eq!(protected("/projects/12/regions/r/backendServices/34"), found);
-        for other in
-            ["/projects/12/apps/a", "/projects/12/locations/r/services/s", "https://a.example", ""]
-        {
+        let found = protected("/projects/12/locations/r/services/s");
+        let what = What::Run { location: "r", service: "s" };
+        assert_eq!(found, Some(Protected { project: "12", what }));
+        for other in ["/projects/12/apps/a", "/projects/12/backendServices/34", "https://a", ""] {
             assert_eq!(protected(other), None, "{other}");
         }
     }

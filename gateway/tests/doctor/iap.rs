@@ -53,7 +53,7 @@ fn behind_iap(name: &'static str) -> Case {
             let of_google = "      issuers: [google]\n      audiences: [\"https://";
             text.replace("      audiences: [\"https://", of_google)
                 .replace("  rules:\n    - name: push", &format!("{PEOPLE_RULE}    - name: push"))
-                .replace("    rules:\n", "    rules:\n      - { rule: people }\n")
+                .replace("    rules:\n", "    rules:\n      - { rule: people, timeout: 10s }\n")
                 .replace("    regions:\n", &format!("    regions:\n{REGION}"))
         })
 }

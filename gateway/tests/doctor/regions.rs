@@ -3,7 +3,7 @@
 use remint_emulator::Ingress;
 use remint_idtoken::UnixTime;
 
-use crate::support::{Case, EU, GATEWAY, PUSHER, US};
+use crate::support::{CRON, Case, EU, GATEWAY, PUSHER, TASKS, US};
 
 const DESCRIBE_US: &str = "gcloud run services describe orders --region=us-central1 --project=demo-project --format='value(urls,customAudiences)'";
 const DESCRIBE_EU: &str = "gcloud run services describe orders --region=europe-west1 --project=demo-project --format='value(urls,customAudiences)'";
@@ -39,8 +39,14 @@ async fn a_right_deployment_gets_no_complaint() {
     ] {
         assert!(report.passed.iter().any(|it| it == subject), "{subject}: {report}");
     }
-    let recommended = &report.recommendations[0];
-    assert!(recommended.contains("--add-custom-audiences=https://orders.example.com"), "{report}");
+    let commands = &report.recommendations[0].commands;
+    let audience = "--add-custom-audiences=https://orders.example.com";
+    assert!(commands[0].ends_with(audience) && commands[1].ends_with(audience), "{report}");
+    let callers = [CRON, PUSHER, TASKS].map(|it| format!("--member=serviceAccount:{it} "));
+    for (command, caller) in commands[2..].iter().zip(callers.iter().flat_map(|it| [it, it])) {
+        assert!(command.contains(caller), "{command}");
+    }
+    assert_eq!(commands.len(), 8, "{report}");
     let report = Case::new("probed").options(|it| it.probe = Some(None)).report().await;
     assert!(report.findings.is_empty(), "{report}");
 }
@@ -70,6 +76,43 @@ async fn one_custom_audience_in_all_regions_is_right_and_nothing_could_be_simple
         });
     let report = case.report().await;
     assert!(report.findings.is_empty() && report.recommendations.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn the_gateway_is_said_to_be_needed_by_nobody_only_where_cloud_run_can_ask_for_the_same() {
+    let push = r#"callers: { emails: ["pusher@demo-project.iam.gserviceaccount.com"] }"#;
+    let alike = "      - { rule: push, sender: pubsub }";
+    for (name, from, to) in [
+        (
+            "callers by domain",
+            push,
+            "callers: { email_domains: [demo-project.iam.gserviceaccount.com] }",
+        ),
+        ("anyone", push, "callers: { anyone: true }"),
+        (
+            "a claim",
+            "      callers:",
+            "      claims: { email: pusher@demo-project.iam.gserviceaccount.com, azp: \"1\" }\n      callers:",
+        ),
+        ("by the origin", "      callers:", "      audience_match: origin\n      callers:"),
+        ("no token", alike, "      - { rule: open }\n      - { rule: push, sender: pubsub }"),
+        ("the caller is told", "identity:", "assertion: {}\nidentity:"),
+    ] {
+        let case = Case::new(name).says(from, to).text(move |text, _| match name {
+            "no token" => text.replace("  rules:\n    - name: push", "  rules:\n    - { name: open, match: { paths: [{ exact: /open }] }, anonymous: true }\n    - name: push"),
+            _ => text,
+        });
+        let report = case.report().await;
+        assert!(report.recommendations.is_empty(), "{name}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn regions_of_another_project_are_looked_for_there() {
+    let case = Case::new("another project")
+        .options(|it| it.project = Some("demo-project".to_owned()))
+        .says("orders-123456789012.us-central1", "orders-999999999999.us-central1");
+    case.turns_red(["wrong_url", "", IN_US, DESCRIBE_US]).await;
 }
 
 #[tokio::test]
@@ -245,11 +288,15 @@ async fn ingress_must_fit_where_the_gateway_comes_from() {
 
 #[tokio::test]
 async fn a_probe_finds_what_no_setting_tells() {
-    let curl = |url: &str| format!("curl --silent --show-error --include {url}");
+    let curl = |url: &str, path: &str| {
+        format!(
+            "curl --silent --show-error --include --header \"Authorization: Bearer $(gcloud auth print-identity-token --impersonate-service-account={GATEWAY} --audiences={url})\" {url}{path}"
+        )
+    };
     Case::new("tokens are not believed")
         .after(|emulator| emulator.regions()[1].refuse_tokens_before(UnixTime(4_000_000_000)))
         .options(|it| it.probe = Some(Some("/healthz".to_owned())))
-        .turns_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU)])
+        .turns_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU, "/healthz")])
         .await;
     Case::new("nobody is there")
         .text(|text, emulator| {
@@ -260,6 +307,6 @@ async fn a_probe_finds_what_no_setting_tells() {
             )
         })
         .options(|it| it.probe = Some(None))
-        .turns_red(["probe_failed", "", IN_US, &curl(US)])
+        .turns_red(["probe_failed", "", IN_US, &curl(US, "/")])
         .await;
 }

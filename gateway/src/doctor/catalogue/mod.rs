@@ -56,6 +56,8 @@ pub enum Check {
     ProbeRefused,
     /// It can be reached.
     ProbeFailed,
+    /// Its application works.
+    ProbeError,
     /// Tokens can be minted.
     MintDenied,
     /// Keys can be fetched.
@@ -115,7 +117,7 @@ const fn with(entry: Entry, reason: Reason) -> Entry {
 
 impl Check {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::ServiceMissing,
         Self::WrongRegion,
         Self::WrongUrl,
@@ -138,6 +140,7 @@ impl Check {
         Self::IapAccessMissing,
         Self::ProbeRefused,
         Self::ProbeFailed,
+        Self::ProbeError,
         Self::MintDenied,
         Self::KeysUnavailable,
         Self::ClockOff,
@@ -180,6 +183,7 @@ impl Check {
             Self::IapAccessMissing => iap::IAP_ACCESS_MISSING,
             Self::ProbeRefused => regions::PROBE_REFUSED,
             Self::ProbeFailed => regions::PROBE_FAILED,
+            Self::ProbeError => regions::PROBE_ERROR,
             Self::MintDenied => surroundings::MINT_DENIED,
             Self::KeysUnavailable => surroundings::KEYS_UNAVAILABLE,
             Self::ClockOff => surroundings::CLOCK_OFF,

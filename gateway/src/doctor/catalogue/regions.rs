@@ -108,3 +108,9 @@ pub(super) const AUDIENCE_REFUSED: Entry = with(
     ),
     Reason::AudienceMismatch,
 );
+
+pub(super) const PROBE_ERROR: Entry = amber(
+    "probe_error",
+    "With `--probe`: the request reaches the application, which answers 5xx.",
+    "try it by hand, and look into the service's logs",
+);

@@ -8,10 +8,10 @@ use super::senders::One;
 use super::{Call, Looked, made_up};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands::{self, Wanted};
-use crate::doctor::facts::{BackendService, Gap, Place, Read};
+use crate::doctor::facts::{BackendService, Behind, Gap, Place, Read};
 use crate::doctor::finding::Finding;
 use crate::doctor::policy::{Held, Policy};
-use crate::doctor::protected::{Protected, audience, is_client, protected};
+use crate::doctor::protected::{Protected, What, audience, is_client, protected};
 
 /// Who has it is let through (IAP, "Managing access").
 const ACCESSORS: [&str; 1] = ["roles/iap.httpsResourceAccessor"];
@@ -20,14 +20,19 @@ const ACCESSORS: [&str; 1] = ["roles/iap.httpsResourceAccessor"];
 pub(super) fn check(looked: &Looked<'_>) -> (Vec<Finding>, Vec<String>) {
     let (mut found, mut subjects) = (Vec::new(), Vec::new());
     for rule in looked.config.policy.rules() {
-        let named: Vec<_> = rule.audiences().filter_map(protected).collect();
+        let named: Vec<_> = rule.audiences().filter_map(|it| Some((it, protected(it)?))).collect();
         if named.is_empty() {
             continue;
         }
         let subject = format!("IAP of rule {}", rule.name());
         let caller = made_up::caller_through_iap(&looked.config.policy, rule);
         let guard = Guard { subject: &subject, looked, caller };
-        found.extend(named.iter().flat_map(|named| guard.named(named)));
+        for (audience, Protected { project, what }) in named {
+            found.extend(match what {
+                What::Backend(id) => guard.named(project, id),
+                What::Run { .. } => guard.direct(audience),
+            });
+        }
         subjects.push(subject);
     }
     (found, subjects)
@@ -60,7 +65,9 @@ pub(super) fn in_front_of_sender(one: &One<'_>, rule: &Rule) -> Vec<Finding> {
     let guard = Guard { subject: &one.subject, looked: one.looked, caller: None };
     let Ok(all) = guard.backends() else { return Vec::new() };
     let mut named = rule.audiences().filter_map(protected);
-    let is_it = |it: &&BackendService| it.iap_enabled && named.any(|named| named.id == it.id);
+    let is_it = |it: &&BackendService| {
+        it.iap_enabled && named.any(|named| named.what == What::Backend(&it.id))
+    };
     let Some(backend) = all.iter().find(is_it) else { return Vec::new() };
     // What Google manages has no client whose tokens programs could send.
     let Some(client) = backend.client_id.as_deref() else { return Vec::new() };
@@ -92,7 +99,7 @@ pub(super) fn agent(
     place: &Place,
     policy: &Policy,
 ) -> Option<Finding> {
-    let number = looked.facts.project.number?;
+    let number = looked.facts.project(&place.project)?.number?;
     let member = format!("serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
     let call = Call { subject, place, policy, member: &member };
     looked.lacking(Check::IapInvokerMissing, &call)
@@ -125,37 +132,62 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// What an audience of assertions names.
-    fn named(&self, named: &Protected<'_>) -> Vec<Finding> {
+    /// The backend service of that number.
+    fn named(&self, project: &str, id: &str) -> Vec<Finding> {
         let all = match self.backends() {
             Ok(all) => all,
             Err(gap) => return vec![self.looked.unread(self.subject, "load balancers: ", &gap)],
         };
         let number = self.looked.facts.project.number;
-        let is_own = |number: u64| number.to_string() == named.project;
-        match (all.iter().find(|it| it.id == named.id), number) {
+        let is_own = |number: u64| number.to_string() == project;
+        match (all.iter().find(|it| it.id == id), number) {
             (Some(backend), Some(number)) if !is_own(number) => {
                 let cause = format!(
-                    "the backend service {} is {} of the project {number}, and not of {}",
-                    named.id, backend.name, named.project
+                    "the backend service {id} is {} of the project {number}, and not of {project}",
+                    backend.name
                 );
                 vec![self.wrong_audience(cause, &[backend])]
             }
             (Some(backend), _) => self.of(backend),
             (None, Some(number)) if !is_own(number) => {
                 let why = format!(
-                    "the backend service {} is one of the project {}, which was not looked at",
-                    named.id, named.project
+                    "the backend service {id} is one of the project {project}, which was not \
+                     looked at"
                 );
                 let unread = self.looked.unread(self.subject, "", &why.into());
-                vec![unread.advised(format!("look at it with --project {}", named.project))]
+                vec![unread.advised(format!("look at it with --project {project}"))]
             }
             (None, _) => {
-                let cause = format!("the project has no backend service {}", named.id);
+                let cause = format!("the project has no backend service {id}");
                 let with_iap: Vec<_> = all.iter().filter(|it| it.iap_enabled).collect();
                 vec![self.wrong_audience(cause, &with_iap)]
             }
         }
+    }
+
+    /// A service of Cloud Run on which IAP is to be.
+    fn direct(&self, audience: &str) -> Vec<Finding> {
+        let Some(Behind { place, run, policy }) = self.looked.facts.direct.get(audience) else {
+            return Vec::new();
+        };
+        let Place { service, location, project } = place;
+        let found = match run {
+            Read::Missing => {
+                let cause = format!("there is no service {service} in {location} of {project}");
+                self.found(Check::IapAudience, cause).mended_by(commands::list(place))
+            }
+            Read::Unread(gap) => self.looked.unread(self.subject, "", gap),
+            Read::Is(run) if !run.iap_enabled => {
+                let cause = format!("IAP is off on the service {service} in {location}");
+                self.found(Check::IapBackendOff, cause).mended_by(commands::update(place, "--iap"))
+            }
+            Read::Is(_) => {
+                let policy = policy.is();
+                let found = policy.and_then(|it| agent(self.looked, self.subject, place, it));
+                return found.into_iter().collect();
+            }
+        };
+        vec![found]
     }
 
     /// With the audiences of those that may be meant.

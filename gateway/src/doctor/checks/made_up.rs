@@ -50,7 +50,13 @@ pub(super) fn caller_through_iap(policy: &Policy, rule: &Rule) -> Option<String>
     let headers = HeaderMap::from_iter([(ASSERTION, value)]);
     let method = example.method.as_deref().unwrap_or("GET");
     let target = Target::parse(&example.host, &example.path, method);
-    let address = expected(policy, target, &headers)?;
+    member(&expected(policy, target, &headers)?)
+}
+
+/// A caller that a rule says it takes, as IAM writes it; if it is an address.
+/// Accounts of a sender have the sender's name behind them.
+pub(super) fn member(shown: &str) -> Option<String> {
+    let address = shown.split(' ').next().filter(|it| it.contains('@'))?;
     let kind = if address.ends_with(".gserviceaccount.com") { "serviceAccount" } else { "user" };
     Some(format!("{kind}:{address}"))
 }
@@ -81,12 +87,8 @@ pub(super) fn refused(step: &Made) -> Option<&Refusal> {
     }
 }
 
-/// The first address among those that a rule takes. Accounts of a sender have
-/// the sender's name behind them.
+/// The first address among those that a rule takes.
 pub(super) fn address(refusal: &Refusal) -> Option<String> {
-    let mut values = refusal.expectation()?.values().iter();
-    values.find_map(|it| {
-        let address = it.split(' ').next()?;
-        (address.contains('@') && !address.starts_with('@')).then(|| address.to_owned())
-    })
+    let member = refusal.expectation()?.values().iter().find_map(|it| member(it))?;
+    member.split_once(':').map(|(_, address)| address.to_owned())
 }

@@ -7,7 +7,7 @@ use super::{Call, INVOKERS, Looked, iap};
 use crate::config::{Kind, Region};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands;
-use crate::doctor::facts::{Gap, Ingress, Place, Probed, Read, RegionFacts, RunService};
+use crate::doctor::facts::{Gap, Ingress, Place, Probe, Probed, Read, RegionFacts, RunService};
 use crate::doctor::finding::Finding;
 use crate::doctor::policy::Policy;
 use crate::doctor::protected::is_client;
@@ -136,7 +136,7 @@ impl Site<'_> {
                 "tokens are minted for {audience}, which is no audience of the service here"
             );
             let found = self.found(Check::CustomAudienceMissing, cause).because(reason);
-            return Some(found.mended_by(commands::add_custom_audience(place, audience)));
+            return Some(found.mended_by(commands::add_custom_audiences(place, &[audience])));
         }
         let cause = format!("tokens are minted for {audience}; it takes {}", accepted_shown(run));
         let found = self.found(Check::AudienceRefused, cause).because(reason);
@@ -180,7 +180,8 @@ impl Site<'_> {
         let call = Call { subject: &self.subject, place, policy, member: &member };
         let lacking = self.looked.lacking(Check::InvokerMissing, &call);
         // Whoever got an answer of the application's may call it.
-        let is_let_in = matches!(self.facts.probed, Some(Probed::Answered(_)));
+        let outcome = self.facts.probe.as_ref().map(|probe| &probe.outcome);
+        let is_let_in = matches!(outcome, Some(Probed::Answered(_)));
         lacking.into_iter().filter(|it| !(is_let_in && it.check == Check::Unread)).collect()
     }
 
@@ -212,10 +213,13 @@ impl Site<'_> {
     }
 
     fn probe(&self) -> Option<Finding> {
-        let url = self.region.url();
+        let Probe { url, outcome } = self.facts.probe.as_ref()?;
         let refused =
             |cause: &str| self.found(Check::ProbeRefused, format!("{url} answers {cause}"));
-        let found = match self.facts.probed.as_ref()? {
+        let found = match outcome {
+            Probed::Answered(status) if *status >= 500 => {
+                self.found(Check::ProbeError, format!("{url}: the application answers {status}"))
+            }
             Probed::Answered(_) => return None,
             Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
                 .because(Reason::AudienceMismatch),
@@ -227,8 +231,7 @@ impl Site<'_> {
             Probed::FrontEnd(status) => refused(&format!("{status}, by Google's front end")),
             Probed::Failed(why) => self.found(Check::ProbeFailed, format!("{url}: {why}")),
         };
-        let word = remint_idtoken::shell_word(&url);
-        Some(found.mended_by(format!("curl --silent --show-error --include {word}")))
+        Some(found.mended_by(commands::try_it(url, &self.region.audience, self.account)))
     }
 }
 

@@ -6,8 +6,8 @@ use remint_idtoken::{Reason, Sender};
 use super::*;
 use crate::config::Environment;
 use crate::doctor::facts::{
-    BackendService, Gap, Ingress, Lack, MintFailure, OidcToken, Place, Probed, Project, Read,
-    Reader, RegionFacts, SenderFacts, ServiceFacts,
+    BackendService, Behind, Gap, Ingress, Lack, MintFailure, OidcToken, Place, Probe, Probed,
+    Project, Read, Reader, RegionFacts, SenderFacts, ServiceFacts,
 };
 use crate::doctor::policy::{Binding, Policy};
 
@@ -68,6 +68,7 @@ fn facts() -> Facts {
             number: Some(12),
             policy: Read::Is(Policy::default()),
         },
+        others: BTreeMap::new(),
         services: vec![ServiceFacts {
             account: Some(GATEWAY.to_owned()),
             mint: Ok(()),
@@ -76,13 +77,14 @@ fn facts() -> Facts {
                 run: Read::Is(run),
                 policy,
                 elsewhere: None,
-                probed: None,
+                probe: None,
             }],
         }],
         senders: Vec::new(),
         reader: Reader::Account("reader@p.iam.gserviceaccount.com".to_owned()),
         unread: Vec::new(),
         backends: None,
+        direct: BTreeMap::new(),
         accounts: BTreeMap::new(),
         keys: Vec::new(),
         google_ahead: Some(0),
@@ -91,6 +93,10 @@ fn facts() -> Facts {
 
 fn region(facts: &mut Facts) -> &mut RegionFacts {
     &mut facts.services[0].regions[0]
+}
+
+fn probe(outcome: Probed) -> Option<Probe> {
+    Some(Probe { url: format!("{URL}/"), outcome })
 }
 
 fn run(facts: &mut Facts) -> &mut RunService {
@@ -166,7 +172,7 @@ fn a_role_may_come_from_the_project_or_a_group() {
     assert_eq!(codes(&plain(), of_a_group), ["unread"]);
     let answered = codes(&plain(), |it| {
         of_a_group(it);
-        region(it).probed = Some(Probed::Answered(200));
+        region(it).probe = probe(Probed::Answered(200));
     });
     assert!(answered.is_empty(), "{answered:?}");
     let owners = |it: &mut Facts| {
@@ -198,6 +204,7 @@ fn a_region_that_checks_tokens_itself_may_be_open_and_have_any_audience() {
 fn each_answer_to_a_probe_has_its_reason() {
     for (probed, expected) in [
         (Probed::Answered(404), None),
+        (Probed::Answered(500), Some(("probe_error", None))),
         (Probed::TokenRefused, Some(("probe_refused", Some(Reason::AudienceMismatch)))),
         (Probed::CallerRefused, Some(("probe_refused", Some(Reason::InvokerMissing)))),
         (Probed::NotFound, Some(("probe_refused", Some(Reason::IngressRefused)))),
@@ -205,7 +212,7 @@ fn each_answer_to_a_probe_has_its_reason() {
         (Probed::Failed("no connection".to_owned()), Some(("probe_failed", None))),
     ] {
         let mut facts = facts();
-        region(&mut facts).probed = Some(probed);
+        region(&mut facts).probe = probe(probed);
         assert_eq!(found(&plain(), &facts), Vec::from_iter(expected));
     }
 }
@@ -287,22 +294,25 @@ fn what_may_not_be_read_comes_with_the_command_that_permits_it() {
 }
 
 /// A rule for what comes through IAP, and the backend service that it names.
-fn behind_iap() -> (Config, Facts) {
+fn behind_iap_text() -> String {
     let text = config_text(&format!("{{ name: us, url: \"{URL}\" }}")).replace(
         "  rules:\n",
         "  issuers: [{ preset: google }, { preset: iap }]\n  rules:\n    - name: people\n      \
          match: { hosts: [people.example.com] }\n      issuers: [iap]\n      \
-         audiences: [/projects/12/us-east1/backendServices/42]\n      \
+         audiences: [/projects/12/global/backendServices/42]\n      \
          callers: { hosted_domains: [example.com] }\n",
     );
-    let text = text
-        .replace("      audiences: [\"https", "      issuers: [google]\n      audiences: [\"https");
+    text.replace("      audiences: [\"https", "      issuers: [google]\n      audiences: [\"https")
+}
+
+fn behind_iap() -> (Config, Facts) {
+    let text = behind_iap_text();
     let config = Config::read(&text, Path::new("/nowhere"), &Environment::default()).unwrap();
     let mut facts = facts();
     facts.backends = Some(Read::Is(vec![BackendService {
         name: "people".to_owned(),
         id: "42".to_owned(),
-        location: Some("us-east1".to_owned()),
+        location: None,
         iap_enabled: true,
         client_id: None,
         let_through: Read::Is(policy("roles/iap.httpsResourceAccessor", &["domain:example.com"])),
@@ -319,16 +329,44 @@ fn backend(facts: &mut Facts) -> &mut BackendService {
 }
 
 #[test]
-fn a_regional_backend_service_is_as_good_and_its_commands_name_the_region() {
+fn commands_for_a_regional_backend_service_name_its_region() {
     let (config, mut facts) = behind_iap();
     assert!(found(&config, &facts).is_empty());
     backend(&mut facts).iap_enabled = false;
+    backend(&mut facts).location = Some("us-east1".to_owned());
     let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
     let report = report(&looked);
     assert_eq!(
         report.findings[0].command.as_deref().unwrap(),
         "gcloud compute backend-services update people --region=us-east1 --project=p --iap=enabled"
     );
+}
+
+#[test]
+fn iap_may_be_on_a_service_of_cloud_run_itself() {
+    let (config, mut facts) = behind_iap();
+    let audience = "/projects/12/locations/us-east1/services/front";
+    let text = behind_iap_text().replace("/projects/12/global/backendServices/42", audience);
+    drop(config);
+    let config = Config::read(&text, Path::new("/nowhere"), &Environment::default()).unwrap();
+    facts.backends = None;
+    let mut look = |run: Read<RunService>, members: &[&str]| {
+        let place = Place {
+            project: "p".to_owned(),
+            service: "front".to_owned(),
+            location: "us-east1".to_owned(),
+        };
+        let behind = Behind { place, run, policy: invokers(members) };
+        facts.direct = BTreeMap::from([(audience.to_owned(), behind)]);
+        let found = found(&config, &facts);
+        found.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    let on = || Read::Is(RunService { iap_enabled: true, ..RunService::default() });
+    assert!(look(on(), &[AGENT]).is_empty());
+    assert_eq!(look(on(), &[]), ["iap_invoker_missing"]);
+    assert_eq!(look(Read::Is(RunService::default()), &[AGENT]), ["iap_backend_off"]);
+    assert_eq!(look(Read::Missing, &[]), ["iap_audience"]);
+    assert_eq!(look(Read::Unread("403".into()), &[]), ["unread"]);
 }
 
 #[test]
@@ -351,4 +389,21 @@ fn load_balancers_that_may_not_be_read_are_said_once_for_each_rule() {
     let (config, mut facts) = behind_iap();
     backend(&mut facts).let_through = Read::Unread("403".into());
     assert_eq!(found(&config, &facts).len(), 1);
+}
+
+#[test]
+fn a_role_in_another_project_than_the_region_s_counts_for_nothing() {
+    let gateway = format!("serviceAccount:{GATEWAY}");
+    let elsewhere = |policy: Read<Policy>| {
+        codes(&plain(), |it| {
+            it.project.policy = invokers(&[&gateway]);
+            region(it).policy = invokers(&[]);
+            region(it).place.as_mut().unwrap().project = "q".to_owned();
+            let other = Project { name: Some("q".to_owned()), number: Some(13), policy };
+            it.others = BTreeMap::from([("13".to_owned(), other)]);
+        })
+    };
+    assert_eq!(elsewhere(invokers(&[])), ["invoker_missing"]);
+    assert!(elsewhere(invokers(&[&gateway])).is_empty());
+    assert_eq!(elsewhere(Read::Unread("403".into())), ["unread"]);
 }

@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::api::{COMPUTE, Client, IAP, List};
 use super::run::{behind, policy};
 use crate::config::{Config, Kind};
-use crate::doctor::facts::{BackendService, Gap, Place, Read};
+use crate::doctor::facts::{BackendService, Behind, Gap, Place, Project, Read};
 use crate::doctor::policy::Policy;
-use crate::doctor::protected::{is_client, protected};
+use crate::doctor::protected::{Protected, What, is_client, protected};
 use crate::percent::encoded;
 
 /// How many services behind one backend service are looked at.
@@ -35,7 +35,7 @@ impl<'c> Wanted<'c> {
         let regions = config.services.iter().flat_map(|service| &service.regions);
         let of_iap = regions.filter(|it| it.kind == Kind::Iap || is_client(&it.audience));
         Self {
-            ids: audiences.filter_map(|it| protected(it).map(|it| it.id)).collect(),
+            ids: audiences.filter_map(id_of).collect(),
             clients: of_iap.map(|region| &*region.audience).collect(),
         }
     }
@@ -44,6 +44,35 @@ impl<'c> Wanted<'c> {
         let client = service.client_id.as_deref();
         self.ids.contains(service.id.as_str()) || client.is_some_and(|it| self.clients.contains(it))
     }
+}
+
+fn id_of(audience: &str) -> Option<&str> {
+    match protected(audience)?.what {
+        What::Backend(id) => Some(id),
+        What::Run { .. } => None,
+    }
+}
+
+/// The services of Cloud Run that rules take assertions for, by the audience.
+pub(super) async fn direct(
+    client: &Client,
+    config: &Config,
+    own: &Project,
+) -> BTreeMap<String, Behind> {
+    let audiences = config.policy.rules().iter().flat_map(|rule| rule.audiences());
+    let places = audiences.filter_map(|audience| {
+        let Protected { project, what } = protected(audience)?;
+        let What::Run { location, service } = what else { return None };
+        let project = own.name.as_deref().filter(|_| own.is_named(project)).unwrap_or(project);
+        let [project, service, location] = [project, service, location].map(str::to_owned);
+        Some((audience.to_owned(), Place { project, service, location }))
+    });
+    let places: BTreeMap<String, Place> = places.collect();
+    let all = places.into_iter().map(|(audience, place)| async {
+        let behind = behind(client, place).await;
+        (audience, behind)
+    });
+    join_all(all).await.into_iter().collect()
 }
 
 /// The backend services of a project, if the configuration has anything to do

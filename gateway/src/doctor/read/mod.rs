@@ -14,7 +14,9 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 
-use super::facts::{Facts, MintFailure, OidcToken, Project, Read, RegionFacts, ServiceFacts};
+use super::facts::{
+    Facts, MintFailure, OidcToken, Probe, Project, Read, RegionFacts, ServiceFacts,
+};
 use super::place::named;
 use super::policy::Policy;
 use super::{DoctorError, Options};
@@ -51,16 +53,30 @@ pub(super) async fn read(
     let mut services: Vec<ServiceFacts> =
         join_all(config.services.iter().map(|service| reading.identity(service))).await;
     let project = reading.project(&services).await;
+    let others = reading.others(&project).await;
     let name = project.name.as_deref();
-    let ((), found, backends, (keys, google_ahead)) = tokio::join!(
-        reading.regions(&mut services, name),
+    let ((), found, backends, direct, (keys, google_ahead)) = tokio::join!(
+        reading.regions(&mut services, &project, &others),
         reading.senders(name),
         backends::read(&reading.client, config, name),
+        backends::direct(&reading.client, config, &project),
         reading.keys(),
     );
     let accounts = reading.accounts(&found).await;
     let senders::Found { senders, unread } = found;
-    Ok(Facts { project, services, senders, reader, unread, accounts, keys, backends, google_ahead })
+    Ok(Facts {
+        project,
+        others,
+        services,
+        senders,
+        reader,
+        unread,
+        accounts,
+        keys,
+        backends,
+        direct,
+        google_ahead,
+    })
 }
 
 /// Whoever the tokens are had by may read; the account that is impersonated
@@ -104,17 +120,36 @@ impl Reading<'_> {
         });
         let of_urls = || self.named().find_map(|it| it.project);
         let name = self.options.project.clone().or(of_account).or_else(of_urls);
-        let Some(known) = &name else {
-            let policy = Read::Unread("the project is not known: say --project".into());
-            return Project { name, number: None, policy };
-        };
-        let path = format!("/v1/projects/{}", encoded(known.as_bytes()));
-        let number = self.client.get(PROJECTS, &path).await;
-        let number = number.is().and_then(|it| it.get("projectNumber")?.as_str()?.parse().ok());
-        // Who gave the number knows it.
-        let number = number.or_else(|| known.parse().ok());
-        let policy = self.client.policy(PROJECTS, &path).await;
-        Project { number, policy: policy.map(|it| run::policy(&it)), name }
+        match &name {
+            Some(name) => self.project_of(name).await,
+            None => {
+                let policy = Read::Unread("the project is not known: say --project".into());
+                Project { name, number: None, policy }
+            }
+        }
+    }
+
+    /// A project by its id or number. Commands read better with the id.
+    async fn project_of(&self, name: &str) -> Project {
+        let path = format!("/v1/projects/{}", encoded(name.as_bytes()));
+        let found = self.client.get(PROJECTS, &path);
+        let policy = self.client.policy(PROJECTS, &path);
+        let (found, policy) = tokio::join!(found, policy);
+        let text = |member: &str| found.is()?.get(member)?.as_str().map(str::to_owned);
+        let number = text("projectNumber").unwrap_or_else(|| name.to_owned()).parse().ok();
+        let name = Some(text("projectId").unwrap_or_else(|| name.to_owned()));
+        Project { name, number, policy: policy.map(|it| run::policy(&it)) }
+    }
+
+    /// Other projects that regions are in.
+    async fn others(&self, own: &Project) -> BTreeMap<String, Project> {
+        let names: BTreeSet<String> = self.named().filter_map(|it| it.project).collect();
+        let names = names.into_iter().filter(|name| !own.is_named(name));
+        let read = names.map(|name| async {
+            let project = self.project_of(&name).await;
+            (name, project)
+        });
+        join_all(read).await.into_iter().collect()
     }
 
     fn named(&self) -> impl Iterator<Item = super::place::Named> {
@@ -165,11 +200,16 @@ impl Reading<'_> {
     }
 
     /// All regions, some at once.
-    async fn regions(&self, services: &mut [ServiceFacts], project: Option<&str>) {
+    async fn regions(
+        &self,
+        services: &mut [ServiceFacts],
+        own: &Project,
+        others: &BTreeMap<String, Project>,
+    ) {
         let all = self.config.services.iter();
         let all = all.flat_map(|service| service.regions.iter().map(move |it| (service, it)));
         let all: Vec<_> =
-            all.map(|(service, region)| self.region(service, region, project)).collect();
+            all.map(|(service, region)| self.region(service, region, own, others)).collect();
         let mut all = stream::iter(all).buffered(REGIONS_AT_ONCE);
         for (service, facts) in self.config.services.iter().zip(services) {
             for _ in &service.regions {
@@ -182,23 +222,28 @@ impl Reading<'_> {
         &self,
         service: &Service,
         region: &Region,
-        project: Option<&str>,
+        own: &Project,
+        others: &BTreeMap<String, Project>,
     ) -> RegionFacts {
         let run::Found { place, run, policy, elsewhere } =
-            run::read(&self.client, region, project).await;
-        let probed = match &self.options.probe {
+            run::read(&self.client, region, own, others).await;
+        let probe = match &self.options.probe {
             None => None,
             Some(path) => {
                 let of_service = || service.probe.as_ref().map(|probe| probe.path.to_string());
                 let path = path.clone().or_else(of_service).unwrap_or_else(|| "/".to_owned());
-                let (connector, now) = (self.client.connector(), self.clock.now());
-                match identity::mint(&service.identity, &region.audience, connector, now).await {
-                    Ok(token) => Some(probe::probe(region, &path, &token, connector).await),
-                    // That is said of the identity.
-                    Err(_) => None,
-                }
+                self.probe(service, region, &path).await
             }
         };
-        RegionFacts { place, run, policy, elsewhere, probed }
+        RegionFacts { place, run, policy, elsewhere, probe }
+    }
+
+    /// One request to a region; none if there is no token for it, which is said of
+    /// the identity.
+    async fn probe(&self, service: &Service, region: &Region, path: &str) -> Option<Probe> {
+        let (connector, now) = (self.client.connector(), self.clock.now());
+        let token = identity::mint(&service.identity, &region.audience, connector, now).await;
+        let outcome = probe::probe(region, path, &token.ok()?, connector).await;
+        Some(Probe { url: format!("{}{path}", region.url()), outcome })
     }
 }

@@ -3,11 +3,13 @@
 //! names and values as in its discovery document, `run-api.json` of
 //! googleapis/google-api-go-client).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::api::{Client, RUN};
 use crate::config::Region;
-use crate::doctor::facts::{Behind, Ingress, Place, Read, RunService};
+use crate::doctor::facts::{Behind, Ingress, Place, Project, Read, RunService};
 use crate::doctor::place::{Named, is_location, named};
 use crate::doctor::policy::{Binding, Policy};
 use crate::percent::encoded;
@@ -20,9 +22,14 @@ pub(super) struct Found {
     pub(super) elsewhere: Option<(Place, RunService)>,
 }
 
-/// Looks for the service behind a region. A URL that names another project's
-/// number is most likely mistyped: the service is looked for in `project` then.
-pub(super) async fn read(client: &Client, region: &Region, project: Option<&str>) -> Found {
+/// Looks for the service behind a region: in the project that its URL names, and
+/// if it is not there, in `own`, since the number may be mistyped.
+pub(super) async fn read(
+    client: &Client,
+    region: &Region,
+    own: &Project,
+    others: &BTreeMap<String, Project>,
+) -> Found {
     let nothing = |why: &str| Found {
         place: None,
         run: Read::Unread(why.into()),
@@ -32,31 +39,25 @@ pub(super) async fn read(client: &Client, region: &Region, project: Option<&str>
     let Some(Named { project: of_url, service, location }) = named(region) else {
         return nothing("its URL does not tell");
     };
-    let Some(first) = of_url.as_deref().or(project) else {
+    let project = match &of_url {
+        Some(name) if !own.is_named(name) => others.get(name).and_then(|it| it.name.clone()),
+        _ => own.name.clone(),
+    };
+    let Some(project) = project.or(of_url) else {
         return nothing("the project is not known: say --project");
     };
-    let at = |project: &str, location: &str| Place {
-        project: project.to_owned(),
-        service: service.clone(),
-        location: location.to_owned(),
-    };
-    let mut place = at(first, &location);
+    let mut place = Place { project, service, location };
     let mut run = get(client, &place).await;
-    if run.is().is_none()
-        && let Some(project) = project.filter(|project| *project != first)
-    {
-        let own = at(project, &location);
-        let found = get(client, &own).await;
+    if let (None, Some(name)) = (run.is(), own.name.as_ref().filter(|it| **it != place.project)) {
+        let here = Place { project: name.clone(), ..place.clone() };
+        let found = get(client, &here).await;
         // What may not be read there says nothing of what was asked for first.
         if found.is().is_some() || found == Read::Missing {
-            (place, run) = (own, found);
+            (place, run) = (here, found);
         }
-    } else if let Some(project) = project.filter(|_| run.is().is_some()) {
-        // Commands read better with the project's id.
-        place.project = project.to_owned();
     }
     let mut elsewhere = None;
-    let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *location);
+    let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *place.location);
     if let (Read::Missing, Some(name)) = (&run, by_name) {
         let other = Place { location: name.to_owned(), ..place.clone() };
         elsewhere = get(client, &other).await.is().cloned().map(|run| (other, run));
