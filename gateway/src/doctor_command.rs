@@ -35,7 +35,8 @@ may not be read is said, and is no failure. The gateway's calls are taken to
 come from the internet; --gateway-in vpc says otherwise.
 
 The exit status is 0 if nothing is wrong, 3 if something is, 2 if the arguments
-are wrong, and 1 if nothing could be looked at. remint doctor --markdown prints all checks.";
+are wrong, and 1 if nothing could be looked at. remint doctor --markdown prints
+all checks.";
 
 /// Hold a configuration against what is deployed, and say what does not fit.
 #[derive(Args)]

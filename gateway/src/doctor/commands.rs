@@ -1,6 +1,8 @@
 //! The commands that mend something, with the user's own values, each one a
 //! word of the shell.
 
+use std::collections::BTreeMap;
+
 use remint_idtoken::{Sender, shell_word};
 
 use super::facts::{BackendService, Place, Reader, SenderFacts};
@@ -30,6 +32,36 @@ pub(super) fn update(place: &Place, flag: &str) -> String {
 pub(super) fn add_custom_audiences(place: &Place, audiences: &[&str]) -> String {
     let audiences = shell_word(&audiences.join(","));
     run("update", place, &format!("--add-custom-audiences={audiences}"))
+}
+
+/// Adds custom audiences to a service in all these locations.
+pub(super) fn add_custom_audiences_in(places: &[&Place], audiences: &[&str]) -> Vec<String> {
+    let audiences = shell_word(&audiences.join(","));
+    run_in(places, "update", &format!("--add-custom-audiences={audiences}"))
+}
+
+/// Lets somebody call a service in all these locations.
+pub(super) fn bind_in(places: &[&Place], member: &str) -> Vec<String> {
+    let rest = format!("--member={} --role=roles/run.invoker", shell_word(member));
+    run_in(places, "add-iam-policy-binding", &rest)
+}
+
+/// One command for each service of a project: a loop over its locations.
+fn run_in(places: &[&Place], verb: &str, rest: &str) -> Vec<String> {
+    let mut by_service: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for place in places {
+        let service = (place.project.as_str(), place.service.as_str());
+        by_service.entry(service).or_default().push(shell_word(&place.location));
+    }
+    let command = |((project, service), locations): ((&str, &str), Vec<String>)| {
+        let [project, service] = [project, service].map(|it| shell_word(it));
+        let locations = locations.join(" ");
+        format!(
+            "for region in {locations}; do gcloud run services {verb} {service} \
+             --region=\"$region\" --project={project} {rest}; done"
+        )
+    };
+    by_service.into_iter().map(command).collect()
 }
 
 pub(super) fn bind(place: &Place, is_added: bool, member: &str) -> String {

@@ -75,6 +75,10 @@ impl Report {
         let width = subjects.map(|it| it.chars().count()).max().unwrap_or_default();
         let table = Table { in_colours, width };
         lines.extend(self.passed.iter().map(|it| table.mark(Level::Green) + &plain(it)));
+        for it in &self.recommendations {
+            lines.push(format!("could be simpler: {}: {}", plain(&it.service), plain(&it.text)));
+            lines.extend(it.commands.iter().map(|it| command(it)));
+        }
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
         findings.sort_by_key(|it| it.level());
         for (at, finding) in findings.iter().enumerate() {
@@ -85,10 +89,6 @@ impl Report {
             if !is_same(after) {
                 lines.extend(remedy(finding));
             }
-        }
-        for it in &self.recommendations {
-            lines.push(format!("could be simpler: {}: {}", plain(&it.service), plain(&it.text)));
-            lines.extend(it.commands.iter().map(|it| command(it)));
         }
         lines.push(self.count());
         lines.join("\n") + "\n"

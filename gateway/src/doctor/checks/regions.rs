@@ -8,7 +8,7 @@ use crate::config::{Kind, Region};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands;
 use crate::doctor::facts::{Gap, Ingress, Place, Probe, Probed, Read, RegionFacts, RunService};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, Level};
 use crate::doctor::policy::Policy;
 use crate::doctor::protected::is_client;
 
@@ -23,7 +23,15 @@ pub(super) struct Site<'a> {
 
 impl Site<'_> {
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let mut found: Vec<Finding> = self.probe().into_iter().collect();
+        let mut found = self.of_settings();
+        // What a setting explains is not said twice.
+        let is_explained = found.iter().any(|it| it.level() == Level::Red);
+        found.extend(self.probe().filter(|it| !(is_explained && it.level() == Level::Red)));
+        found
+    }
+
+    fn of_settings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
         let Some(place) = &self.facts.place else {
             let why = format!("{} does not tell which service it is", self.region.url());
             found.extend(self.is_of_run().then(|| self.unread(&why.into())));

@@ -63,7 +63,8 @@ fn unused(looked: &Looked<'_>, used: &[String]) -> Vec<Finding> {
         let is_used = used.iter().any(|it| **it == *route.rule);
         (!is_used).then(|| {
             let cause = format!("it is for {}, and none was found that calls it", sender.name());
-            Finding::new(Check::RuleUnused, &format!("rule {}", route.rule), cause)
+            let found = Finding::new(Check::RuleUnused, &format!("rule {}", route.rule), cause);
+            found.advised("look in another project or location: --project, --location")
         })
     });
     unused.collect()
@@ -95,6 +96,11 @@ impl<'a> One<'a> {
     fn past(&self, region: &str) -> Finding {
         let cause = format!("it calls {}, which is the region {region} itself", self.sender.url);
         let found = self.found(Check::SenderGoesPast, cause);
+        if self.sender.kind == Sender::Eventarc {
+            let advice = "have the events come by a topic with a push subscription of your own; or \
+                          leave it out, with --ignore";
+            return found.advised(advice);
+        }
         let rule = self.looked.config.policy.rules().iter().find_map(|rule| rule.example());
         match rule {
             Some(example) => {

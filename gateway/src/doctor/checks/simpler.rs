@@ -8,11 +8,11 @@ use remint_idtoken::{Authority, AwsLc, Rule, Target};
 use super::{Looked, made_up, of_run};
 use crate::config::{Kind, Service};
 use crate::doctor::commands;
-use crate::doctor::facts::OidcToken;
+use crate::doctor::facts::{OidcToken, Place};
 use crate::doctor::report::Recommendation;
 
 /// More commands than this are no advice.
-const MAX_COMMANDS: usize = 24;
+const MAX_COMMANDS: usize = 12;
 
 /// Whether the load balancer could call a service's regions itself: each takes the
 /// same custom audiences, and Cloud Run's own check of who calls says what the
@@ -38,13 +38,9 @@ pub(super) fn simpler(looked: &Looked<'_>, service: &Service) -> Option<Recommen
         audiences.extend(rule.audiences());
     }
     let audiences: Vec<&str> = audiences.into_iter().collect();
-    let mut commands: Vec<String> =
-        all.iter().map(|(_, place, _)| commands::add_custom_audiences(place, &audiences)).collect();
-    let places = all.iter().map(|(_, place, _)| place);
-    let bind = |caller: &String| {
-        places.clone().map(|place| commands::bind(place, true, caller)).collect::<Vec<_>>()
-    };
-    commands.extend(callers.iter().flat_map(bind));
+    let places: Vec<&Place> = all.iter().map(|(_, place, _)| *place).collect();
+    let mut commands = commands::add_custom_audiences_in(&places, &audiences);
+    commands.extend(callers.iter().flat_map(|caller| commands::bind_in(&places, caller)));
     (!callers.is_empty() && commands.len() <= MAX_COMMANDS).then(|| Recommendation {
         service: service.name.to_string(),
         text: format!(

@@ -303,6 +303,7 @@ fn behind_iap_text() -> String {
          callers: { hosted_domains: [example.com] }\n",
     );
     text.replace("      audiences: [\"https", "      issuers: [google]\n      audiences: [\"https")
+        .replace("rules: [push]", "rules: [push, people]")
 }
 
 fn behind_iap() -> (Config, Facts) {

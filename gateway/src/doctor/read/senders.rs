@@ -73,7 +73,13 @@ fn token(document: &Value, place: &str) -> Option<OidcToken> {
     Some(OidcToken { account, audience: text(token, "/audience").map(str::to_owned) })
 }
 
-/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>
+/// How the subscriptions of Eventarc's triggers are called, as they are seen in
+/// projects: `eventarc-REGION-TRIGGER-sub-NUMBER`. Their endpoint is the trigger's
+/// destination, and is not theirs to change.
+const OF_EVENTARC: &str = "eventarc-";
+
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>;
+/// `pushConfig.oidcToken` has `serviceAccountEmail` and `audience`.
 fn subscription(document: &Value) -> Option<SenderFacts> {
     let (name, location) = names(document)?;
     let url = text(document, "/pushConfig/pushEndpoint")?.to_owned();
@@ -82,7 +88,7 @@ fn subscription(document: &Value) -> Option<SenderFacts> {
     let with_metadata =
         |it: &Value| it.get("writeMetadata").and_then(Value::as_bool).unwrap_or_default();
     Some(SenderFacts {
-        kind: Sender::PubSub,
+        kind: if name.starts_with(OF_EVENTARC) { Sender::Eventarc } else { Sender::PubSub },
         name,
         location,
         url,
@@ -111,10 +117,14 @@ fn job(document: &Value) -> Option<SenderFacts> {
 }
 
 /// A queue that says where its tasks go; of others each task does
-/// (<https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>).
+/// (<https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>,
+/// `UriOverride`). With the mode `IF_NOT_EXISTS` each task still does.
 fn queue(document: &Value) -> Option<SenderFacts> {
     let (name, location) = names(document)?;
     let uri = document.pointer("/httpTarget/uriOverride")?;
+    if text(uri, "/uriOverrideEnforceMode") == Some("IF_NOT_EXISTS") {
+        return None;
+    }
     let host = text(uri, "/host")?;
     let path = text(uri, "/pathOverride/path")?;
     let scheme = text(uri, "/scheme").unwrap_or("HTTPS").to_lowercase();
@@ -164,6 +174,11 @@ mod tests {
         assert_eq!((&*read.name, &*read.url, read.unwrapped), ("s", "https://h/p", Some(true)));
         assert_eq!(read.token, Some(OidcToken { account: "a@b".to_owned(), audience: None }));
         assert_eq!(read.deadline, Some(Duration::from_secs(20)));
+        let of_eventarc = subscription(&json!({
+            "name": "projects/p/subscriptions/eventarc-us-east1-uploads-sub-1",
+            "pushConfig": { "pushEndpoint": "https://h/p" },
+        }));
+        assert_eq!(of_eventarc.unwrap().kind, Sender::Eventarc);
         let pulled = json!({ "name": "projects/p/subscriptions/s", "pushConfig": {} });
         assert!(subscription(&pulled).is_none());
     }
@@ -186,7 +201,12 @@ mod tests {
             "httpTarget": { "uriOverride": uri },
         }));
         assert_eq!(read.unwrap().url, "https://h:81/p?a=b");
-        let plain = json!({ "name": "projects/p/locations/us-east1/queues/q" });
-        assert!(queue(&plain).is_none());
+        let name = "projects/p/locations/us-east1/queues/q";
+        assert!(queue(&json!({ "name": name })).is_none());
+        let yielding = json!({
+            "host": "h", "pathOverride": { "path": "/p" }, "uriOverrideEnforceMode": "IF_NOT_EXISTS",
+        });
+        let yielding = json!({ "name": name, "httpTarget": { "uriOverride": yielding } });
+        assert!(queue(&yielding).is_none());
     }
 }
