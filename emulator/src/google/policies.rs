@@ -28,9 +28,15 @@ const IAP: &str = "https://iap.googleapis.com/";
 /// Whose policy is asked for.
 enum Place {
     Project(String),
-    Account { project: String, account: String },
+    Account {
+        project: String,
+        account: String,
+    },
     /// All that is behind IAP, all backend services, or one.
-    Iap { project: String, service: Option<String> },
+    Iap {
+        project: String,
+        service: Option<String>,
+    },
 }
 
 impl Place {

@@ -54,7 +54,7 @@ fn run_in(places: &[&Place], verb: &str, rest: &str) -> Vec<String> {
         by_service.entry(service).or_default().push(shell_word(&place.location));
     }
     let command = |((project, service), locations): ((&str, &str), Vec<String>)| {
-        let [project, service] = [project, service].map(|it| shell_word(it));
+        let [project, service] = [project, service].map(shell_word);
         let locations = locations.join(" ");
         format!(
             "for region in {locations}; do gcloud run services {verb} {service} \
@@ -122,7 +122,7 @@ pub(super) fn enable_iap(backend: &BackendService, project: Option<&str>) -> Str
 /// Has IAP let somebody through.
 pub(super) fn let_through(backend: &BackendService, project: Option<&str>, member: &str) -> String {
     let region = backend.location.as_deref().map(|it| format!(" --region={}", shell_word(it)));
-    let [name, member] = [backend.name.as_str(), member].map(|it| shell_word(it));
+    let [name, member] = [backend.name.as_str(), member].map(shell_word);
     format!(
         "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
          --service={name}{}{} --member={member} --role=roles/iap.httpsResourceAccessor",

@@ -64,7 +64,8 @@ pub(super) fn report(looked: &Looked<'_>) -> Report {
     Report { looked_at, findings, passed: subjects, recommendations }
 }
 
-/// Roles by which a service may be called (Cloud Run, "IAM roles").
+/// Roles by which a service may be called (Cloud Run, "IAM roles" and "Managing
+/// access": owners and editors may, developers may not).
 const INVOKERS: [&str; 5] = [
     "roles/run.invoker",
     "roles/run.servicesInvoker",

@@ -80,14 +80,10 @@ impl Client {
         let connector = Connector::new(upstream).map_err(|error| chain(&error))?;
         let tokens = AccessTokens::new(source, &connector).map_err(|error| chain(&error))?;
         let access = tokens.get(SystemClock.now()).await.map_err(|error| chain(&error))?;
-        let quota_project = match source {
-            AccessSource::User(user) => user.quota_project.as_deref(),
-            _ => None,
-        };
         Ok(Self {
             connector,
             access,
-            quota_project: quota_project.and_then(|it| HeaderValue::from_str(it).ok()),
+            quota_project: quota_project(source),
             limit: Semaphore::new(AT_ONCE),
             silent: Mutex::default(),
         })
@@ -191,6 +187,15 @@ impl Client {
     }
 }
 
+/// The project that calls count against: of a person's, the one in the file of
+/// credentials. Those of others count against their own.
+fn quota_project(source: &AccessSource) -> Option<HeaderValue> {
+    match source {
+        AccessSource::User(user) => HeaderValue::from_str(user.quota_project.as_ref()?).ok(),
+        _ => None,
+    }
+}
+
 /// What an answer other than 200 means. An API that is off says so in a detail
 /// (`google.rpc.ErrorInfo` with the reason `SERVICE_DISABLED`, googleapis
 /// `google/api/error_reason.proto`).
@@ -212,6 +217,25 @@ fn refused(api: Api, status: StatusCode, body: &[u8]) -> Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Environment;
+
+    #[test]
+    fn a_person_s_calls_name_the_quota_project_of_the_credentials() {
+        let file = std::env::temp_dir().join(format!("remint-{:x}.json", crate::random::bits()));
+        let of = |member: &str| {
+            let text = format!(
+                r#"{{ "type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"{member} }}"#
+            );
+            std::fs::write(&file, text).unwrap();
+            let credentials_file = Some(file.clone());
+            let environment = Environment { credentials_file, ..Environment::default() };
+            quota_project(&AccessSource::of_environment(&environment).unwrap())
+        };
+        let (with, without) = (of(r#", "quota_project_id": "my-project""#), of(""));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(with.unwrap(), "my-project");
+        assert_eq!(without, None);
+    }
 
     #[test]
     fn an_api_that_is_off_is_told_from_a_role_that_is_missing() {
