@@ -1,9 +1,9 @@
 //! IAP on load balancers: in front of the gateway, and in front of a region.
 
-use remint_emulator::{Config as Google, Iap, IapIdentity, LoadBalancer, Picking, Service};
-use remint_emulator::{ServiceRegion, Subscription};
+use remint_emulator::{Agent, Config as Google, Grant, Iap, IapIdentity, LoadBalancer, Picking};
+use remint_emulator::{Service, ServiceRegion, Subscription};
 
-use crate::support::{Case, GATEWAY, PUSHER};
+use crate::support::{CRON, Case, GATEWAY, PUSHER};
 
 const CLIENT: &str = "123456789012-people.apps.googleusercontent.com";
 const OTHER_CLIENT: &str = "123456789012-orders.apps.googleusercontent.com";
@@ -39,7 +39,9 @@ fn behind_iap(name: &'static str) -> Case {
                 invokers: vec![AGENT.to_owned()],
                 ..Service::default()
             });
+            let plain = LoadBalancer { iap: None, ..balancer("front.example.com", CLIENT, 0, &[]) };
             google.load_balancers = vec![
+                plain,
                 balancer("people.example.com", CLIENT, 42, &[PERSON, PUSHER]),
                 balancer("orders.internal.example", OTHER_CLIENT, 43, &[GATEWAY]),
             ];
@@ -68,8 +70,9 @@ const PEOPLE_RULE: &str = r#"  issuers: [{ preset: google }, { preset: iap }]
 "#;
 const REGION: &str = "      - { name: behind-iap, kind: iap, client_id: 123456789012-orders.apps.googleusercontent.com, url: \"https://orders.internal.example\", priority: 1 }\n";
 
+/// In front of the gateway (0), or of a region (1).
 fn iap(google: &mut Google, at: usize) -> &mut Iap {
-    google.load_balancers[at].iap.as_mut().unwrap()
+    google.load_balancers[at + 1].iap.as_mut().unwrap()
 }
 
 fn let_through(service: &str, member: &str) -> String {
@@ -124,7 +127,7 @@ async fn iap_that_was_turned_off_is_red_in_front_of_the_gateway_and_of_a_region(
             .await;
     }
     behind_iap("never on")
-        .google(|google| google.load_balancers[0].iap = None)
+        .google(|google| google.load_balancers[1].iap = None)
         .turns_red(["iap_audience", "aud_mismatch", PEOPLE, LIST])
         .await;
 }
@@ -240,4 +243,24 @@ async fn without_iap_in_the_configuration_load_balancers_are_not_read() {
         .report()
         .await;
     assert!(report.findings.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn a_sender_s_service_agent_may_mint_what_iap_takes() {
+    let command = format!(
+        "gcloud iam service-accounts add-iam-policy-binding {CRON} --member=serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com --role=roles/iam.serviceAccountTokenCreator"
+    );
+    behind_iap("no role")
+        .google(|google| {
+            google.agents.retain(|agent| *agent != Agent::PubSub);
+            google.grants = vec![Grant {
+                member: format!("serviceAccount:{}", Agent::PubSub.email(google.project_number)),
+                role: "roles/iam.serviceAccountTokenCreator".to_owned(),
+                account: PUSHER.to_owned(),
+            }];
+            google.pubsub.subscriptions[1].service_account = Some(CRON.to_owned());
+            iap(google, 0).users.push(CRON.to_owned());
+        })
+        .turns_red(["sender_may_not_mint", "sender_may_not_mint", "subscription people", &command])
+        .await;
 }

@@ -15,5 +15,6 @@ mod iap;
 mod reading;
 mod regions;
 mod senders;
+mod simpler;
 mod support;
 mod surroundings;

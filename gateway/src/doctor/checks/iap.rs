@@ -64,10 +64,8 @@ pub(super) fn in_front_of_region(site: &Site<'_>) -> Vec<Finding> {
 pub(super) fn in_front_of_sender(one: &One<'_>, rule: &Rule) -> Vec<Finding> {
     let guard = Guard { subject: &one.subject, looked: one.looked, caller: None };
     let Ok(all) = guard.backends() else { return Vec::new() };
-    let mut named = rule.audiences().filter_map(protected);
-    let is_it = |it: &&BackendService| {
-        it.iap_enabled && named.any(|named| named.what == What::Backend(&it.id))
-    };
+    let named: Vec<_> = rule.audiences().filter_map(protected).map(|it| it.what).collect();
+    let is_it = |it: &&BackendService| it.iap_enabled && named.contains(&What::Backend(&it.id));
     let Some(backend) = all.iter().find(is_it) else { return Vec::new() };
     // What Google manages has no client whose tokens programs could send.
     let Some(client) = backend.client_id.as_deref() else { return Vec::new() };
@@ -88,7 +86,6 @@ pub(super) fn in_front_of_sender(one: &One<'_>, rule: &Rule) -> Vec<Finding> {
             Wanted { account: Some(&token.account), audience: Some(client), ..Wanted::default() };
         found.push(one.found(Check::SenderAudience, cause).mended_by(one.set(&wanted)));
     }
-    found.extend(one.minting(token));
     found
 }
 
