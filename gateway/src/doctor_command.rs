@@ -34,8 +34,9 @@ roles/viewer and roles/iam.securityReviewer are enough to read everything. What
 may not be read is said, and is no failure. The gateway's calls are taken to
 come from the internet; --gateway-in vpc says otherwise.
 
-The exit status is 0 if nothing is wrong, 3 if something is, and 1 if nothing
-could be looked at. remint doctor --markdown prints all checks.";
+The exit status is 0 if nothing is wrong, 3 if something is, 2 if the arguments
+are wrong, and 1 if nothing could be looked at. remint doctor --markdown prints
+all checks.";
 
 /// Hold a configuration against what is deployed, and say what does not fit.
 #[derive(Args)]
@@ -57,7 +58,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     adc: bool,
     /// Send one GET to each region, for this path [default: the service's probe, or /].
-    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = path
+    )]
     #[expect(clippy::option_option, reason = "clap's form of a flag that may have a value")]
     probe: Option<Option<String>>,
     /// Where the gateway's own calls come from.
@@ -81,6 +88,13 @@ pub(crate) struct Arguments {
 enum Network {
     Internet,
     Vpc,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') && http::uri::PathAndQuery::try_from(text).is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("it is no path: it begins with a slash".to_owned()),
+    }
 }
 
 /// Looks at what the arguments say. Whether nothing is wrong.
@@ -111,9 +125,6 @@ impl Arguments {
             true => Some(AccessSource::of_environment(environment)?),
             false => None,
         };
-        if let Some(path) = self.probe.iter().flatten().find(|path| !path.starts_with('/')) {
-            return Err(format!("--probe: {path:?} is no path: it begins with a slash"));
-        }
         Ok(Options {
             project: self.project.clone().filter(|it| !it.is_empty()),
             locations: self.locations.clone(),

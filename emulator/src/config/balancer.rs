@@ -30,6 +30,8 @@ pub enum Picking {
 /// Identity-Aware Proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Iap {
+    /// Whether it is on. Off, it keeps what else is set, and asks nobody.
+    pub enabled: bool,
     /// The OAuth client: the audience of tokens that programs send.
     pub client_id: String,
     /// The backend service's number, part of the audience of its assertions.

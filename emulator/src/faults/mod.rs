@@ -13,8 +13,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
 
-use crate::answers::{Answer, answer, passed, reset, text};
+use crate::answers::{Answer, answer, json as json_answer, passed, reset, text};
 use crate::clock::{Clock, OffsetClock};
 use crate::sync::lock;
 pub use regions::FaultError;
@@ -40,6 +41,10 @@ pub enum Fault {
     Oversized,
     /// It takes the request and resets the connection, over HTTP/2 the stream.
     Reset,
+    /// It answers 403, as to somebody who lacks a role.
+    PermissionDenied,
+    /// It answers 403, as in a project in which the API was not enabled.
+    ApiDisabled,
 }
 
 /// How much longer an [oversized](Fault::Oversized) body is: Google's key
@@ -229,8 +234,30 @@ impl Fault {
             }
             Self::Oversized => oversized(asked_for.await).await,
             Self::Reset => reset(),
+            Self::PermissionDenied => forbidden("The caller does not have permission", &json!([])),
+            Self::ApiDisabled => {
+                let why = "The API has not been used in this project before or it is disabled.";
+                forbidden(why, &json!([disabled()]))
+            }
         }
     }
+}
+
+/// An error of Google's APIs (AIP-193).
+fn forbidden(message: &str, details: &Value) -> Answer {
+    let status = "PERMISSION_DENIED";
+    let error = json!({ "code": 403, "message": message, "status": status, "details": details });
+    json_answer(StatusCode::FORBIDDEN, &json!({ "error": error }))
+}
+
+/// By which programs tell it from a lack of roles (`google.rpc.ErrorInfo`,
+/// googleapis `google/api/error_reason.proto`).
+fn disabled() -> Value {
+    json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+    })
 }
 
 /// The answer behind a lot of white space, as a success, whatever it was.

@@ -43,17 +43,41 @@ pub enum Server {
     TokenEndpoint,
     /// The security token service.
     Sts,
+    /// The Cloud Run Admin API.
+    RunAdmin,
+    /// Pub/Sub, but for what its client libraries call by gRPC.
+    Pubsub,
+    /// Cloud Tasks, likewise.
+    CloudTasks,
+    /// Cloud Scheduler, likewise.
+    CloudScheduler,
+    /// IAM, of which policies of accounts can be read.
+    Iam,
+    /// Resource Manager, of which a project and its policy can be read.
+    ResourceManager,
+    /// Compute Engine, of which load balancers can be read.
+    Compute,
+    /// IAP, of which policies can be read.
+    Iap,
 }
 
 impl Server {
     /// All of them, by the names that settings have.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("keys", Self::Keys),
         ("iap_keys", Self::IapKeys),
         ("metadata", Self::Metadata),
         ("iam_credentials", Self::IamCredentials),
         ("token_endpoint", Self::TokenEndpoint),
         ("sts", Self::Sts),
+        ("run_admin", Self::RunAdmin),
+        ("pubsub", Self::Pubsub),
+        ("cloud_tasks", Self::CloudTasks),
+        ("cloud_scheduler", Self::CloudScheduler),
+        ("iam", Self::Iam),
+        ("resource_manager", Self::ResourceManager),
+        ("compute", Self::Compute),
+        ("iap", Self::Iap),
     ];
 
     fn name(self) -> &'static str {
@@ -120,6 +144,8 @@ impl Fault {
             Self::WrongContentType => "wrong_content_type".into(),
             Self::Oversized => "oversized".into(),
             Self::Reset => "reset".into(),
+            Self::PermissionDenied => "permission_denied".into(),
+            Self::ApiDisabled => "api_disabled".into(),
         }
     }
 }

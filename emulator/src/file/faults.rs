@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - what: keys                  # or iap_keys, metadata, iam_credentials,
-//!   how: { status: 503 }        # token_endpoint, sts
+//!   how: { status: 503 }        # token_endpoint, sts, run_admin, pubsub, …
 //! - what: { service: orders, region: us-central1 }
 //!   how: { latency: 2s }
 //! - what: tokens
@@ -118,6 +118,8 @@ fn server_fault(from: &Reader<'_>) -> Option<Fault> {
         ("wrong_content_type", Fault::WrongContentType),
         ("oversized", Fault::Oversized),
         ("reset", Fault::Reset),
+        ("permission_denied", Fault::PermissionDenied),
+        ("api_disabled", Fault::ApiDisabled),
     ];
     named(from, &bare, |object| {
         let status = object.get("status").map(|it| status(&it).map(Fault::Status));

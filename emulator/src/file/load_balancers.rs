@@ -14,6 +14,7 @@ use crate::config::{Iap, IapIdentity, LoadBalancer, Picking};
 ///     service: orders
 ///     picking: nearest      # or e.g. {us-central1: 3, europe-west1: 1}
 ///     iap:
+///       enabled: true       # false keeps the rest, and asks nobody
 ///       client_id: 123-abc.apps.googleusercontent.com
 ///       backend_service: "4182736450918273645"
 ///       users: [user@example.com]
@@ -60,6 +61,7 @@ fn read_picking(from: &Reader<'_>) -> Option<Picking> {
 
 fn read_iap(from: &Reader<'_>) -> Option<Iap> {
     let mut object = from.object()?;
+    let enabled = object.maybe("enabled", Reader::flag);
     let client_id = object.need("client_id").and_then(|it| audience(&it));
     let backend_service = object.need("backend_service").and_then(|it| number(&it));
     let users = object.need("users").and_then(|it| list(&it, email));
@@ -68,6 +70,7 @@ fn read_iap(from: &Reader<'_>) -> Option<Iap> {
     let identity = object.maybe("identity", |it| it.choice(&identities));
     object.finish();
     Some(Iap {
+        enabled: enabled?.unwrap_or(true),
         client_id: client_id?,
         backend_service: backend_service?,
         users: users?,
@@ -95,6 +98,7 @@ mod tests {
   service: orders
   picking: { us-central1: 3, europe-west1: 1 }
   iap:
+    enabled: false
     client_id: 123-abc.apps.googleusercontent.com
     backend_service: \"4182736450918273645\"
     users: [user@example.com]
@@ -108,6 +112,7 @@ mod tests {
             service: "orders".into(),
             picking: Picking::Weighted(weights.into()),
             iap: Some(Iap {
+                enabled: false,
                 client_id: "123-abc.apps.googleusercontent.com".into(),
                 backend_service: 4_182_736_450_918_273_645,
                 users: vec!["user@example.com".into()],
@@ -126,6 +131,7 @@ mod tests {
         let text = format!("[{{host: a.example, service: s, picking: nearest, iap: {iap}}}]");
         let iap = parsed(&text).unwrap().remove(0).iap.unwrap();
         assert_eq!((iap.backend_service, iap.identity), (42, IapIdentity::ServiceAgent));
+        assert!(iap.enabled);
     }
 
     #[test]

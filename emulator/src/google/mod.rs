@@ -3,7 +3,9 @@
 
 mod access;
 mod accounts;
+mod apis;
 mod asked;
+mod backend_services;
 mod control;
 mod iam_credentials;
 mod keys;
@@ -46,6 +48,7 @@ use crate::tasks::{self, Tasks};
 use crate::timeline::{Part, Timeline};
 pub(crate) use accounts::Accounts;
 use asked::Asked;
+use backend_services::BackendServices;
 use iam_credentials::{Iam, Method as IamMethod};
 pub(crate) use keys::{IAP_JWKS_PATH, JWKS_PATH};
 use metadata::Metadata;
@@ -78,6 +81,7 @@ pub(crate) struct Google {
     control_hosts: Vec<String>,
     metadata: Metadata,
     project: Project,
+    backend_services: BackendServices,
 }
 
 /// What Google shares with the rest of the emulator.
@@ -94,7 +98,7 @@ impl Google {
     /// The names that it answers to, and its certificate is for: all that
     /// Google's libraries call for tokens and keys, and the APIs of what the
     /// emulator plays.
-    pub(crate) const NAMES: [&'static str; 17] = [
+    pub(crate) const NAMES: [&'static str; 19] = [
         "www.googleapis.com",
         "www.gstatic.com",
         "metadata.google.internal",
@@ -108,6 +112,8 @@ impl Google {
         "iamcredentials.googleapis.com",
         "cloudresourcemanager.googleapis.com",
         "run.googleapis.com",
+        "compute.googleapis.com",
+        "iap.googleapis.com",
         "pubsub.googleapis.com",
         "cloudtasks.googleapis.com",
         "cloudscheduler.googleapis.com",
@@ -133,6 +139,7 @@ impl Google {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&senders), &config.project_id)),
             metadata,
             project: Project::new(config),
+            backend_services: BackendServices::new(config),
             eventarc: Eventarc::new(Arc::clone(&pubsub), config),
             pubsub,
             senders,
@@ -301,31 +308,16 @@ impl Handler for Google {
         }
         match (request.method(), path) {
             (_, path) if path.starts_with(own::ROOT) => self.own(request).await,
-            (_, path) if tasks::serves(path) => tasks::rest_answer(&self.tasks, request).await,
-            (_, path) if scheduler::serves(path) => {
-                scheduler::rest_answer(&self.scheduler, request).await
-            }
             (&Method::POST, oauth::TOKEN_PATH | oauth::STS_PATH) => self.tokens(request).await,
             (&Method::GET | &Method::POST, path) if oauth::INFO_PATHS.contains(&path) => {
                 self.token_info(request).await
             }
             (&Method::POST, path) if IamMethod::of(path).is_some() => self.tokens(request).await,
-            (&Method::POST, path) if policies::serves(path) => self.policy(request.headers(), path),
-            (_, path) if run_admin::serves(path) => self.run_admin(request).await,
-            (&Method::GET, path) if Project::serves(path) => {
-                self.project.answer(&self.accounts, request.headers(), path, self.issuer.now())
-            }
-            (_, path) if pubsub::rest::serves(path) => {
-                pubsub::rest::answer(&self.pubsub, request).await
-            }
             (_, path) if eventarc::rest::serves(path) => {
                 eventarc::rest::answer(&self.eventarc, request).await
             }
             (_, path) if Metadata::serves(path) => self.metadata(request).await,
-            _ => {
-                let message = "no such page on this emulator";
-                projects::refused(StatusCode::NOT_FOUND, "NOT_FOUND", message)
-            }
+            _ => self.api(request).await,
         }
     }
 }

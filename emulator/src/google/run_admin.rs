@@ -153,7 +153,7 @@ fn policy_of(region: &Region) -> Value {
 }
 
 /// A member as IAM writes it; the emulator's configuration may have an address.
-fn written(member: String) -> String {
+pub(super) fn written(member: String) -> String {
     match member.contains('@') && !member.contains(':') {
         true if member.ends_with(".gserviceaccount.com") => format!("serviceAccount:{member}"),
         true => format!("user:{member}"),

@@ -74,7 +74,7 @@ impl Guard {
         config: &Config,
         google: &Google,
     ) -> Result<Option<Self>, KeyError> {
-        let Some(settings) = balancer.iap.clone() else {
+        let Some(settings) = balancer.iap.clone().filter(|iap| iap.enabled) else {
             return Ok(None);
         };
         let resource = IapResource::BackendService {

@@ -40,6 +40,7 @@ fn behind_iap(config: &mut Config, identity: IapIdentity) {
         service: "orders".to_owned(),
         picking: Picking::Nearest,
         iap: Some(Iap {
+            enabled: true,
             client_id: CLIENT.to_owned(),
             backend_service: 4_182_736_450_918_273_645,
             users: vec![GATEWAY.to_owned(), USER.to_owned(), "b@example.com".to_owned()],

@@ -1,7 +1,10 @@
-//! What the Cloud Run Admin API and IAM tell of how things are set up.
+//! What the Cloud Run Admin API, Compute Engine, IAM and IAP tell of how things are
+//! set up.
 
 use http::Method;
-use remint_emulator::{Agent, Config, Grant, Ingress};
+use remint_emulator::{
+    Agent, Config, Fault, Grant, Iap, IapIdentity, Ingress, LoadBalancer, Picking, Server,
+};
 use serde_json::{Value, json};
 
 use crate::support::{GATEWAY, PUSHER, Reply, World, call, get, post};
@@ -116,4 +119,86 @@ async fn policies_of_accounts_and_of_the_project_tell_grants_and_agents() {
         json!([{ "role": "roles/pubsub.serviceAgent", "members": [agent] }])
     );
     assert_eq!(post(&account(PUSHER), "{}").send(google(&world)).await.status, 401);
+}
+
+/// Two load balancers, one of them with IAP, which is off.
+fn balancers(config: &mut Config) {
+    let plain = LoadBalancer {
+        host: "orders.example.com".to_owned(),
+        port: 0,
+        service: "orders".to_owned(),
+        picking: Picking::Nearest,
+        iap: None,
+    };
+    let iap = Iap {
+        enabled: false,
+        client_id: "1-a.apps.googleusercontent.com".to_owned(),
+        backend_service: 42,
+        users: vec!["dev@example.com".to_owned(), GATEWAY.to_owned()],
+        identity: IapIdentity::ServiceAgent,
+    };
+    let host = "admin.example.com".to_owned();
+    config.load_balancers = vec![plain.clone(), LoadBalancer { host, iap: Some(iap), ..plain }];
+}
+
+#[tokio::test]
+async fn backend_services_tell_their_iap_and_their_groups_the_service_behind() {
+    let world = World::with(balancers).await;
+    let list = "/compute/v1/projects/demo-project/aggregated/backendServices?maxResults=200";
+    let services = read(&world, list).await["items"]["global"]["backendServices"].clone();
+    assert_eq!(services[0]["iap"], json!({ "enabled": false }));
+    let client = "1-a.apps.googleusercontent.com";
+    assert_eq!(services[1]["iap"], json!({ "enabled": false, "oauth2ClientId": client }));
+    assert_eq!(services[1]["id"], "42");
+    let list = "/compute/v1/projects/123456789012/aggregated/networkEndpointGroups";
+    let groups = read(&world, list).await["items"].clone();
+    let group = &groups["regions/us-central1"]["networkEndpointGroups"][1];
+    assert_eq!(group["selfLink"], services[1]["backends"][0]["group"]);
+    assert_eq!(group["cloudRun"], json!({ "service": "orders" }));
+    let other = list.replace("123456789012", "other");
+    assert_eq!(asked(&world, Method::GET, &other, &json!({})).await.status, 403);
+    assert_eq!(get(list).send(google(&world)).await.status, 401);
+}
+
+#[tokio::test]
+async fn iap_s_policies_tell_who_is_let_through() {
+    let world = World::with(balancers).await;
+    let policy = async |name: &str| {
+        let path = format!("/v1/projects/demo-project/iap_web{name}:getIamPolicy");
+        asked(&world, Method::POST, &path, &json!({})).await
+    };
+    let members = [format!("serviceAccount:{GATEWAY}")];
+    let members = ["user:dev@example.com".to_owned()].into_iter().chain(members);
+    let role = "roles/iap.httpsResourceAccessor";
+    let expected = json!([{ "role": role, "members": members.collect::<Vec<_>>() }]);
+    for name in ["/compute/services/admin-example-com", "/compute/services/42"] {
+        assert_eq!(policy(name).await.json()["bindings"], expected, "{name}");
+    }
+    for name in ["", "/compute", "/compute/services/orders-example-com"] {
+        assert_eq!(policy(name).await.json()["bindings"], json!([]), "{name}");
+    }
+    assert_eq!(policy("/compute/services/nobody").await.status, 404);
+}
+
+#[tokio::test]
+async fn iap_that_is_off_asks_nobody() {
+    let world = World::with(balancers).await;
+    let addr = world.emulator.load_balancer("admin.example.com").unwrap();
+    let reply = get("/").header("host", "admin.example.com").send(addr).await;
+    assert!(reply.headers.get("x-goog-iap-generated-response").is_none(), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn an_api_that_is_off_and_a_role_that_is_missing_are_told_apart() {
+    let world = World::start().await;
+    world.emulator.faults().set(Server::RunAdmin, Some(Fault::PermissionDenied));
+    world.emulator.faults().set(Server::ResourceManager, Some(Fault::ApiDisabled));
+    let denied = asked(&world, Method::GET, ORDERS, &json!({})).await;
+    assert_eq!(denied.status, 403);
+    assert_eq!(denied.json()["error"]["details"], json!([]));
+    let off = asked(&world, Method::GET, "/v1/projects/demo-project", &json!({})).await;
+    assert_eq!(off.status, 403);
+    assert_eq!(off.json()["error"]["details"][0]["reason"], "SERVICE_DISABLED");
+    world.emulator.faults().clear();
+    assert_eq!(asked(&world, Method::GET, ORDERS, &json!({})).await.status, 200);
 }

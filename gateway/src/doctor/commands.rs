@@ -1,9 +1,11 @@
 //! The commands that mend something, with the user's own values, each one a
 //! word of the shell.
 
+use std::collections::BTreeMap;
+
 use remint_idtoken::{Sender, shell_word};
 
-use super::facts::{Place, SenderFacts};
+use super::facts::{BackendService, Place, Reader, SenderFacts};
 
 fn run(verb: &str, place: &Place, rest: &str) -> String {
     let Place { project, service, location } = place;
@@ -27,14 +29,106 @@ pub(super) fn update(place: &Place, flag: &str) -> String {
     run("update", place, flag)
 }
 
-pub(super) fn add_custom_audience(place: &Place, audience: &str) -> String {
-    let audience = shell_word(audience);
-    run("update", place, &format!("--add-custom-audiences={audience}"))
+pub(super) fn add_custom_audiences(place: &Place, audiences: &[&str]) -> String {
+    let audiences = shell_word(&audiences.join(","));
+    run("update", place, &format!("--add-custom-audiences={audiences}"))
+}
+
+/// Adds custom audiences to a service in all these locations.
+pub(super) fn add_custom_audiences_in(places: &[&Place], audiences: &[&str]) -> Vec<String> {
+    let audiences = shell_word(&audiences.join(","));
+    run_in(places, "update", &format!("--add-custom-audiences={audiences}"))
+}
+
+/// Lets somebody call a service in all these locations.
+pub(super) fn bind_in(places: &[&Place], member: &str) -> Vec<String> {
+    let rest = format!("--member={} --role=roles/run.invoker", shell_word(member));
+    run_in(places, "add-iam-policy-binding", &rest)
+}
+
+/// One command for each service of a project: a loop over its locations.
+fn run_in(places: &[&Place], verb: &str, rest: &str) -> Vec<String> {
+    let mut by_service: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for place in places {
+        let service = (place.project.as_str(), place.service.as_str());
+        by_service.entry(service).or_default().push(shell_word(&place.location));
+    }
+    let command = |((project, service), locations): ((&str, &str), Vec<String>)| {
+        let [project, service] = [project, service].map(shell_word);
+        let locations = locations.join(" ");
+        format!(
+            "for region in {locations}; do gcloud run services {verb} {service} \
+             --region=\"$region\" --project={project} {rest}; done"
+        )
+    };
+    by_service.into_iter().map(command).collect()
 }
 
 pub(super) fn bind(place: &Place, is_added: bool, member: &str) -> String {
     let verb = if is_added { "add-iam-policy-binding" } else { "remove-iam-policy-binding" };
     run(verb, place, &format!("--member={} --role=roles/run.invoker", shell_word(member)))
+}
+
+/// Sends a region the same request, by hand.
+pub(super) fn try_it(url: &str, audience: &str, account: Option<&str>) -> String {
+    let token = account.map(|account| {
+        let (account, audience) = (shell_word(account), shell_word(audience));
+        format!(
+            " --header \"Authorization: Bearer $(gcloud auth print-identity-token \
+             --impersonate-service-account={account} --audiences={audience})\""
+        )
+    });
+    let (token, url) = (token.unwrap_or_default(), shell_word(url));
+    format!("curl --silent --show-error --include{token} {url}")
+}
+
+/// Lets somebody read things of a project.
+pub(super) fn let_read(role: &str, project: &str, reader: &Reader) -> String {
+    let member = match reader {
+        Reader::Account(account) => shell_word(&format!("serviceAccount:{account}")),
+        Reader::Person => "\"user:$(gcloud config get account)\"".to_owned(),
+        Reader::Unknown => "PRINCIPAL".to_owned(),
+    };
+    let project = shell_word(project);
+    format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role}")
+}
+
+/// Turns an API on, by its host.
+pub(super) fn enable(api: &str, project: &str) -> String {
+    format!("gcloud services enable {api} --project={}", shell_word(project))
+}
+
+fn project_flag(project: Option<&str>) -> String {
+    project.map(|it| format!(" --project={}", shell_word(it))).unwrap_or_default()
+}
+
+/// Lists the backend services of a project with their IAP.
+pub(super) fn list_backends(project: Option<&str>) -> String {
+    let columns = "table(name,region,id,iap.enabled,iap.oauth2ClientId)";
+    let project = project_flag(project);
+    format!("gcloud compute backend-services list{project} --format='{columns}'")
+}
+
+/// Turns IAP on.
+pub(super) fn enable_iap(backend: &BackendService, project: Option<&str>) -> String {
+    let scope = match &backend.location {
+        None => "--global".to_owned(),
+        Some(location) => format!("--region={}", shell_word(location)),
+    };
+    let (name, project) = (shell_word(&backend.name), project_flag(project));
+    format!("gcloud compute backend-services update {name} {scope}{project} --iap=enabled")
+}
+
+/// Has IAP let somebody through.
+pub(super) fn let_through(backend: &BackendService, project: Option<&str>, member: &str) -> String {
+    let region = backend.location.as_deref().map(|it| format!(" --region={}", shell_word(it)));
+    let [name, member] = [backend.name.as_str(), member].map(shell_word);
+    format!(
+        "gcloud iap web add-iam-policy-binding --resource-type=backend-services \
+         --service={name}{}{} --member={member} --role=roles/iap.httpsResourceAccessor",
+        region.unwrap_or_default(),
+        project_flag(project)
+    )
 }
 
 /// Lets somebody mint tokens of an account.
@@ -60,8 +154,7 @@ pub(super) struct Wanted<'w> {
 pub(super) fn set(sender: &SenderFacts, project: Option<&str>, wanted: &Wanted<'_>) -> String {
     let name = shell_word(&sender.name);
     let place = sender.location.as_deref().map(|it| format!(" --location={}", shell_word(it)));
-    let project = project.map(|it| format!(" --project={}", shell_word(it)));
-    let (place, project) = (place.unwrap_or_default(), project.unwrap_or_default());
+    let (place, project) = (place.unwrap_or_default(), project_flag(project));
     let mut flags = String::new();
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -112,8 +205,7 @@ fn overrides(url: &str) -> String {
 pub(super) fn wait(sender: &SenderFacts, project: Option<&str>, seconds: u64) -> String {
     let name = shell_word(&sender.name);
     let place = sender.location.as_deref().map(|it| format!(" --location={}", shell_word(it)));
-    let project = project.map(|it| format!(" --project={}", shell_word(it)));
-    let (place, project) = (place.unwrap_or_default(), project.unwrap_or_default());
+    let (place, project) = (place.unwrap_or_default(), project_flag(project));
     match sender.kind {
         Sender::Scheduler => format!(
             "gcloud scheduler jobs update http {name}{place}{project} --attempt-deadline={seconds}s"

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use remint_idtoken::Sender;
 
+use super::policy::Policy;
+
 /// What came of reading something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Read<T> {
@@ -12,8 +14,43 @@ pub(crate) enum Read<T> {
     Is(T),
     /// There is none of that name.
     Missing,
-    /// It could not be read, or was not asked for; and why.
-    Unread(String),
+    /// It could not be read, or was not asked for.
+    Unread(Gap),
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// For people.
+    pub(crate) why: String,
+    /// What would help.
+    pub(crate) lack: Option<Lack>,
+}
+
+impl<S: Into<String>> From<S> for Gap {
+    fn from(why: S) -> Self {
+        Self { why: why.into(), lack: None }
+    }
+}
+
+/// What somebody who reads lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// A role in the project.
+    Role(&'static str),
+    /// An API that is on, by its host.
+    Api(&'static str),
+}
+
+/// Who reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A service account, by its address.
+    Account(String),
+    /// The person who has signed in on this machine.
+    Person,
+    /// Somebody whose name is not known.
+    Unknown,
 }
 
 impl<T> Read<T> {
@@ -28,7 +65,7 @@ impl<T> Read<T> {
         match self {
             Self::Is(value) => Read::Is(change(value)),
             Self::Missing => Read::Missing,
-            Self::Unread(why) => Read::Unread(why),
+            Self::Unread(gap) => Read::Unread(gap),
         }
     }
 }
@@ -37,26 +74,52 @@ impl<T> Read<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) project: Project,
+    /// Other projects that regions are in, by the number in their URLs.
+    pub(crate) others: BTreeMap<String, Project>,
     /// In the order of the configuration's services.
     pub(crate) services: Vec<ServiceFacts>,
     pub(crate) senders: Vec<SenderFacts>,
+    /// Who has read all this.
+    pub(crate) reader: Reader,
     /// Lists that could not be read: which, and why.
-    pub(crate) unread: Vec<(String, String)>,
+    pub(crate) unread: Vec<(String, Gap)>,
     /// The policies of the accounts that senders push as, by address.
     pub(crate) accounts: BTreeMap<String, Read<Policy>>,
     /// In the order of the policy's issuers that have a URL.
     pub(crate) keys: Vec<KeyFacts>,
+    /// The backend services of load balancers, if the configuration has anything
+    /// to do with IAP.
+    pub(crate) backends: Option<Read<Vec<BackendService>>>,
+    /// The services of Cloud Run on which IAP is to be itself, by the audience of
+    /// its assertions.
+    pub(crate) direct: BTreeMap<String, Behind>,
     /// By how many seconds Google's clock is ahead of this machine's.
     pub(crate) google_ahead: Option<i64>,
 }
 
-/// The project that senders and services are looked for in.
-#[derive(Clone, Debug)]
+impl Facts {
+    /// The project of that name or number, if anything was read of it.
+    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
+        let mut all = std::iter::once(&self.project).chain(self.others.values());
+        all.find(|project| project.is_named(name))
+    }
+}
+
+/// A project that senders and services are looked for in.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Project {
     /// Its id or number, as APIs and commands take it.
     pub(crate) name: Option<String>,
     pub(crate) number: Option<u64>,
     pub(crate) policy: Read<Policy>,
+}
+
+impl Project {
+    /// Whether this is its id or its number.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        let number = self.number.map(|number| number.to_string());
+        self.name.as_deref() == Some(name) || number.as_deref() == Some(name)
+    }
 }
 
 /// What is known of a service of the configuration.
@@ -89,16 +152,7 @@ pub(crate) struct RegionFacts {
     /// after, if there is none where the URL says.
     pub(crate) elsewhere: Option<(Place, RunService)>,
     /// What came of a request, if one was sent.
-    pub(crate) probed: Option<Probed>,
-}
-
-impl RegionFacts {
-    /// Nothing is known.
-    pub(crate) fn unread() -> Self {
-        let why = || "it was not read".to_owned();
-        let (run, policy) = (Read::Unread(why()), Read::Unread(why()));
-        Self { place: None, run, policy, elsewhere: None, probed: None }
-    }
+    pub(crate) probe: Option<Probe>,
 }
 
 /// A service's place at Cloud Run.
@@ -139,26 +193,36 @@ pub(crate) enum Ingress {
     Nobody,
 }
 
-/// An IAM policy: roles with their members. Conditional bindings count as such.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Policy(pub(crate) Vec<(String, String)>);
+/// A backend service of a load balancer (Compute Engine API v1, `BackendService`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackendService {
+    pub(crate) name: String,
+    /// The number that IAP's assertions name it by.
+    pub(crate) id: String,
+    /// Its region, unless it is global.
+    pub(crate) location: Option<String>,
+    pub(crate) iap_enabled: bool,
+    /// The OAuth client; none if Google manages it.
+    pub(crate) client_id: Option<String>,
+    /// Who is let through by IAP, as far as that was needed.
+    pub(crate) let_through: Read<Policy>,
+    /// The services of Cloud Run that it leads to, likewise.
+    pub(crate) behind: Vec<Behind>,
+}
 
-impl Policy {
-    /// Whether a member has one of these roles, by name.
-    pub(crate) fn has(&self, roles: &[&str], member: &str) -> bool {
-        let is_it = |(role, its): &&(String, String)| {
-            roles.contains(&role.as_str()) && its.eq_ignore_ascii_case(member)
-        };
-        self.0.iter().any(|it| is_it(&it))
-    }
+/// A service of Cloud Run behind a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) place: Place,
+    pub(crate) run: Read<RunService>,
+    pub(crate) policy: Read<Policy>,
+}
 
-    /// Members of these roles of whom nobody can tell who they are.
-    pub(crate) fn has_groups(&self, roles: &[&str]) -> bool {
-        let starts = ["group:", "domain:", "principalSet:", "projectOwner:", "projectEditor:"];
-        self.0.iter().any(|(role, member)| {
-            roles.contains(&role.as_str()) && starts.iter().any(|start| member.starts_with(start))
-        })
-    }
+/// A request to a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) url: String,
+    pub(crate) outcome: Probed,
 }
 
 /// What came of a request to a region.

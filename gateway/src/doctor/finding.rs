@@ -80,6 +80,12 @@ impl Finding {
         self.check.entry().level
     }
 
+    /// Whether it says the same of something else.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let said = |it: &Self| (it.check, it.cause.clone(), it.advice.clone(), it.command.clone());
+        said(self) == said(other)
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = json!({
             "level": self.level().colour(),

@@ -16,6 +16,8 @@ mod facts;
 mod finding;
 mod page;
 mod place;
+mod policy;
+mod protected;
 mod read;
 mod report;
 
@@ -24,7 +26,7 @@ use std::sync::Arc;
 pub use catalogue::{Check, Entry};
 pub use finding::{Finding, Level};
 pub use page::page;
-pub use report::Report;
+pub use report::{LookedAt, Recommendation, Report};
 
 use crate::clock::Clock;
 use crate::config::{AccessSource, Config};
@@ -66,7 +68,7 @@ pub async fn examine(
     options: &Options,
     clock: Arc<dyn Clock>,
 ) -> Result<Report, DoctorError> {
-    let facts = read::read(config, options, clock).await?;
+    let facts = read::read(config, options, &*clock).await?;
     Ok(checks::report(&Looked {
         config,
         facts: &facts,

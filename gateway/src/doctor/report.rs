@@ -10,12 +10,35 @@ use super::finding::{Finding, Level};
 /// What came of all checks.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// What is not as it should be, in the order of the configuration.
+    /// Where, and as whom.
+    pub looked_at: LookedAt,
+    /// What is not as it should be: what everything rests on first, then in the
+    /// order of the configuration.
     pub findings: Vec<Finding>,
     /// What is: each thing that was looked at and has no finding.
     pub passed: Vec<String>,
     /// What could be simpler.
-    pub recommendations: Vec<String>,
+    pub recommendations: Vec<Recommendation>,
+}
+
+/// Where was looked, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct LookedAt {
+    /// The project, if it is known.
+    pub project: Option<String>,
+    /// The service account that has read, if it is one whose name is known.
+    pub reader: Option<String>,
+}
+
+/// What could be simpler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommendation {
+    /// The service of the configuration.
+    pub service: String,
+    /// What would do, and what would be lost by it.
+    pub text: String,
+    /// The commands that would bring it about, in order.
+    pub commands: Vec<String>,
 }
 
 impl Report {
@@ -29,58 +52,103 @@ impl Report {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let findings: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
+        let recommendations = self
+            .recommendations
+            .iter()
+            .map(|it| json!({ "service": it.service, "text": it.text, "commands": it.commands }));
         json!({
             "level": self.level().colour(),
+            "project": self.looked_at.project,
+            "reader": self.looked_at.reader,
             "findings": findings,
             "passed": self.passed,
-            "recommendations": self.recommendations,
+            "recommendations": recommendations.collect::<Vec<_>>(),
         })
     }
 
-    /// All of it as a table; in colours for a terminal that shows them.
+    /// All of it as a table, in colours for a terminal that shows them. The worst
+    /// comes last, where a terminal shows it.
     #[must_use]
     pub fn table(&self, in_colours: bool) -> String {
+        let mut lines = vec![self.heading()];
         let subjects = self.findings.iter().map(|it| &it.subject).chain(&self.passed);
         let width = subjects.map(|it| it.chars().count()).max().unwrap_or_default();
-        let mut lines = Vec::new();
-        let mark = |level: Level| {
-            let word = format!("{:5}", level.word());
-            match (in_colours, level) {
-                (false, _) => word,
-                (true, Level::Green) => format!("\x1b[32m{word}\x1b[0m"),
-                (true, Level::Amber) => format!("\x1b[33m{word}\x1b[0m"),
-                (true, Level::Red) => format!("\x1b[1;31m{word}\x1b[0m"),
-            }
-        };
-        for subject in &self.passed {
-            lines.push(format!("{}  {}", mark(Level::Green), plain(subject)));
+        let table = Table { in_colours, width };
+        lines.extend(self.passed.iter().map(|it| table.mark(Level::Green) + &plain(it)));
+        for it in &self.recommendations {
+            lines.push(format!("could be simpler: {}: {}", plain(&it.service), plain(&it.text)));
+            lines.extend(it.commands.iter().map(|it| command(it)));
         }
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
         findings.sort_by_key(|it| it.level());
-        for finding in findings {
-            let entry = finding.check.entry();
-            let (level, subject) = (mark(finding.level()), plain(&finding.subject));
-            let code = match finding.reason.map(Reason::code) {
-                Some(reason) if reason != entry.code => format!("{} ({reason})", entry.code),
-                _ => entry.code.to_owned(),
-            };
-            lines.push(format!("{level}  {subject:width$}  {code}: {}", plain(&finding.cause)));
-            let advice =
-                finding.advice.iter().map(|it| format!("       what to do: {}", plain(it)));
-            lines.extend(advice);
-            lines.extend(finding.command.iter().map(|it| format!("       $ {}", plain(it))));
+        for (at, finding) in findings.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| findings.get(at));
+            let after = at.checked_add(1).and_then(|at| findings.get(at));
+            let is_same = |other: Option<&&Finding>| other.is_some_and(|it| finding.is_like(it));
+            lines.push(table.finding(finding, is_same(before)));
+            if !is_same(after) {
+                lines.extend(remedy(finding));
+            }
         }
-        let recommended = |it: &String| format!("could be simpler: {}", plain(it));
-        lines.extend(self.recommendations.iter().map(recommended));
-        let count = |level| self.findings.iter().filter(|it| it.level() == level).count();
-        lines.push(format!(
-            "{} ok, {} to look at, {} wrong",
-            self.passed.len(),
-            count(Level::Amber),
-            count(Level::Red)
-        ));
+        lines.push(self.count());
         lines.join("\n") + "\n"
     }
+
+    fn heading(&self) -> String {
+        let LookedAt { project, reader } = &self.looked_at;
+        let project = project.as_deref().unwrap_or("not known");
+        let reader = reader.as_ref().map(|it| format!(", read as {}", plain(it)));
+        format!("project: {}{}", plain(project), reader.unwrap_or_default())
+    }
+
+    fn count(&self) -> String {
+        let count = |level| self.findings.iter().filter(|it| it.level() == level).count();
+        let (amber, red) = (count(Level::Amber), count(Level::Red));
+        format!("{} ok, {amber} to look at, {red} wrong", self.passed.len())
+    }
+}
+
+/// How lines are written.
+struct Table {
+    in_colours: bool,
+    /// Of the column of subjects.
+    width: usize,
+}
+
+impl Table {
+    fn mark(&self, level: Level) -> String {
+        let word = format!("{:5}", level.word());
+        let colour = match level {
+            Level::Green => "32",
+            Level::Amber => "33",
+            Level::Red => "1;31",
+        };
+        match self.in_colours {
+            true => format!("\x1b[{colour}m{word}\x1b[0m  "),
+            false => format!("{word}  "),
+        }
+    }
+
+    /// A finding that is like the one before says no more than that.
+    fn finding(&self, finding: &Finding, is_like_before: bool) -> String {
+        let code = finding.check.entry().code;
+        let code = match finding.reason.map(Reason::code) {
+            Some(reason) if reason != code => format!("{code} ({reason})"),
+            _ => code.to_owned(),
+        };
+        let cause = if is_like_before { "the same".to_owned() } else { plain(&finding.cause) };
+        let (mark, subject) = (self.mark(finding.level()), plain(&finding.subject));
+        format!("{mark}{subject:0$}  {code}: {cause}", self.width)
+    }
+}
+
+fn remedy(finding: &Finding) -> impl Iterator<Item = String> {
+    let advice = finding.advice.iter().map(|it| format!("       what to do: {}", plain(it)));
+    advice.chain(finding.command.iter().map(|it| command(it)))
+}
+
+fn command(text: &str) -> String {
+    format!("       $ {}", plain(text))
 }
 
 impl fmt::Display for Report {
@@ -102,9 +170,13 @@ mod tests {
     fn report() -> Report {
         let red = Finding::new(Check::InvokerMissing, "region orders/us", "no\x1b[2J role")
             .mended_by("gcloud x");
-        let amber = Finding::new(Check::OpenToAll, "region orders/eu", "open");
+        let unread = |region| {
+            Finding::new(Check::Unread, &format!("region orders/{region}"), "403")
+                .mended_by("gcloud y")
+        };
         Report {
-            findings: vec![red, amber],
+            looked_at: LookedAt { project: Some("p".to_owned()), reader: None },
+            findings: vec![red, unread("eu"), unread("asia")],
             passed: vec!["clock".to_owned()],
             recommendations: Vec::new(),
         }
@@ -113,9 +185,17 @@ mod tests {
     #[test]
     fn words_tell_the_levels_apart_and_nothing_from_outside_moves_the_cursor() {
         let table = report().to_string();
-        let starts: Vec<_> = table.lines().map(|it| it.split(' ').next().unwrap()).collect();
-        assert_eq!(starts, ["ok", "look", "WRONG", "", "1"]);
-        assert!(!table.contains('\x1b') && table.contains("       $ gcloud x\n"), "{table}");
+        let expected = "\
+project: p
+ok     clock
+look   region orders/eu    unread: 403
+look   region orders/asia  unread: the same
+       $ gcloud y
+WRONG  region orders/us    invoker_missing: no\u{fffd}[2J role
+       $ gcloud x
+1 ok, 2 to look at, 1 wrong
+";
+        assert_eq!(table, expected);
         assert!(report().table(true).contains("\x1b[1;31mWRONG\x1b[0m"));
     }
 
@@ -126,5 +206,6 @@ mod tests {
         assert_eq!(report.to_json()["level"], "red");
         report.findings.remove(0);
         assert_eq!(report.level(), Level::Amber);
+        assert_eq!(report.to_json()["project"], "p");
     }
 }

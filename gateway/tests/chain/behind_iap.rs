@@ -28,6 +28,7 @@ async fn beside(region: &str, users: &[&str]) -> Chain {
             service: "orders".to_owned(),
             picking: Picking::Weighted(vec![(US.to_owned(), 1)]),
             iap: Some(Iap {
+                enabled: true,
                 client_id: CLIENT.to_owned(),
                 backend_service: 42,
                 users: users.iter().map(|it| (*it).to_owned()).collect(),

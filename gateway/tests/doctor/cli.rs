@@ -5,20 +5,35 @@ use std::process::{Command, Output};
 use remint_emulator::Emulator;
 use serde_json::Value;
 
-use crate::support::{Folder, configuration, google};
+use crate::support::{Folder, GATEWAY, configuration, google};
 
 async fn doctor(emulator: &Emulator, arguments: &[&str]) -> Output {
+    run(emulator, configuration(emulator), arguments, &[]).await
+}
+
+/// Runs the program with a configuration, in an environment without credentials
+/// but for these variables.
+pub(crate) async fn run(
+    emulator: &Emulator,
+    configuration: String,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Output {
     let folder = Folder::new();
     std::fs::write(folder.0.join("ca.pem"), emulator.ca_pem()).unwrap();
     let file = folder.0.join("remint.yaml");
-    std::fs::write(&file, configuration(emulator)).unwrap();
+    std::fs::write(&file, configuration).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
-    command.env_remove("GOOGLE_CLOUD_PROJECT").arg("doctor").arg(file).args(arguments);
+    for variable in ["GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"] {
+        command.env_remove(variable);
+    }
+    command.env("HOME", &folder.0).envs(variables.iter().copied());
+    command.arg("doctor").arg(file).args(arguments);
     let output = tokio::task::spawn_blocking(move || (command.output(), folder)).await.unwrap();
     output.0.unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap()
 }
 
@@ -29,6 +44,8 @@ async fn a_right_deployment_ends_well() {
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("ok     region orders/us-central1\n"), "{text}");
+    let start = format!("project: demo-project, read as {GATEWAY}\nok     ");
+    assert!(text.starts_with(&start), "{text}");
     assert!(text.ends_with("8 ok, 0 to look at, 0 wrong\n") && !text.contains('\x1b'), "{text}");
     assert!(!text.contains("ya29") && !text.contains("eyJ"), "{text}");
 }
@@ -62,6 +79,17 @@ async fn where_nothing_can_be_read_it_ends_with_1() {
     let start = "remint: nothing could be looked at: there is no access token to ask with: \
                  the metadata server answers 403";
     assert!(text.starts_with(start), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_flag_or_no_path_ends_with_2() {
+    let emulator = Emulator::start(google()).await.unwrap();
+    for wrong in ["--prob", "--probe=healthz", "--gateway-in=moon"] {
+        let output = doctor(&emulator, &[wrong]).await;
+        let text = out(&output);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {text}");
+        assert!(text.contains(wrong.split('=').next().unwrap()), "{text}");
+    }
 }
 
 #[test]

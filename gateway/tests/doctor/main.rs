@@ -11,7 +11,10 @@
 )]
 
 mod cli;
+mod iap;
+mod reading;
 mod regions;
 mod senders;
+mod simpler;
 mod support;
 mod surroundings;

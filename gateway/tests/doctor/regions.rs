@@ -39,8 +39,6 @@ async fn a_right_deployment_gets_no_complaint() {
     ] {
         assert!(report.passed.iter().any(|it| it == subject), "{subject}: {report}");
     }
-    let recommended = &report.recommendations[0];
-    assert!(recommended.contains("--add-custom-audiences=https://orders.example.com"), "{report}");
     let report = Case::new("probed").options(|it| it.probe = Some(None)).report().await;
     assert!(report.findings.is_empty(), "{report}");
 }
@@ -70,6 +68,14 @@ async fn one_custom_audience_in_all_regions_is_right_and_nothing_could_be_simple
         });
     let report = case.report().await;
     assert!(report.findings.is_empty() && report.recommendations.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn regions_of_another_project_are_looked_for_there() {
+    let case = Case::new("another project's number")
+        .options(|it| it.project = Some("demo-project".to_owned()))
+        .says("orders-123456789012.us-central1", "orders-999999999999.us-central1");
+    case.turns_red(["wrong_url", "", IN_US, DESCRIBE_US]).await;
 }
 
 #[tokio::test]
@@ -245,11 +251,15 @@ async fn ingress_must_fit_where_the_gateway_comes_from() {
 
 #[tokio::test]
 async fn a_probe_finds_what_no_setting_tells() {
-    let curl = |url: &str| format!("curl --silent --show-error --include {url}");
+    let curl = |url: &str, path: &str| {
+        format!(
+            "curl --silent --show-error --include --header \"Authorization: Bearer $(gcloud auth print-identity-token --impersonate-service-account={GATEWAY} --audiences={url})\" {url}{path}"
+        )
+    };
     Case::new("tokens are not believed")
         .after(|emulator| emulator.regions()[1].refuse_tokens_before(UnixTime(4_000_000_000)))
         .options(|it| it.probe = Some(Some("/healthz".to_owned())))
-        .turns_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU)])
+        .turns_red(["probe_refused", "aud_mismatch", IN_EU, &curl(EU, "/healthz")])
         .await;
     Case::new("nobody is there")
         .text(|text, emulator| {
@@ -260,6 +270,6 @@ async fn a_probe_finds_what_no_setting_tells() {
             )
         })
         .options(|it| it.probe = Some(None))
-        .turns_red(["probe_failed", "", IN_US, &curl(US)])
+        .turns_red(["probe_failed", "", IN_US, &curl(US, "/")])
         .await;
 }

@@ -1,6 +1,6 @@
 //! Senders that the policy would refuse.
 
-use remint_emulator::Agent;
+use remint_emulator::{Agent, Destination, Trigger};
 
 use crate::support::{
     AUDIENCE, CRON, Case, GATEWAY, PUSHER, TASKS, US, job, queue, seconds, subscription,
@@ -117,6 +117,28 @@ async fn a_subscription_calls_what_a_rule_is_for() {
     Case::new("a region itself")
         .google(subscription(|it| it.endpoint = Some(format!("{US}/push"))))
         .turns_amber(["sender_goes_past", PUSH, &mended])
+        .await;
+}
+
+#[tokio::test]
+async fn a_trigger_that_calls_a_region_is_not_told_to_change_its_subscription() {
+    Case::new("a trigger")
+        .google(|google| {
+            google.eventarc = vec![Trigger {
+                name: "uploads".to_owned(),
+                location: "us-central1".to_owned(),
+                filters: vec![("type".to_owned(), "a.b.c".to_owned())],
+                service_account: Some(PUSHER.to_owned()),
+                destination: Destination::CloudRun {
+                    service: "orders".to_owned(),
+                    region: "us-central1".to_owned(),
+                    path: "/uploads".to_owned(),
+                },
+                topic: None,
+                channel: None,
+            }];
+        })
+        .turns_amber(["sender_goes_past", "subscription eventarc-us-central1-uploads-sub-001", ""])
         .await;
 }
 

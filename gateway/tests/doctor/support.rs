@@ -83,10 +83,13 @@ pub(crate) fn configuration(emulator: &Emulator) -> String {
         "iamcredentials",
         "cloudresourcemanager",
         "www",
+        "compute",
+        "iap",
     ];
     for name in apis {
         let _ = writeln!(connect_to, "    \"{name}.googleapis.com:443\": \"{google}\"");
     }
+    let _ = writeln!(connect_to, "    \"www.gstatic.com:443\": \"{google}\"");
     for region in emulator.regions() {
         for url in [region.url(), region.hash_url()] {
             let host = url.trim_start_matches("https://");
@@ -152,9 +155,14 @@ impl Case {
         }
     }
 
-    /// Google is set up differently.
+    /// Google is set up differently, after what was said before.
     pub(crate) fn google(self, change: impl FnOnce(&mut Google) + Send + 'static) -> Self {
-        Self { google: Box::new(change), ..self }
+        let before = self.google;
+        let google = Box::new(move |google: &mut Google| {
+            before(google);
+            change(google);
+        });
+        Self { google, ..self }
     }
 
     /// Something happens while it runs.
@@ -174,7 +182,10 @@ impl Case {
         self,
         change: impl FnOnce(String, &Emulator) -> String + Send + 'static,
     ) -> Self {
-        Self { text: Box::new(change), ..self }
+        let before = self.text;
+        let text =
+            Box::new(move |text, emulator: &Emulator| change(before(text, emulator), emulator));
+        Self { text, ..self }
     }
 
     pub(crate) fn options(self, change: impl FnOnce(&mut Options) + Send + 'static) -> Self {

@@ -96,9 +96,3 @@ async fn a_clock_that_differs_from_google_s_is_red() {
         .await;
     assert!(report.findings.is_empty(), "{report}");
 }
-
-#[tokio::test]
-async fn what_may_not_be_read_is_said_and_is_no_failure() {
-    let case = Case::new("another project").options(|it| it.project = Some("other".to_owned()));
-    case.turns_amber(["unread", "project", ""]).await;
-}

@@ -37,6 +37,7 @@ fn behind_iap(plan: &mut Plan) {
         service: "edge".to_owned(),
         picking: Picking::Nearest,
         iap: Some(Iap {
+            enabled: true,
             client_id: "123-abc.apps.googleusercontent.com".to_owned(),
             backend_service: 42,
             users: [PERSON, GUEST].map(str::to_owned).into(),

@@ -24,6 +24,7 @@ fn behind_iap(plan: &mut Plan) {
             service: "orders".to_owned(),
             picking: Picking::Weighted(vec![(region.to_owned(), 1)]),
             iap: Some(Iap {
+                enabled: true,
                 client_id: CLIENT.to_owned(),
                 backend_service: BACKEND,
                 users: vec![GATEWAY.to_owned()],

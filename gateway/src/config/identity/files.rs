@@ -186,6 +186,7 @@ impl<'f> Members<'f> {
             client_secret: Secret(self.text("client_secret")?.to_owned()),
             refresh_token: Secret(self.text("refresh_token")?.to_owned()),
             token_url: self.token_url("token_uri", overrides)?,
+            quota_project: self.maybe_text("quota_project_id")?.map(str::to_owned),
         })
     }
 

@@ -132,6 +132,9 @@ pub struct AuthorizedUser {
     pub refresh_token: Secret,
     /// Where they are given.
     pub token_url: Endpoint,
+    /// The project whose quota a person's calls of APIs count against, which
+    /// some APIs refuse them without (AIP-4113).
+    pub quota_project: Option<String>,
 }
 
 /// An identity of another issuer's, and how Google is told of it (AIP-4117).

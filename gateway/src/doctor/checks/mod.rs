@@ -1,19 +1,23 @@
 //! From what was read to what is said of it.
 
 mod hosts;
+mod iap;
+mod made_up;
 mod regions;
 mod sender_settings;
 mod senders;
+mod simpler;
 mod surroundings;
 
 use std::collections::HashSet;
 
 use super::catalogue::Check;
 use super::commands;
-use super::facts::{Facts, RunService};
+use super::facts::{Facts, Gap, Lack, Place, Reader, RunService};
 use super::finding::Finding;
-use super::report::Report;
-use crate::config::{Config, Kind, Region, Service};
+use super::policy::{Held, Policy};
+use super::report::{LookedAt, Report};
+use crate::config::{Config, Region, Service};
 use regions::Site;
 pub(crate) use sender_settings::let_mint;
 
@@ -27,10 +31,9 @@ pub(super) struct Looked<'a> {
     pub(super) ignored: &'a [String],
 }
 
-/// Makes all checks.
+/// Makes all checks: what everything rests on comes first.
 pub(super) fn report(looked: &Looked<'_>) -> Report {
-    let mut findings = Vec::new();
-    let mut subjects = Vec::new();
+    let (mut findings, mut subjects) = surroundings::check(looked);
     for (service, facts) in looked.config.services.iter().zip(&looked.facts.services) {
         subjects.push(format!("identity of {}", service.name));
         findings.extend(surroundings::mint(service, facts));
@@ -43,16 +46,85 @@ pub(super) fn report(looked: &Looked<'_>) -> Report {
         findings.extend(twice(looked, service));
         findings.extend(differing(looked, service));
     }
-    let (of_senders, their_subjects) = senders::check(looked);
-    findings.extend(of_senders);
-    subjects.extend(their_subjects);
-    let (around, their_subjects) = surroundings::check(looked.facts);
-    findings.extend(around);
-    subjects.extend(their_subjects);
+    for (of_them, their_subjects) in [iap::check(looked), senders::check(looked)] {
+        findings.extend(of_them);
+        subjects.extend(their_subjects);
+    }
     let with_findings: HashSet<&str> = findings.iter().map(|it| &*it.subject).collect();
     subjects.retain(|subject| !with_findings.contains(subject.as_str()));
-    let recommendations = looked.config.services.iter().filter_map(|it| simpler(looked, it));
-    Report { recommendations: recommendations.collect(), passed: subjects, findings }
+    let services = looked.config.services.iter();
+    let recommendations = services.filter_map(|it| simpler::simpler(looked, it)).collect();
+    let facts = looked.facts;
+    let looked_at = LookedAt {
+        project: facts.project.name.clone(),
+        reader: match &facts.reader {
+            Reader::Account(account) => Some(account.clone()),
+            Reader::Person | Reader::Unknown => None,
+        },
+    };
+    Report { looked_at, findings, passed: subjects, recommendations }
+}
+
+/// Roles by which a service may be called (Cloud Run, "IAM roles" and "Managing
+/// access": owners and editors may, developers may not).
+const INVOKERS: [&str; 5] = [
+    "roles/run.invoker",
+    "roles/run.servicesInvoker",
+    "roles/run.admin",
+    "roles/editor",
+    "roles/owner",
+];
+
+/// Who is to call a service, and who may.
+struct Call<'a> {
+    subject: &'a str,
+    place: &'a Place,
+    policy: &'a Policy,
+    member: &'a str,
+}
+
+impl Looked<'_> {
+    /// Something could not be read; with the command that lets it be read.
+    fn unread(&self, subject: &str, what: &str, gap: &Gap) -> Finding {
+        let found = Finding::new(Check::Unread, subject, format!("{what}{}", gap.why));
+        let project = self.facts.project.name.as_deref().unwrap_or("PROJECT");
+        match gap.lack {
+            None => found,
+            Some(Lack::Api(api)) => found.mended_by(commands::enable(api, project)),
+            Some(Lack::Role(role)) => {
+                found.mended_by(commands::let_read(role, project, &self.facts.reader))
+            }
+        }
+    }
+
+    /// Somebody has no role by which to call a service: neither there nor by the
+    /// project's policy, which may not be known.
+    fn lacking(&self, check: Check, call: &Call<'_>) -> Option<Finding> {
+        let Call { subject, place, policy, member } = *call;
+        let held = policy.held(&INVOKERS, member);
+        let project = self.facts.project(&place.project);
+        let of_project = project
+            .and_then(|it| it.policy.is())
+            .map(|it| it.without_sets().held(&INVOKERS, member));
+        let who = member.split_once(':').map_or(member, |(_, name)| name);
+        let unclear = |why: &str| Finding::new(Check::Unread, subject, why);
+        let found = match (held, of_project) {
+            (Held::Yes, _) | (_, Some(Held::Yes)) => return None,
+            (Held::Unclear(why), _) | (_, Some(Held::Unclear(why))) => {
+                let cause = format!("whether {who} may call it can't be told from here: {why}");
+                return Some(unclear(&cause).advised("find it out with --probe"));
+            }
+            (Held::No, Some(Held::No)) => {
+                let cause = format!("{who} has no role that lets it call the service");
+                Finding::new(check, subject, cause)
+            }
+            (Held::No, None) => unclear(&format!(
+                "{who} has no role that lets it call the service, unless the project's IAM \
+                 policy grants it, which could not be read"
+            )),
+        };
+        Some(found.mended_by(commands::bind(place, true, member)))
+    }
 }
 
 fn subject_of(service: &Service, region: &Region) -> String {
@@ -64,7 +136,7 @@ fn subject_of(service: &Service, region: &Region) -> String {
 fn of_run<'a>(
     looked: &'a Looked<'_>,
     service: &'a Service,
-) -> impl Iterator<Item = (&'a Region, &'a super::facts::Place, &'a RunService)> {
+) -> impl Iterator<Item = (&'a Region, &'a Place, &'a RunService)> {
     let at = looked.config.services.iter().position(|it| it.name == service.name);
     let facts = at.and_then(|at| looked.facts.services.get(at));
     let regions = facts.map(|it| it.regions.as_slice()).unwrap_or_default();
@@ -80,7 +152,7 @@ fn twice(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
     let all: Vec<_> = of_run(looked, service).collect();
     let mut found = Vec::new();
     for (number, (region, place, run)) in all.iter().enumerate() {
-        let is_same = |it: &&(&Region, &super::facts::Place, &RunService)| {
+        let is_same = |it: &&(&Region, &Place, &RunService)| {
             it.1.service == place.service
                 && it.1.location == place.location
                 && it.2.urls == run.urls
@@ -114,43 +186,10 @@ fn differing(looked: &Looked<'_>, service: &Service) -> Vec<Finding> {
                 format!("it lacks the custom audience {audience}, which another region has");
             let subject = subject_of(service, region);
             let finding = Finding::new(Check::CustomAudiencesDiffer, &subject, cause);
-            found.push(finding.mended_by(commands::add_custom_audience(place, audience)));
+            found.push(finding.mended_by(commands::add_custom_audiences(place, &[audience])));
         }
     }
     found
-}
-
-/// Whether one custom audience in all regions would do, so that no token has to
-/// be minted for each.
-fn simpler(looked: &Looked<'_>, service: &Service) -> Option<String> {
-    let all: Vec<_> = of_run(looked, service).collect();
-    let is_all_of_run = service.regions.iter().all(|it| it.kind == Kind::CloudRun);
-    let audiences: HashSet<&str> = all.iter().map(|(region, ..)| &*region.audience).collect();
-    let is_telling = looked.config.assertion.is_some();
-    if !is_all_of_run || is_telling || all.len() != service.regions.len() || audiences.len() < 2 {
-        return None;
-    }
-    let policy = &looked.config.policy;
-    let mut rules = policy
-        .rules()
-        .iter()
-        .filter(|rule| service.routes.iter().any(|route| route.rule == *rule.name()));
-    let audience =
-        rules.clone().flat_map(|rule| rule.audiences()).find(|it| it.starts_with("https://"))?;
-    // People and other issuers need the gateway: Cloud Run takes Google's tokens.
-    let is_of_google = policy.issuers().iter().all(|issuer| issuer.name() == "google");
-    if !is_of_google || rules.any(|rule| rule.is_anonymous()) {
-        return None;
-    }
-    let commands: Vec<String> =
-        all.iter().map(|(_, place, _)| commands::add_custom_audience(place, audience)).collect();
-    Some(format!(
-        "{}: one custom audience for all regions would do for its tokens; set \"audience: {audience}\" \
-         in each, after: {}. Callers that are let call the regions themselves then need no gateway, \
-         but for its policy and its retries",
-        service.name,
-        commands.join(" && ")
-    ))
 }
 
 #[cfg(test)]

@@ -3,23 +3,14 @@
 use remint_idtoken::Reason;
 use remint_idtoken::policy::audience_miss;
 
-use super::Looked;
+use super::{Call, INVOKERS, Looked, iap};
 use crate::config::{Kind, Region};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands;
-use crate::doctor::facts::{Ingress, Place, Policy, Probed, Read, RegionFacts, RunService};
-use crate::doctor::finding::Finding;
-
-/// Roles by which a service may be called (Cloud Run, "IAM roles").
-const INVOKERS: [&str; 5] = [
-    "roles/run.invoker",
-    "roles/run.servicesInvoker",
-    "roles/run.admin",
-    "roles/editor",
-    "roles/owner",
-];
-const EVERYBODY: [&str; 2] = ["allUsers", "allAuthenticatedUsers"];
-const CLIENT_ID: &str = ".apps.googleusercontent.com";
+use crate::doctor::facts::{Gap, Ingress, Place, Probe, Probed, Read, RegionFacts, RunService};
+use crate::doctor::finding::{Finding, Level};
+use crate::doctor::policy::{Held, Policy};
+use crate::doctor::protected::is_client;
 
 /// What is looked at, with all that is known of it.
 pub(super) struct Site<'a> {
@@ -32,10 +23,19 @@ pub(super) struct Site<'a> {
 
 impl Site<'_> {
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let mut found: Vec<Finding> = self.probe().into_iter().collect();
+        let mut found = self.of_settings();
+        // What a setting explains is not said twice.
+        let is_explained = found.iter().any(|it| it.level() == Level::Red);
+        found.extend(self.probe().filter(|it| !(is_explained && it.level() == Level::Red)));
+        found
+    }
+
+    fn of_settings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
         let Some(place) = &self.facts.place else {
             let why = format!("{} does not tell which service it is", self.region.url());
-            found.extend(self.is_of_run().then(|| self.unread(why)));
+            found.extend(self.is_of_run().then(|| self.unread(&why.into())));
+            found.extend(iap::in_front_of_region(self));
             return found;
         };
         match &self.facts.run {
@@ -44,11 +44,10 @@ impl Site<'_> {
             }
             Read::Is(run) => found.extend(self.service(place, run)),
             Read::Missing if self.region.kind == Kind::CloudFunction => {
-                found
-                    .push(self.unread("functions of the first generation are not read".to_owned()));
+                found.push(self.unread(&"functions of the first generation are not read".into()));
             }
             Read::Missing => found.push(self.missing(place)),
-            Read::Unread(why) => found.push(self.unread(why.clone())),
+            Read::Unread(gap) => found.push(self.unread(gap)),
         }
         found
     }
@@ -57,12 +56,12 @@ impl Site<'_> {
         matches!(self.region.kind, Kind::CloudRun | Kind::CloudFunction)
     }
 
-    fn found(&self, check: Check, cause: impl Into<String>) -> Finding {
+    pub(super) fn found(&self, check: Check, cause: impl Into<String>) -> Finding {
         Finding::new(check, &self.subject, cause)
     }
 
-    fn unread(&self, why: String) -> Finding {
-        self.found(Check::Unread, why)
+    pub(super) fn unread(&self, gap: &Gap) -> Finding {
+        self.looked.unread(&self.subject, "", gap)
     }
 
     fn missing(&self, place: &Place) -> Finding {
@@ -124,7 +123,7 @@ impl Site<'_> {
 
     fn audience(&self, place: &Place, run: &RunService) -> Option<Finding> {
         let (audience, accepted) = (&*self.region.audience, run.audiences());
-        let is_client = audience.ends_with(CLIENT_ID);
+        let is_client = is_client(audience);
         if run.iap_enabled && (is_client || self.region.kind == Kind::Iap) {
             return None;
         }
@@ -145,7 +144,7 @@ impl Site<'_> {
                 "tokens are minted for {audience}, which is no audience of the service here"
             );
             let found = self.found(Check::CustomAudienceMissing, cause).because(reason);
-            return Some(found.mended_by(commands::add_custom_audience(place, audience)));
+            return Some(found.mended_by(commands::add_custom_audiences(place, &[audience])));
         }
         let cause = format!("tokens are minted for {audience}; it takes {}", accepted_shown(run));
         let found = self.found(Check::AudienceRefused, cause).because(reason);
@@ -165,79 +164,51 @@ impl Site<'_> {
         match &self.facts.policy {
             Read::Is(policy) => found.extend(self.invokers(place, run, policy)),
             Read::Missing => {}
-            Read::Unread(why) => found.push(self.unread(format!("its IAM policy: {why}"))),
+            Read::Unread(gap) => {
+                found.push(self.looked.unread(&self.subject, "its IAM policy: ", gap));
+            }
         }
         found
     }
 
     fn invokers(&self, place: &Place, run: &RunService, policy: &Policy) -> Vec<Finding> {
-        let everybody = EVERYBODY.iter().find(|member| policy.has(&INVOKERS, member));
-        if let Some(member) = everybody {
+        if let Some(member) = policy.everybody(&INVOKERS) {
             let open = self.found(Check::OpenToAll, format!("{member} may call it"));
             return vec![open.mended_by(commands::bind(place, false, member))];
         }
-        // What a group or the project's own policy grants can't be told from here.
-        let is_inherited = |member: &str| {
-            let project = self.looked.facts.project.policy.is();
-            let of_project = project.is_some_and(|project| project.has(&INVOKERS, member));
-            of_project || policy.has_groups(&INVOKERS)
-        };
-        let lacks = |member: &str| !policy.has(&INVOKERS, member) && !is_inherited(member);
-        let mut found = Vec::new();
         if run.iap_enabled {
-            if let Some(number) = self.looked.facts.project.number {
-                let agent = iap_agent(number);
-                if lacks(&agent) {
-                    found.push(self.lacking(Check::IapInvokerMissing, place, &agent, &agent));
-                }
-            }
-            return found;
+            return iap::agent(self.looked, &self.subject, place, policy).into_iter().collect();
         }
-        match self.account {
-            None => found.push(
-                self.unread(
-                    "who the gateway is could not be found out, so its role is not looked for"
-                        .to_owned(),
-                ),
-            ),
-            Some(account) => {
-                let member = format!("serviceAccount:{account}");
-                if lacks(&member) {
-                    found.push(self.lacking(Check::InvokerMissing, place, account, &member));
-                }
-            }
-        }
-        found
+        let Some(account) = self.account else {
+            let why = "who the gateway is could not be found out, so its role is not looked for";
+            let unread = self.unread(&why.into());
+            return vec![unread.advised("say --account EMAIL")];
+        };
+        let member = format!("serviceAccount:{account}");
+        let call = Call { subject: &self.subject, place, policy, member: &member };
+        let lacking = self.looked.lacking(Check::InvokerMissing, &call);
+        // Whoever got an answer of the application's may call it.
+        let outcome = self.facts.probe.as_ref().map(|probe| &probe.outcome);
+        let is_let_in = matches!(outcome, Some(Probed::Answered(_)));
+        lacking.into_iter().filter(|it| !(is_let_in && it.check == Check::Unread)).collect()
     }
 
     /// Whether whoever calls is known to have a role by which it may: the gateway,
     /// or the IAP in front.
     fn is_granted(&self) -> bool {
-        let facts = &self.looked.facts.project;
+        let project =
+            self.facts.place.as_ref().and_then(|it| self.looked.facts.project(&it.project));
         let is_behind_iap = self.facts.run.is().is_some_and(|run| run.iap_enabled);
         let member = match is_behind_iap {
-            true => facts.number.map(iap_agent),
+            true => project.and_then(|it| it.number).map(iap::agent_of),
             false => self.account.map(|account| format!("serviceAccount:{account}")),
         };
-        let policies = [self.facts.policy.is(), facts.policy.is()];
+        let policies = [self.facts.policy.is(), project.and_then(|it| it.policy.is())];
         let has = |member: String| {
-            policies.into_iter().flatten().any(|policy| policy.has(&INVOKERS, &member))
+            let held = |policy: &Policy| policy.held(&INVOKERS, &member) == Held::Yes;
+            policies.into_iter().flatten().any(held)
         };
         member.is_some_and(has)
-    }
-
-    /// Somebody has no role here; whether by the project's policy, may not be
-    /// known.
-    fn lacking(&self, check: Check, place: &Place, who: &str, member: &str) -> Finding {
-        let cause = format!("{who} has no role that lets it call the service");
-        let found = match &self.looked.facts.project.policy {
-            Read::Is(_) => self.found(check, cause),
-            Read::Missing | Read::Unread(_) => {
-                let unknown = "unless the project's IAM policy grants it, which could not be read";
-                self.found(Check::Unread, format!("{cause}, {unknown}"))
-            }
-        };
-        found.mended_by(commands::bind(place, true, member))
     }
 
     fn ingress(&self, place: &Place, run: &RunService) -> Option<Finding> {
@@ -268,10 +239,13 @@ impl Site<'_> {
     }
 
     fn probe(&self) -> Option<Finding> {
-        let url = self.region.url();
+        let Probe { url, outcome } = self.facts.probe.as_ref()?;
         let refused =
             |cause: &str| self.found(Check::ProbeRefused, format!("{url} answers {cause}"));
-        let found = match self.facts.probed.as_ref()? {
+        let found = match outcome {
+            Probed::Answered(status) if *status >= 500 => {
+                self.found(Check::ProbeError, format!("{url}: the application answers {status}"))
+            }
             Probed::Answered(_) => return None,
             Probed::TokenRefused => refused("401: not its audience, or no token that it believes")
                 .because(Reason::AudienceMismatch),
@@ -288,14 +262,8 @@ impl Site<'_> {
             Probed::FrontEnd(status) => refused(&format!("{status}, by Google's front end")),
             Probed::Failed(why) => self.found(Check::ProbeFailed, format!("{url}: {why}")),
         };
-        let word = remint_idtoken::shell_word(&url);
-        Some(found.mended_by(format!("curl --silent --show-error --include {word}")))
+        Some(found.mended_by(commands::try_it(url, &self.region.audience, self.account)))
     }
-}
-
-/// The member of bindings that IAP calls as (IAP, "Enabling IAP for Cloud Run").
-fn iap_agent(project_number: u64) -> String {
-    format!("serviceAccount:service-{project_number}@gcp-sa-iap.iam.gserviceaccount.com")
 }
 
 /// Each URL once, without the spelling with a slash.

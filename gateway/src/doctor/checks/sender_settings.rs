@@ -8,6 +8,7 @@ use crate::doctor::catalogue::Check;
 use crate::doctor::commands;
 use crate::doctor::facts::{OidcToken, Read};
 use crate::doctor::finding::Finding;
+use crate::doctor::policy::Held;
 
 /// Roles that have `iam.serviceAccounts.getOpenIdToken`, beside those of service
 /// agents (IAM, "Service Accounts roles").
@@ -31,17 +32,23 @@ impl One<'_> {
         let member = format!("serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com");
         // That it may not be read is said of the project.
         let of_project = facts.project.policy.is()?;
-        if of_project.has(&MINTING, &member) || of_project.has(&[role], &member) {
+        let roles: Vec<&str> = MINTING.into_iter().chain([role]).collect();
+        if of_project.held(&roles, &member) != Held::No {
             return None;
         }
-        let (check, cause) = match policy {
-            Read::Is(policy) if policy.has(&MINTING, &member) => return None,
-            Read::Unread(why) => (Check::Unread, format!("the IAM policy of {account}: {why}")),
-            Read::Is(_) | Read::Missing => {
-                (Check::SenderMayNotMint, format!("{member} may not mint tokens of {account}"))
+        let policy = match policy {
+            Read::Is(policy) => policy,
+            Read::Missing => return None,
+            Read::Unread(gap) => {
+                let what = format!("the IAM policy of {account}: ");
+                return Some(self.looked.unread(&self.subject, &what, gap));
             }
         };
-        Some(self.found(check, cause).mended_by(commands::let_mint(account, &member)))
+        (policy.held(&MINTING, &member) == Held::No).then(|| {
+            let cause = format!("{member} may not mint tokens of {account}");
+            let found = self.found(Check::SenderMayNotMint, cause);
+            found.mended_by(commands::let_mint(account, &member))
+        })
     }
 
     fn account_missing(&self, account: &str) -> Finding {

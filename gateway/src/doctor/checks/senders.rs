@@ -1,23 +1,17 @@
 //! Checks of what sends requests: each one is held against the policy, by the
 //! same code that decides about requests, as if its token had come.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
-use remint_idtoken::policy::{Check as Step, Example, Outcome};
-use remint_idtoken::{Authority, AwsLc, Reason, Refusal, Rule, Sender, Target, UnixTime};
-use serde_json::json;
+use remint_idtoken::policy::{Example, Outcome};
+use remint_idtoken::{Authority, AwsLc, Reason, Refusal, Rule, Sender, Target};
 
-use super::Looked;
 use super::hosts::{Host, Hosts};
+use super::{Looked, iap, made_up};
 use crate::doctor::catalogue::Check;
 use crate::doctor::commands::{self, Wanted};
 use crate::doctor::facts::{OidcToken, SenderFacts};
 use crate::doctor::finding::Finding;
-
-/// Any time will do: what is looked at of a token here is its audience and caller.
-const SOME_TIME: UnixTime = UnixTime(1_790_000_000);
 
 /// Findings of all senders, and who was looked at.
 pub(super) fn check(looked: &Looked<'_>) -> (Vec<Finding>, Vec<String>) {
@@ -69,7 +63,8 @@ fn unused(looked: &Looked<'_>, used: &[String]) -> Vec<Finding> {
         let is_used = used.iter().any(|it| **it == *route.rule);
         (!is_used).then(|| {
             let cause = format!("it is for {}, and none was found that calls it", sender.name());
-            Finding::new(Check::RuleUnused, &format!("rule {}", route.rule), cause)
+            let found = Finding::new(Check::RuleUnused, &format!("rule {}", route.rule), cause);
+            found.advised("look in another project or location: --project, --location")
         })
     });
     unused.collect()
@@ -78,7 +73,7 @@ fn unused(looked: &Looked<'_>, used: &[String]) -> Vec<Finding> {
 pub(super) struct One<'a> {
     pub(super) sender: &'a SenderFacts,
     pub(super) looked: &'a Looked<'a>,
-    subject: String,
+    pub(super) subject: String,
 }
 
 impl<'a> One<'a> {
@@ -94,13 +89,18 @@ impl<'a> One<'a> {
         Finding::new(check, &self.subject, cause)
     }
 
-    fn set(&self, wanted: &Wanted<'_>) -> String {
+    pub(super) fn set(&self, wanted: &Wanted<'_>) -> String {
         commands::set(self.sender, self.project(), wanted)
     }
 
     fn past(&self, region: &str) -> Finding {
         let cause = format!("it calls {}, which is the region {region} itself", self.sender.url);
         let found = self.found(Check::SenderGoesPast, cause);
+        if self.sender.kind == Sender::Eventarc {
+            let advice = "have the events come by a topic with a push subscription of your own; or \
+                          leave it out, with --ignore";
+            return found.advised(advice);
+        }
         let rule = self.looked.config.policy.rules().iter().find_map(|rule| rule.example());
         match rule {
             Some(example) => {
@@ -129,7 +129,7 @@ impl<'a> One<'a> {
         let target = Target::parse(host, path, method);
         let authority = Authority::new(policy, AwsLc);
         let headers = self.headers();
-        let walk = policy.walk(&authority, target, &headers, SOME_TIME);
+        let walk = policy.walk(&authority, target, &headers, made_up::TIME);
         let failed = walk.steps.iter().find_map(|step| match &step.outcome {
             Outcome::Failed(refusal) => Some(refusal.reason),
             _ => None,
@@ -146,6 +146,7 @@ impl<'a> One<'a> {
         if rule.is_anonymous() {
             return (found, Some(rule));
         }
+        found.extend(iap::in_front_of_sender(self, rule));
         // Of a queue each task may have a token of its own.
         let has_to = self.sender.kind != Sender::Tasks && takes_bearers(rule);
         match &self.sender.token {
@@ -153,7 +154,7 @@ impl<'a> One<'a> {
             None => {}
             Some(token) => {
                 let failed = walk.tokens.iter().filter(|it| it.claims.is_some());
-                let failed = failed.flat_map(|it| &it.steps).find_map(refused);
+                let failed = failed.flat_map(|it| &it.steps).find_map(made_up::refused);
                 let finding = failed.and_then(|refusal| self.refused(rule, token, refusal));
                 found.extend(finding);
                 found.extend(self.minting(token));
@@ -162,26 +163,10 @@ impl<'a> One<'a> {
         (found, Some(rule))
     }
 
-    /// The headers that it would send. Nobody believes the token: its signature
-    /// is none, and no key is at hand.
+    /// The headers that it would send.
     fn headers(&self) -> HeaderMap {
-        let Some(token) = &self.sender.token else { return HeaderMap::new() };
-        let audience = token.audience.as_deref().unwrap_or(&self.sender.url);
-        let claims = json!({
-            "iss": "https://accounts.google.com",
-            "aud": audience,
-            "azp": "0",
-            "sub": "0",
-            "email": token.account,
-            "email_verified": true,
-            "iat": SOME_TIME.0,
-            "exp": SOME_TIME.0.saturating_add(3600),
-        });
-        let header = json!({ "alg": "RS256", "kid": "none", "typ": "JWT" });
-        let [header, claims] =
-            [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        let value = HeaderValue::from_str(&format!("Bearer {header}.{claims}.AAAA"));
-        value.map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)])).unwrap_or_default()
+        let token = self.sender.token.as_ref();
+        token.map(|token| made_up::bearer(token, &self.sender.url)).unwrap_or_default()
     }
 
     fn no_rule(&self, host: &str, uri: &Uri) -> Finding {
@@ -226,16 +211,12 @@ impl<'a> One<'a> {
     /// An account that the rule takes: what it says it expected of another.
     fn callers_of(&self, rule: &Rule) -> Option<String> {
         let audience = rule.audiences().next().map(str::to_owned);
-        let token = OidcToken { account: "nobody@invalid".to_owned(), audience };
+        let token = OidcToken { account: made_up::STRANGER.to_owned(), audience };
         let stranger = SenderFacts { token: Some(token), ..self.sender.clone() };
         let one = One { sender: &stranger, looked: self.looked, subject: String::new() };
         let uri = one.uri()?;
         let target = Target::parse(uri.host()?, uri.path(), &stranger.method);
-        let policy = &self.looked.config.policy;
-        let authority = Authority::new(policy, AwsLc);
-        let walk = policy.walk(&authority, target, &one.headers(), SOME_TIME);
-        let refusal = walk.tokens.iter().flat_map(|it| &it.steps).find_map(refused)?;
-        address(refusal)
+        made_up::expected(&self.looked.config.policy, target, &one.headers())
     }
 
     fn refused(&self, rule: &Rule, token: &OidcToken, refusal: &Refusal) -> Option<Finding> {
@@ -271,7 +252,7 @@ impl<'a> One<'a> {
                 rule.name(),
                 expected.join(" or ")
             );
-            let account = address(refusal);
+            let account = made_up::address(refusal);
             let wanted = Wanted {
                 account: Some(account.as_deref().unwrap_or("SERVICE_ACCOUNT_EMAIL")),
                 audience: Some(audience),
@@ -290,23 +271,4 @@ impl<'a> One<'a> {
 fn takes_bearers(rule: &Rule) -> bool {
     let some = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer some"))]);
     rule.places().any(|place| place.token(&some).is_ok())
-}
-
-/// A failed check of what a token says; that nobody has signed it is no news.
-fn refused(step: &remint_idtoken::policy::Step) -> Option<&Refusal> {
-    let counts = [Step::Issuer, Step::RuleIssuer, Step::Audience, Step::Caller, Step::Claims];
-    match &step.outcome {
-        Outcome::Failed(refusal) if counts.contains(&step.check) => Some(refusal),
-        _ => None,
-    }
-}
-
-/// The first address among those that a rule takes. Accounts of a sender have
-/// the sender's name behind them.
-fn address(refusal: &Refusal) -> Option<String> {
-    let mut values = refusal.expectation()?.values().iter();
-    values.find_map(|it| {
-        let address = it.split(' ').next()?;
-        (address.contains('@') && !address.starts_with('@')).then(|| address.to_owned())
-    })
 }

@@ -2,9 +2,10 @@
 
 use remint_idtoken::shell_word;
 
+use super::Looked;
 use crate::config::Service;
 use crate::doctor::catalogue::Check;
-use crate::doctor::facts::{Facts, Read, ServiceFacts};
+use crate::doctor::facts::{Read, ServiceFacts};
 use crate::doctor::finding::Finding;
 
 /// How far clocks may differ, in seconds: what is tolerated of callers' tokens.
@@ -22,7 +23,8 @@ pub(super) fn mint(service: &Service, facts: &ServiceFacts) -> Option<Finding> {
 }
 
 /// Key sets, the clock, and what could not be read; with what was looked at.
-pub(super) fn check(facts: &Facts) -> (Vec<Finding>, Vec<String>) {
+pub(super) fn check(looked: &Looked<'_>) -> (Vec<Finding>, Vec<String>) {
+    let facts = looked.facts;
     let mut found = Vec::new();
     let mut subjects = Vec::new();
     for keys in &facts.keys {
@@ -44,10 +46,10 @@ pub(super) fn check(facts: &Facts) -> (Vec<Finding>, Vec<String>) {
             found.push(finding.mended_by("timedatectl set-ntp true"));
         }
     }
-    let unread = facts.unread.iter().map(|(what, why)| Finding::new(Check::Unread, what, why));
+    let unread = facts.unread.iter().map(|(what, gap)| looked.unread(what, "", gap));
     found.extend(unread);
-    if let Read::Unread(why) = &facts.project.policy {
-        found.push(Finding::new(Check::Unread, "project", format!("its IAM policy: {why}")));
+    if let Read::Unread(gap) = &facts.project.policy {
+        found.push(looked.unread("project", "its IAM policy: ", gap));
     }
     (found, subjects)
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use remint_idtoken::UnixTime;
 
-use super::api::Api;
+use super::api::{Client, IAM};
 use super::run::policy;
 use crate::config::{ACCOUNT_OF_THIS_MACHINE, AccessSource, Grant, Identity, Impersonation};
-use crate::doctor::facts::{MintFailure, Policy, Read};
+use crate::doctor::facts::{MintFailure, Read, Reader};
+use crate::doctor::policy::{Held, Policy};
 use crate::error::chain;
 use crate::mint::{MintedToken, Source, TokenSource};
 use crate::percent::encoded;
@@ -25,15 +26,27 @@ pub(super) async fn mint(
 }
 
 /// The policy of a service account.
-pub(super) async fn policy_of(api: &Api, account: &str) -> Read<Policy> {
+pub(super) async fn policy_of(client: &Client, account: &str) -> Read<Policy> {
     let account = encoded(account.as_bytes());
-    let path = format!("/v1/projects/-/serviceAccounts/{account}:getIamPolicy");
-    api.post("iam.googleapis.com", &path).await.map(|it| policy(&it))
+    let path = format!("/v1/projects/-/serviceAccounts/{account}");
+    client.policy(IAM, &path).await.map(|it| policy(&it))
+}
+
+/// Who reads by access tokens of that source.
+pub(super) async fn reader(client: &Client, source: &AccessSource, now: UnixTime) -> Reader {
+    let account = match source {
+        AccessSource::Key(key) => Some(key.email.clone()),
+        AccessSource::Impersonated(inner) => Some(inner.account.clone()),
+        AccessSource::User(_) => return Reader::Person,
+        AccessSource::External(_) => None,
+        AccessSource::Metadata { .. } => machine(client, source, now).await,
+    };
+    account.filter(|it| it.contains('@')).map_or(Reader::Unknown, Reader::Account)
 }
 
 /// Why there is no token, with the commands for the roles that are missing.
 pub(super) async fn failure(
-    api: &Api,
+    client: &Client,
     identity: &Identity,
     said: String,
     now: UnixTime,
@@ -41,14 +54,14 @@ pub(super) async fn failure(
     // The remedy that a message may end with is told more exactly below.
     let said = said.split("; a role is missing").next().unwrap_or_default().to_owned();
     let command = match identity {
-        Identity::Impersonated(impersonation) => missing(api, impersonation, now).await,
+        Identity::Impersonated(impersonation) => missing(client, impersonation, now).await,
         Identity::Metadata { .. } | Identity::Key(_) => None,
     };
     MintFailure { said, command }
 }
 
-async fn missing(api: &Api, impersonation: &Impersonation, now: UnixTime) -> Option<String> {
-    let machine = machine(api, &impersonation.source, now).await;
+async fn missing(client: &Client, impersonation: &Impersonation, now: UnixTime) -> Option<String> {
+    let machine = machine(client, &impersonation.source, now).await;
     let mut commands = Vec::new();
     for grant in impersonation.all_grants() {
         let member = match &machine {
@@ -56,8 +69,8 @@ async fn missing(api: &Api, impersonation: &Impersonation, now: UnixTime) -> Opt
             None => grant.member.clone(),
         };
         let grant = Grant { member, ..grant };
-        let is_there = match policy_of(api, &grant.account).await {
-            Read::Is(policy) => policy.has(&[grant.role], &grant.member),
+        let is_there = match policy_of(client, &grant.account).await {
+            Read::Is(policy) => policy.held(&[grant.role], &grant.member) != Held::No,
             Read::Missing | Read::Unread(_) => false,
         };
         if !is_there {
@@ -68,7 +81,7 @@ async fn missing(api: &Api, impersonation: &Impersonation, now: UnixTime) -> Opt
 }
 
 /// The account that the metadata server has tokens of, if it all begins there.
-async fn machine(api: &Api, source: &AccessSource, now: UnixTime) -> Option<String> {
+async fn machine(client: &Client, source: &AccessSource, now: UnixTime) -> Option<String> {
     let mut source = source;
     while let AccessSource::Impersonated(inner) = source {
         source = &inner.source;
@@ -76,6 +89,6 @@ async fn machine(api: &Api, source: &AccessSource, now: UnixTime) -> Option<Stri
     let AccessSource::Metadata { host } = source else { return None };
     let identity = Identity::Metadata { host: host.clone() };
     let audience = Arc::from("https://iam.googleapis.com/");
-    let token = mint(&identity, &audience, api.connector(), now).await;
+    let token = mint(&identity, &audience, client.connector(), now).await;
     token.ok()?.account().map(str::to_owned)
 }

@@ -1,15 +1,18 @@
 //! Reading services of Cloud Run
-//! (<https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>).
+//! (<https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services>;
+//! names and values as in its discovery document, `run-api.json` of
+//! googleapis/google-api-go-client).
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::Api;
+use super::api::{Client, RUN};
 use crate::config::Region;
-use crate::doctor::facts::{Ingress, Place, Policy, Read, RunService};
+use crate::doctor::facts::{Behind, Ingress, Place, Project, Read, RunService};
 use crate::doctor::place::{Named, is_location, named};
+use crate::doctor::policy::{Binding, Policy};
 use crate::percent::encoded;
-
-const HOST: &str = "run.googleapis.com";
 
 /// What was found of a region's service.
 pub(super) struct Found {
@@ -19,51 +22,48 @@ pub(super) struct Found {
     pub(super) elsewhere: Option<(Place, RunService)>,
 }
 
-/// Looks for the service behind a region. A URL that names another project's
-/// number is most likely mistyped: the service is looked for in `project` then.
-pub(super) async fn read(api: &Api, region: &Region, project: Option<&str>) -> Found {
+/// Looks for the service behind a region: in the project that its URL names, and
+/// if it is not there, in `own`, since the number may be mistyped.
+pub(super) async fn read(
+    client: &Client,
+    region: &Region,
+    own: &Project,
+    others: &BTreeMap<String, Project>,
+) -> Found {
     let nothing = |why: &str| Found {
         place: None,
-        run: Read::Unread(why.to_owned()),
-        policy: Read::Unread(why.to_owned()),
+        run: Read::Unread(why.into()),
+        policy: Read::Unread(why.into()),
         elsewhere: None,
     };
     let Some(Named { project: of_url, service, location }) = named(region) else {
         return nothing("its URL does not tell");
     };
-    let Some(first) = of_url.as_deref().or(project) else {
+    let project = match &of_url {
+        Some(name) if !own.is_named(name) => others.get(name).and_then(|it| it.name.clone()),
+        _ => own.name.clone(),
+    };
+    let Some(project) = project.or(of_url) else {
         return nothing("the project is not known: say --project");
     };
-    let at = |project: &str, location: &str| Place {
-        project: project.to_owned(),
-        service: service.clone(),
-        location: location.to_owned(),
-    };
-    let mut place = at(first, &location);
-    let mut run = get(api, &place).await;
-    if run.is().is_none()
-        && let Some(project) = project.filter(|project| *project != first)
-    {
-        let own = at(project, &location);
-        let found = get(api, &own).await;
+    let mut place = Place { project, service, location };
+    let mut run = get(client, &place).await;
+    if let (None, Some(name)) = (run.is(), own.name.as_ref().filter(|it| **it != place.project)) {
+        let here = Place { project: name.clone(), ..place.clone() };
+        let found = get(client, &here).await;
         // What may not be read there says nothing of what was asked for first.
         if found.is().is_some() || found == Read::Missing {
-            (place, run) = (own, found);
+            (place, run) = (here, found);
         }
-    } else if let Some(project) = project.filter(|_| run.is().is_some()) {
-        // Commands read better with the project's id.
-        place.project = project.to_owned();
     }
     let mut elsewhere = None;
-    let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *location);
+    let by_name = Some(&*region.name).filter(|name| is_location(name) && **name != *place.location);
     if let (Read::Missing, Some(name)) = (&run, by_name) {
         let other = Place { location: name.to_owned(), ..place.clone() };
-        elsewhere = get(api, &other).await.is().cloned().map(|run| (other, run));
+        elsewhere = get(client, &other).await.is().cloned().map(|run| (other, run));
     }
     let policy = match run.is() {
-        Some(_) => {
-            api.get(HOST, &format!("{}:getIamPolicy", path(&place))).await.map(|it| policy(&it))
-        }
+        Some(_) => policy_of(client, &place).await,
         None => Read::Missing,
     };
     Found { place: Some(place), run, policy, elsewhere }
@@ -76,8 +76,18 @@ fn path(place: &Place) -> String {
     format!("/v2/projects/{project}/locations/{location}/services/{service}")
 }
 
-async fn get(api: &Api, place: &Place) -> Read<RunService> {
-    api.get(HOST, &path(place)).await.map(|it| service(&it))
+async fn get(client: &Client, place: &Place) -> Read<RunService> {
+    client.get(RUN, &path(place)).await.map(|it| service(&it))
+}
+
+async fn policy_of(client: &Client, place: &Place) -> Read<Policy> {
+    client.policy_by_get(RUN, &path(place)).await.map(|it| policy(&it))
+}
+
+/// A service whose place is known.
+pub(super) async fn behind(client: &Client, place: Place) -> Behind {
+    let (run, policy) = tokio::join!(get(client, &place), policy_of(client, &place));
+    Behind { place, run, policy }
 }
 
 fn service(document: &Value) -> RunService {
@@ -110,8 +120,13 @@ pub(super) fn policy(document: &Value) -> Policy {
     let bindings = document.get("bindings").and_then(Value::as_array).into_iter().flatten();
     let pairs = bindings.flat_map(|binding| {
         let role = binding.get("role").and_then(Value::as_str).unwrap_or_default();
+        let condition = binding.pointer("/condition/expression").and_then(Value::as_str);
         let members = binding.get("members").and_then(Value::as_array).into_iter().flatten();
-        members.filter_map(Value::as_str).map(|member| (role.to_owned(), member.to_owned()))
+        members.filter_map(Value::as_str).map(move |member| Binding {
+            role: role.to_owned(),
+            member: member.to_owned(),
+            condition: condition.map(str::to_owned),
+        })
     });
     Policy(pairs.collect())
 }
@@ -140,8 +155,15 @@ mod tests {
 
     #[test]
     fn a_policy_is_read_member_by_member() {
-        let read = policy(&json!({ "bindings": [{ "role": "r", "members": ["user:A@b", "c"] }] }));
-        assert!(read.has(&["q", "r"], "user:a@b") && !read.has(&["q"], "c"));
+        let read = policy(&json!({ "bindings": [
+            { "role": "r", "members": ["user:a@b", "c"], "condition": { "expression": "false" } },
+        ] }));
+        let binding = |member: &str| Binding {
+            role: "r".to_owned(),
+            member: member.to_owned(),
+            condition: Some("false".to_owned()),
+        };
+        assert_eq!(read, Policy(["user:a@b", "c"].map(binding).into()));
         assert_eq!(policy(&json!({})), Policy::default());
     }
 }

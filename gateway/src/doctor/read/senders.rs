@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use remint_idtoken::Sender;
 use serde_json::Value;
 
-use super::api::Api;
-use crate::doctor::facts::{OidcToken, Read, SenderFacts};
+use super::api::{Client, PUBSUB, SCHEDULER, TASKS};
+use crate::doctor::facts::{Gap, OidcToken, Read, SenderFacts};
 use crate::percent::encoded;
 
 /// What was read, and which lists could not be: what they hold, and why.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) senders: Vec<SenderFacts>,
-    pub(super) unread: Vec<(String, String)>,
+    pub(super) unread: Vec<(String, Gap)>,
 }
 
 impl Found {
@@ -23,25 +24,28 @@ impl Found {
             Read::Is(list) => self.senders.extend(list.iter().filter_map(of)),
             // A location that an API does not have.
             Read::Missing => {}
-            Read::Unread(why) => self.unread.push((what, why)),
+            Read::Unread(gap) => self.unread.push((what, gap)),
         }
     }
 }
 
-pub(super) async fn read(api: &Api, project: &str, locations: &[String]) -> Found {
+/// Reads all lists at once.
+pub(super) async fn read(client: &Client, project: &str, locations: &[String]) -> Found {
     let mut found = Found::default();
     let project = encoded(project.as_bytes());
     let path = format!("/v1/projects/{project}/subscriptions");
-    let list = api.list("pubsub.googleapis.com", &path, "subscriptions").await;
-    found.add("subscriptions".to_owned(), list, subscription);
-    for location in locations {
+    let subscriptions = client.list(PUBSUB, &path, "subscriptions");
+    let of_locations = join_all(locations.iter().map(|location| async {
         let place = format!("projects/{project}/locations/{}", encoded(location.as_bytes()));
-        let path = format!("/v2/{place}/queues");
-        let list = api.list("cloudtasks.googleapis.com", &path, "queues").await;
-        found.add(format!("queues in {location}"), list, queue);
-        let path = format!("/v1/{place}/jobs");
-        let list = api.list("cloudscheduler.googleapis.com", &path, "jobs").await;
-        found.add(format!("jobs in {location}"), list, job);
+        let (queues, jobs) = (format!("/v2/{place}/queues"), format!("/v1/{place}/jobs"));
+        let queues = client.list(TASKS, &queues, "queues");
+        join(queues, client.list(SCHEDULER, &jobs, "jobs")).await
+    }));
+    let (subscriptions, of_locations) = join(subscriptions, of_locations).await;
+    found.add("subscriptions".to_owned(), subscriptions, subscription);
+    for (location, (queues, jobs)) in locations.iter().zip(of_locations) {
+        found.add(format!("queues in {location}"), queues, queue);
+        found.add(format!("jobs in {location}"), jobs, job);
     }
     found
 }
@@ -69,7 +73,13 @@ fn token(document: &Value, place: &str) -> Option<OidcToken> {
     Some(OidcToken { account, audience: text(token, "/audience").map(str::to_owned) })
 }
 
-/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>
+/// How the subscriptions of Eventarc's triggers are called, as they are seen in
+/// projects: `eventarc-REGION-TRIGGER-sub-NUMBER`. Their endpoint is the trigger's
+/// destination, and is not theirs to change.
+const OF_EVENTARC: &str = "eventarc-";
+
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>;
+/// `pushConfig.oidcToken` has `serviceAccountEmail` and `audience`.
 fn subscription(document: &Value) -> Option<SenderFacts> {
     let (name, location) = names(document)?;
     let url = text(document, "/pushConfig/pushEndpoint")?.to_owned();
@@ -78,7 +88,7 @@ fn subscription(document: &Value) -> Option<SenderFacts> {
     let with_metadata =
         |it: &Value| it.get("writeMetadata").and_then(Value::as_bool).unwrap_or_default();
     Some(SenderFacts {
-        kind: Sender::PubSub,
+        kind: if name.starts_with(OF_EVENTARC) { Sender::Eventarc } else { Sender::PubSub },
         name,
         location,
         url,
@@ -107,10 +117,14 @@ fn job(document: &Value) -> Option<SenderFacts> {
 }
 
 /// A queue that says where its tasks go; of others each task does
-/// (<https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>).
+/// (<https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>,
+/// `UriOverride`). With the mode `IF_NOT_EXISTS` each task still does.
 fn queue(document: &Value) -> Option<SenderFacts> {
     let (name, location) = names(document)?;
     let uri = document.pointer("/httpTarget/uriOverride")?;
+    if text(uri, "/uriOverrideEnforceMode") == Some("IF_NOT_EXISTS") {
+        return None;
+    }
     let host = text(uri, "/host")?;
     let path = text(uri, "/pathOverride/path")?;
     let scheme = text(uri, "/scheme").unwrap_or("HTTPS").to_lowercase();
@@ -160,6 +174,11 @@ mod tests {
         assert_eq!((&*read.name, &*read.url, read.unwrapped), ("s", "https://h/p", Some(true)));
         assert_eq!(read.token, Some(OidcToken { account: "a@b".to_owned(), audience: None }));
         assert_eq!(read.deadline, Some(Duration::from_secs(20)));
+        let of_eventarc = subscription(&json!({
+            "name": "projects/p/subscriptions/eventarc-us-east1-uploads-sub-1",
+            "pushConfig": { "pushEndpoint": "https://h/p" },
+        }));
+        assert_eq!(of_eventarc.unwrap().kind, Sender::Eventarc);
         let pulled = json!({ "name": "projects/p/subscriptions/s", "pushConfig": {} });
         assert!(subscription(&pulled).is_none());
     }
@@ -182,7 +201,12 @@ mod tests {
             "httpTarget": { "uriOverride": uri },
         }));
         assert_eq!(read.unwrap().url, "https://h:81/p?a=b");
-        let plain = json!({ "name": "projects/p/locations/us-east1/queues/q" });
-        assert!(queue(&plain).is_none());
+        let name = "projects/p/locations/us-east1/queues/q";
+        assert!(queue(&json!({ "name": name })).is_none());
+        let yielding = json!({
+            "host": "h", "pathOverride": { "path": "/p" }, "uriOverrideEnforceMode": "IF_NOT_EXISTS",
+        });
+        let yielding = json!({ "name": name, "httpTarget": { "uriOverride": yielding } });
+        assert!(queue(&yielding).is_none());
     }
 }

@@ -1,3 +1,5 @@
+mod iap;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -6,16 +8,21 @@ use remint_idtoken::{Reason, Sender};
 use super::*;
 use crate::config::Environment;
 use crate::doctor::facts::{
-    Ingress, MintFailure, OidcToken, Place, Policy, Probed, Project, Read, RegionFacts,
-    SenderFacts, ServiceFacts,
+    Gap, Ingress, Lack, MintFailure, OidcToken, Place, Probe, Probed, Project, Read, Reader,
+    RegionFacts, SenderFacts, ServiceFacts,
 };
+use crate::doctor::policy::{Binding, Policy};
 
 const URL: &str = "https://orders-12.us-central1.run.app";
 const GATEWAY: &str = "gateway@p.iam.gserviceaccount.com";
 const AGENT: &str = "serviceAccount:service-12@gcp-sa-iap.iam.gserviceaccount.com";
 
 fn config(region: &str) -> Config {
-    let text = format!(
+    Config::read(&config_text(region), Path::new("/nowhere"), &Environment::default()).unwrap()
+}
+
+fn config_text(region: &str) -> String {
+    format!(
         r#"
 listen: 127.0.0.1:0
 policy:
@@ -28,8 +35,7 @@ identity: {{ metadata: {{}} }}
 services:
   - {{ name: orders, rules: [push], regions: [{region}] }}
 "#
-    );
-    Config::read(&text, Path::new("/nowhere"), &Environment::default()).unwrap()
+    )
 }
 
 fn plain() -> Config {
@@ -37,8 +43,16 @@ fn plain() -> Config {
 }
 
 fn invokers(members: &[&str]) -> Read<Policy> {
-    let pair = |member: &&str| ("roles/run.invoker".to_owned(), (*member).to_owned());
-    Read::Is(Policy(members.iter().map(pair).collect()))
+    Read::Is(policy("roles/run.invoker", members))
+}
+
+fn policy(role: &str, members: &[&str]) -> Policy {
+    let binding = |member: &&str| Binding {
+        role: role.to_owned(),
+        member: (*member).to_owned(),
+        condition: None,
+    };
+    Policy(members.iter().map(binding).collect())
 }
 
 /// One region, as it should be.
@@ -56,6 +70,7 @@ fn facts() -> Facts {
             number: Some(12),
             policy: Read::Is(Policy::default()),
         },
+        others: BTreeMap::new(),
         services: vec![ServiceFacts {
             account: Some(GATEWAY.to_owned()),
             mint: Ok(()),
@@ -64,11 +79,14 @@ fn facts() -> Facts {
                 run: Read::Is(run),
                 policy,
                 elsewhere: None,
-                probed: None,
+                probe: None,
             }],
         }],
         senders: Vec::new(),
+        reader: Reader::Account("reader@p.iam.gserviceaccount.com".to_owned()),
         unread: Vec::new(),
+        backends: None,
+        direct: BTreeMap::new(),
         accounts: BTreeMap::new(),
         keys: Vec::new(),
         google_ahead: Some(0),
@@ -77,6 +95,10 @@ fn facts() -> Facts {
 
 fn region(facts: &mut Facts) -> &mut RegionFacts {
     &mut facts.services[0].regions[0]
+}
+
+fn probe(outcome: Probed) -> Option<Probe> {
+    Some(Probe { url: format!("{URL}/"), outcome })
 }
 
 fn run(facts: &mut Facts) -> &mut RunService {
@@ -147,20 +169,30 @@ fn a_role_may_come_from_the_project_or_a_group() {
         it.project.policy = invokers(&[&format!("serviceAccount:{GATEWAY}")]);
     };
     assert!(without(of_project).is_empty());
-    assert!(without(|it| region(it).policy = invokers(&["group:callers@p.example"])).is_empty());
     // What can't be known is not said to be wrong.
-    let unread = |it: &mut Facts| it.project.policy = Read::Unread("403".to_owned());
+    let of_a_group = |it: &mut Facts| region(it).policy = invokers(&["group:callers@p.example"]);
+    assert_eq!(codes(&plain(), of_a_group), ["unread"]);
+    let answered = codes(&plain(), |it| {
+        of_a_group(it);
+        region(it).probe = probe(Probed::Answered(200));
+    });
+    assert!(answered.is_empty(), "{answered:?}");
+    let owners = |it: &mut Facts| {
+        it.project.policy = Read::Is(policy("roles/owner", &["group:owners@p.example"]));
+    };
+    assert_eq!(without(owners), ["invoker_missing"]);
+    let unread = |it: &mut Facts| it.project.policy = Read::Unread("403".into());
     assert_eq!(without(unread), ["unread", "unread"]);
     assert_eq!(without(|it| it.services[0].account = None), ["unread"]);
 }
 
 #[test]
 fn what_may_not_be_read_is_said_once_for_each_thing() {
-    let unread = || Read::Unread("403 Forbidden".to_owned());
+    let unread = || Read::Unread("403 Forbidden".into());
     assert_eq!(codes(&plain(), |it| region(it).run = unread()), ["unread"]);
-    assert_eq!(codes(&plain(), |it| region(it).policy = Read::Unread(String::new())), ["unread"]);
+    assert_eq!(codes(&plain(), |it| region(it).policy = Read::Unread("".into())), ["unread"]);
     assert_eq!(codes(&plain(), |it| region(it).place = None), ["unread"]);
-    let list = |it: &mut Facts| it.unread = vec![("queues in x".to_owned(), "403".to_owned())];
+    let list = |it: &mut Facts| it.unread = vec![("queues in x".to_owned(), "403".into())];
     assert_eq!(codes(&plain(), list), ["unread"]);
 }
 
@@ -174,6 +206,7 @@ fn a_region_that_checks_tokens_itself_may_be_open_and_have_any_audience() {
 fn each_answer_to_a_probe_has_its_reason() {
     for (probed, expected) in [
         (Probed::Answered(404), None),
+        (Probed::Answered(500), Some(("probe_error", None))),
         (Probed::TokenRefused, Some(("probe_refused", Some(Reason::AudienceMismatch)))),
         // The role is granted.
         (Probed::CallerRefused, Some(("probe_refused", Some(Reason::IamPropagating)))),
@@ -182,7 +215,7 @@ fn each_answer_to_a_probe_has_its_reason() {
         (Probed::Failed("no connection".to_owned()), Some(("probe_failed", None))),
     ] {
         let mut facts = facts();
-        region(&mut facts).probed = Some(probed);
+        region(&mut facts).probe = probe(probed);
         assert_eq!(found(&plain(), &facts), Vec::from_iter(expected));
     }
 }
@@ -190,12 +223,13 @@ fn each_answer_to_a_probe_has_its_reason() {
 #[test]
 fn a_refused_probe_is_for_a_missing_role_only_if_none_is_known_to_be_granted() {
     let mut facts = facts();
-    region(&mut facts).probed = Some(Probed::CallerRefused);
+    region(&mut facts).probe = probe(Probed::CallerRefused);
     region(&mut facts).policy = invokers(&["serviceAccount:other@p.iam.gserviceaccount.com"]);
     let refused = ("probe_refused", Some(Reason::InvokerMissing));
     let lacking = ("invoker_missing", Some(Reason::InvokerMissing));
-    assert_eq!(found(&plain(), &facts), [refused, lacking]);
-    region(&mut facts).policy = Read::Unread("403".to_owned());
+    // What a setting explains is not said twice.
+    assert_eq!(found(&plain(), &facts), [lacking]);
+    region(&mut facts).policy = Read::Unread("403".into());
     assert_eq!(found(&plain(), &facts), [refused, ("unread", None)]);
 }
 
@@ -234,4 +268,43 @@ fn a_sender_s_token_is_never_shown() {
     let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
     let shown = report(&looked).to_json().to_string();
     assert!(shown.contains("sender_audience") && !shown.contains("eyJ"), "{shown}");
+}
+
+#[test]
+fn a_role_on_a_condition_is_not_taken_for_granted() {
+    let (config, mut facts) = (plain(), facts());
+    if let Read::Is(policy) = &mut region(&mut facts).policy {
+        policy.0[0].condition = Some("request.time < timestamp(\"2020-01-01T00:00:00Z\")".into());
+    }
+    let looked = Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+    let report = report(&looked);
+    assert_eq!(report.findings[0].check, Check::Unread);
+    assert!(report.findings[0].cause.contains("request.time"), "{report}");
+}
+
+#[test]
+fn what_may_not_be_read_comes_with_the_command_that_permits_it() {
+    let command = |lack: Lack, reader: Reader| {
+        let (config, mut facts) = (plain(), facts());
+        facts.reader = reader;
+        region(&mut facts).run = Read::Unread(Gap { why: "403".to_owned(), lack: Some(lack) });
+        let looked =
+            Looked { config: &config, facts: &facts, is_gateway_in_vpc: false, ignored: &[] };
+        report(&looked).findings.remove(0).command.unwrap()
+    };
+    let role = || Lack::Role("roles/run.viewer");
+    assert_eq!(
+        command(role(), Reader::Account("reader@p.example".to_owned())),
+        "gcloud projects add-iam-policy-binding p --member=serviceAccount:reader@p.example \
+         --role=roles/run.viewer"
+    );
+    assert_eq!(
+        command(role(), Reader::Person),
+        "gcloud projects add-iam-policy-binding p --member=\"user:$(gcloud config get account)\" \
+         --role=roles/run.viewer"
+    );
+    assert_eq!(
+        command(Lack::Api("run.googleapis.com"), Reader::Unknown),
+        "gcloud services enable run.googleapis.com --project=p"
+    );
 }
