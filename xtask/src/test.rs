@@ -1,10 +1,12 @@
 //! Everything that must hold.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use crate::exec::{self, Result};
+use crate::leaks::Output;
 use crate::{build, envoy, node, python};
 
 /// How many tests passed, failed and were skipped.
@@ -40,7 +42,9 @@ pub(crate) fn run(words: &[&str]) -> Result {
     let mut tests = exec::cargo();
     tests.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.args(words).env("ENVOY", &envoy);
-    let (count, result) = counted(&mut tests)?;
+    let output = Output::begin()?;
+    let (count, result) = counted(tests.env(remint_kept::FOLDER, output.folder()), &output)?;
+    let searched = output.search(words.is_empty());
     println!(
         "\n{}\ntook {} s",
         match words {
@@ -50,24 +54,36 @@ pub(crate) fn run(words: &[&str]) -> Result {
         begun.elapsed().as_secs()
     );
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
-    match count {
-        Count { passed: 0, .. } => Err("no test was run".to_owned()),
-        _ => result,
+    if count.passed == 0 {
+        return Err("no test was run".to_owned());
     }
+    println!("{}", searched?);
+    result
 }
 
-/// Runs `cargo test`, shows what it prints, and adds up its summaries.
-fn counted(tests: &mut Command) -> Result<(Count, Result)> {
+/// Runs `cargo test`, shows and keeps what it prints, and adds up its
+/// summaries.
+fn counted(tests: &mut Command, output: &Output) -> Result<(Count, Result)> {
     let run = |tests: &mut Command| -> std::io::Result<(Count, bool)> {
-        let mut child = tests.stdout(Stdio::piped()).spawn()?;
-        let mut count = Count::default();
-        if let Some(out) = child.stdout.take() {
-            for line in BufReader::new(out).lines() {
-                let line = line?;
-                println!("{line}");
-                count.add(&line);
+        let mut child = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let errors = thread::spawn({
+            let mut kept = output.printed("stderr")?;
+            move || {
+                lines(err, |line| {
+                    eprintln!("{line}");
+                    writeln!(kept, "{line}")
+                })
             }
-        }
+        });
+        let mut count = Count::default();
+        let mut kept = output.printed("stdout")?;
+        lines(out, |line| {
+            println!("{line}");
+            count.add(line);
+            writeln!(kept, "{line}")
+        })?;
+        errors.join().map_err(|_| std::io::Error::other("its errors can't be shown"))??;
         Ok((count, child.wait()?.success()))
     };
     match run(tests) {
@@ -75,6 +91,18 @@ fn counted(tests: &mut Command) -> Result<(Count, Result)> {
         Ok((count, false)) => Ok((count, Err("some tests failed".to_owned()))),
         Err(error) => Err(format!("the tests can't be run: {error}")),
     }
+}
+
+/// Hands on each line of an output, in UTF-8 or not.
+fn lines(
+    from: Option<impl Read>,
+    mut each: impl FnMut(&str) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    for line in BufReader::new(from).split(b'\n') {
+        each(&String::from_utf8_lossy(&line?))?;
+    }
+    Ok(())
 }
 
 impl Count {

@@ -6,9 +6,11 @@ use std::process::{Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use remint_emulator::TokenRequest;
+use remint_kept::{keep_output, source};
 use serde_json::{Value, json};
 
 use crate::binary::remint;
+use crate::kept::said;
 use crate::support::{Folder, Google};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/remint.yaml");
@@ -49,7 +51,9 @@ impl World {
         let mut child = piped.spawn().unwrap();
         // Who is called wrongly ends without reading.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        keep_output(source::REMINT, &output, None);
+        output
     }
 
     fn explain_token(&self, token: &str, more: &[&str]) -> Output {
@@ -123,7 +127,7 @@ async fn an_audience_of_a_configured_region_is_named_as_that_region_s() {
     let mut command = remint();
     command.arg("explain").arg(file).arg("--keys").arg(world.folder.path());
     command.args(["token", "--url", URL]).arg(world.folder.write("token", &token));
-    let text = text(&command.output().unwrap());
+    let text = text(&said(&mut command));
     assert!(text.contains("aud_other_region"), "{text}");
     assert!(text.contains("it is that of orders in europe-west1"), "{text}");
 }
@@ -208,8 +212,8 @@ fn what_can_not_be_read_is_told_in_one_line() {
         (&["har", "-"], "not JSON"),
     ] {
         let mut command = remint();
-        let output = command.arg("explain").arg(SHIPPED).args(arguments).stdin(Stdio::null());
-        let output = output.output().unwrap();
+        let command = command.arg("explain").arg(SHIPPED).args(arguments).stdin(Stdio::null());
+        let output = said(command);
         assert_eq!(output.status.code(), Some(1));
         let text = text(&output);
         assert!(text.contains(why) && text.trim_end().lines().count() == 1, "{text}");
@@ -218,13 +222,13 @@ fn what_can_not_be_read_is_told_in_one_line() {
 
 #[test]
 fn every_reason_can_be_looked_up() {
-    let all = remint().arg("reasons").output().unwrap();
+    let all = said(remint().arg("reasons"));
     let all = text(&all);
     assert!(all.lines().count() > 30);
     for line in all.lines() {
         let code = line.split(' ').next().unwrap();
-        let one = remint().args(["reasons", code]).output().unwrap();
+        let one = said(remint().args(["reasons", code]));
         assert!(text(&one).starts_with(&format!("### {code}\n")), "{code}");
     }
-    assert_eq!(remint().args(["reasons", "aud_has_pth"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(said(remint().args(["reasons", "aud_has_pth"])).status.code(), Some(2));
 }

@@ -9,6 +9,7 @@ use http::Request;
 use http::request::Builder;
 use http_body_util::Full;
 use remint_emulator::{RegionFault, TokenRequest};
+use remint_kept::{keep, source};
 use serde_json::Value;
 
 use crate::binary::{Program, started};
@@ -45,7 +46,11 @@ impl Logged {
         folder.write("ca.pem", google.emulator.ca_pem());
         let text = configuration(&google.emulator, &google.regions()) + more;
         let log = File::create(folder.path().join(LOG)).unwrap();
-        let (program, front, _) = started(&folder, &text, Stdio::from(log), change).await;
+        // Its lines are counted.
+        let (program, front, _) = started(&folder, &text, Stdio::from(log), |command| {
+            change(command).env_remove("RUST_LOG")
+        })
+        .await;
         Self { _program: program, front, google, folder }
     }
 
@@ -85,6 +90,12 @@ impl Logged {
     pub(crate) async fn line_of(&self, id: &str) -> Value {
         let is_it = |line: &Value| line["request_id"] == id && line["httpRequest"].is_object();
         self.wait_for(is_it).await
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        keep(source::REMINT, self.text());
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use remint_emulator::Emulator;
 use serde_json::Value;
 
+use crate::kept::said;
 use crate::support::{Folder, configuration, google};
 
 async fn doctor(emulator: &Emulator, arguments: &[&str]) -> Output {
@@ -14,8 +15,8 @@ async fn doctor(emulator: &Emulator, arguments: &[&str]) -> Output {
     std::fs::write(&file, configuration(emulator)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
     command.env_remove("GOOGLE_CLOUD_PROJECT").arg("doctor").arg(file).args(arguments);
-    let output = tokio::task::spawn_blocking(move || (command.output(), folder)).await.unwrap();
-    output.0.unwrap()
+    let output = tokio::task::spawn_blocking(move || (said(&mut command), folder)).await.unwrap();
+    output.0
 }
 
 fn out(output: &Output) -> String {
@@ -67,8 +68,7 @@ async fn where_nothing_can_be_read_it_ends_with_1() {
 #[test]
 fn the_page_of_checks_is_printed_without_a_configuration() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
-    let output =
-        command.env_remove("REMINT_CONFIG").args(["doctor", "--markdown"]).output().unwrap();
+    let output = said(command.env_remove("REMINT_CONFIG").args(["doctor", "--markdown"]));
     assert_eq!(output.status.code(), Some(0));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/doctor.md");
     let page = std::fs::read_to_string(file).unwrap();

@@ -11,6 +11,8 @@
 )]
 
 mod cli;
+#[path = "../common/kept.rs"]
+mod kept;
 mod regions;
 mod senders;
 mod support;

@@ -1,10 +1,11 @@
 //! Keeping what is put out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::Exception;
@@ -43,6 +44,16 @@ pub fn keep_output(source: &str, output: &Output, meant: Option<Exception>) {
     }
 }
 
+/// Keeps what a program prints from now on, as it prints it: for its standard
+/// output or its errors, if the test itself does not read them.
+///
+/// # Panics
+/// As [`keep`].
+#[must_use]
+pub fn stdio(source: &str) -> Stdio {
+    keeper().map_or_else(Stdio::null, |keeper| keeper.file(source).into())
+}
+
 /// Keeps an answer: its status and headers, and its body unless a good answer
 /// of that path is meant to hold a credential.
 ///
@@ -68,7 +79,10 @@ pub fn keep_answer<'a>(
     keep(source, text);
 }
 
-/// Keeps what is written to it, whole lines at a time, as a log is.
+/// Keeps what is written to it, an event of a log at a time. Of events that
+/// differ in nothing but digits it keeps the first: with every frame of every
+/// stream logged there are millions, and if there is a credential in one of
+/// them then it is in the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept(
     /// The [`source`](crate::source).
@@ -77,7 +91,11 @@ pub struct Kept(
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        keep(self.0, bytes);
+        if let Some(keeper) = keeper()
+            && keeper.is_new(bytes)
+        {
+            keeper.keep(self.0, bytes);
+        }
         Ok(bytes.len())
     }
 
@@ -98,6 +116,8 @@ struct Keeper {
     /// `PACKAGE.PROGRAM.PID`.
     name: String,
     files: Mutex<BTreeMap<String, File>>,
+    /// Of the events of logs, without their digits.
+    hashes: Mutex<HashSet<u64>>,
 }
 
 impl Keeper {
@@ -110,7 +130,16 @@ impl Keeper {
     }
 
     fn new(folder: PathBuf, name: String) -> Self {
-        Self { folder, name, files: Mutex::default() }
+        Self { folder, name, files: Mutex::default(), hashes: Mutex::default() }
+    }
+
+    fn is_new(&self, event: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        for between in event.split(u8::is_ascii_digit).filter(|it| !it.is_empty()) {
+            hasher.write(between);
+            hasher.write_u8(b'0');
+        }
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner).insert(hasher.finish())
     }
 
     fn keep(&self, source: &str, bytes: &[u8]) {
@@ -127,8 +156,16 @@ impl Keeper {
             }),
         };
         if let Err(error) = written {
-            panic!("what {source} puts out can't be kept in {}: {error}", self.folder.display());
+            self.fail(source, &error);
         }
+    }
+
+    fn file(&self, source: &str) -> File {
+        self.open(&self.folder.join(source)).unwrap_or_else(|error| self.fail(source, &error))
+    }
+
+    fn fail(&self, source: &str, error: &io::Error) -> ! {
+        panic!("what {source} puts out can't be kept in {}: {error}", self.folder.display());
     }
 
     fn open(&self, folder: &Path) -> io::Result<File> {
@@ -148,6 +185,20 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_that_differs_from_another_in_digits_alone_is_not_new() {
+        let keeper = Keeper::new(PathBuf::new(), String::new());
+        for (event, is_new) in [
+            ("12:00 frame 7 of stream 1", true),
+            ("12:01 frame 10 of stream 15", false),
+            ("12:01 frame 10 of stream 15x", true),
+            ("12:02 token eyJ1", true),
+            ("12:02 token eyK1", true),
+        ] {
+            assert_eq!(keeper.is_new(event.as_bytes()), is_new, "{event}");
+        }
+    }
 
     #[test]
     fn what_is_kept_is_a_file_of_each_source_and_process_with_lines_of_their_own() {

@@ -23,4 +23,4 @@ pub mod search;
 pub mod source;
 
 pub use exception::Exception;
-pub use keep::{FOLDER, Kept, is_on, keep, keep_answer, keep_output};
+pub use keep::{FOLDER, Kept, is_on, keep, keep_answer, keep_output, stdio};

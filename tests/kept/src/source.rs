@@ -6,8 +6,13 @@ pub const CARGO_TEST: &str = "cargo-test";
 pub const GATEWAY_LOG: &str = "gateway-log";
 /// What callers and regions see of a gateway: its own errors among them.
 pub const GATEWAY_ANSWERS: &str = "gateway-answers";
-/// What a gateway's admin listener answers: page, status, metrics, walks.
-pub const GATEWAY_ADMIN: &str = "gateway-admin";
+/// What a gateway's admin listener answers beside the next two: status, walks,
+/// readiness, refusals of its own.
+pub const ADMIN: &str = "admin";
+/// Its page for people.
+pub const ADMIN_PAGE: &str = "admin-page";
+/// Metrics, the gateway's and Envoy's.
+pub const METRICS: &str = "metrics";
 /// What the emulator answers: its front ends, APIs, page, timeline.
 pub const EMULATOR_ANSWERS: &str = "emulator-answers";
 /// What any part of the whole chain answers: Envoy with the filter first.
@@ -24,8 +29,20 @@ pub const REMINT_EMULATOR: &str = "remint-emulator";
 pub const REMINT_DEMO: &str = "remint-demo";
 /// As [`REMINT`]: with the filter's log, and the access log.
 pub const ENVOY: &str = "envoy";
+/// What the doctor has found, inside a test.
+pub const DOCTOR: &str = "doctor";
 /// Scripts of tests: Google's libraries, and shells.
 pub const SCRIPTS: &str = "scripts";
+
+/// Where an answer of an admin listener belongs.
+#[must_use]
+pub fn of_admin(path: &str) -> &'static str {
+    match path.split('?').next() {
+        Some("/") => ADMIN_PAGE,
+        Some("/metrics" | "/stats" | "/stats/prometheus") => METRICS,
+        _ => ADMIN,
+    }
+}
 
 /// Each package with what its tests must have kept in a whole run.
 pub const EXPECTED: [(&str, &str); 0] = [];

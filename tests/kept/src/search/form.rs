@@ -207,8 +207,7 @@ fn value(
 ) -> Option<(Kind, usize)> {
     let value = behind.get(gap..)?;
     let value = &value[..length_of(value, |byte| is_word(byte) || b".~+/".contains(&byte))];
-    let mixed =
-        value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+    let mixed = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
     (value.len() >= least && (mixed || !is_mixed)).then_some((kind, gap + value.len()))
 }
 

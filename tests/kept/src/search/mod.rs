@@ -3,8 +3,8 @@
 //! Not for those alone that the tests know of: a signature is found that
 //! nobody has written down.
 
-mod form;
 mod folder;
+mod form;
 #[cfg(test)]
 mod tests;
 

@@ -158,7 +158,10 @@ fn a_leak_is_told_with_its_line_and_surroundings_and_without_itself() {
     let text = format!("first\nfrom {} to {} end\n", jwt(), random(86));
     let leaks = leaks(text.as_bytes());
     let told: Vec<String> = leaks.iter().map(ToString::to_string).collect();
-    assert_eq!(told[0], "2: a JWT or a part of one: from eyJhbG…(418 letters) to P6n7D2…(86 letters)");
+    assert_eq!(
+        told[0],
+        "2: a JWT or a part of one: from eyJhbG…(418 letters) to P6n7D2…(86 letters)"
+    );
     for part in [HEADER, PAYLOAD, &random(86)[..20]] {
         assert!(told.iter().all(|told| !told.contains(part)), "{told:?}");
     }
@@ -176,7 +179,8 @@ fn a_folder_is_searched_whole() {
     put("page", "two", &format!("a\nb {}\n", jwt()));
     put("log", "three", &format!("{}\n", jwt()));
     let found = super::folder(&folder).unwrap();
-    let files: Vec<_> = found.files.iter().map(|(source, name)| format!("{source}/{name}")).collect();
+    let files: Vec<_> =
+        found.files.iter().map(|(source, name)| format!("{source}/{name}")).collect();
     assert_eq!(files, ["log/three", "page/one", "page/two"]);
     let said = found.to_string();
     let lines: Vec<_> = said.lines().collect();
