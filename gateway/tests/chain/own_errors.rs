@@ -62,7 +62,9 @@ async fn send(chain: &Chain, request: Builder) -> Response<Incoming> {
     let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
-    sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap()
+    let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    keep(source::GATEWAY_ANSWERS, format!("{answer:?}"));
+    answer
 }
 
 #[tokio::test]

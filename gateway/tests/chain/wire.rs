@@ -28,6 +28,7 @@ impl Wire {
             let count = timeout(PATIENCE, self.0.read_buf(&mut read)).await.unwrap().unwrap();
             assert!(count > 0, "closed without an answer");
         }
+        keep(source::GATEWAY_ANSWERS, &read);
         String::from_utf8_lossy(&read).lines().next().unwrap().to_owned()
     }
 

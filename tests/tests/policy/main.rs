@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use remint_emulator::{Config, Emulator};
 use remint_idtoken::keys::{KeySet, parse_jwks};
 use remint_idtoken::{Authority, AwsLc, NoCache, Policy, Reason, Target};
+use remint_kept::{keep_output, source};
 use remint_tests::chain::{Envoy, Gateway};
 use remint_tests::client::{Answer, send};
 use remint_tests::shipped::{EnvoyConfig, built};
@@ -132,6 +133,7 @@ async fn the_explainer_decides_as_the_table_says_and_prints_no_token() {
         let mut command = std::process::Command::new(&program);
         command.arg("explain").arg(file("policy.yaml")).arg("--keys").arg(folder.path());
         let output = command.args(["curl", "--json"]).arg(file("request")).output().unwrap();
+        keep_output(source::REMINT, &output, None);
         let text = String::from_utf8(output.stdout).unwrap();
         let failed = String::from_utf8(output.stderr).unwrap();
         assert!(failed.is_empty(), "{}: {failed}", case.name);
