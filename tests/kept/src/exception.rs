@@ -14,7 +14,15 @@ pub enum Exception {
     /// IAM Credentials is a token, a signature or a signed assertion, as
     /// Google's is; it goes to who has asked and may have it.
     GoogleAnswersWithAToken,
+    /// The emulated IAP gives a browser its session as a cookie, and the state
+    /// of a sign-in as a parameter and a hidden field, as IAP does. Neither is
+    /// a token for anything else, and both are signed by the emulator alone.
+    IapSignsIn,
 }
+
+/// What stands before the values of [`Exception::IapSignsIn`].
+const SIGN_IN: [&str; 3] =
+    ["GCP_IAP_AUTH_TOKEN_", "/_gcp_iap/sign_in?state=", "name=\"state\" value=\""];
 
 /// How the paths end at which Google hands out credentials: the metadata
 /// server's, the token endpoint's and STS's, IAM Credentials'; and where the
@@ -40,9 +48,41 @@ impl Exception {
     }
 }
 
+/// An answer without the values of [`Exception::IapSignsIn`].
+pub(crate) fn without_sign_in(mut text: Vec<u8>) -> Vec<u8> {
+    for mark in SIGN_IN.map(str::as_bytes) {
+        let mut from = 0;
+        while let Some(at) = text[from..].windows(mark.len()).position(|it| it == mark) {
+            let start = from + at + mark.len();
+            let is_value = |byte: &&u8| !b"\";\r\n ".contains(byte);
+            let length = text[start..].iter().take_while(is_value).count();
+            let left_out = format!("({:?})", Exception::IapSignsIn);
+            from = start + left_out.len();
+            text.splice(start..start + length, left_out.bytes());
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_sign_in_the_values_are_left_out_and_nothing_else() {
+        let text = "set-cookie: GCP_IAP_AUTH_TOKEN_1A=eyJa.b; Path=/\n\
+                    location: /_gcp_iap/sign_in?state=eyJc.d\n\
+                    <input name=\"state\" value=\"eyJe.f\"><input name=\"state\" value=\"eyJg\">\n\
+                    state=eyJh";
+        let kept = String::from_utf8(without_sign_in(text.into())).unwrap();
+        assert_eq!(
+            kept,
+            "set-cookie: GCP_IAP_AUTH_TOKEN_(IapSignsIn); Path=/\n\
+             location: /_gcp_iap/sign_in?state=(IapSignsIn)\n\
+             <input name=\"state\" value=\"(IapSignsIn)\"><input name=\"state\" value=\"(IapSignsIn)\">\n\
+             state=eyJh"
+        );
+    }
 
     #[test]
     fn a_good_answer_with_a_token_is_one_and_an_error_or_another_page_is_not() {

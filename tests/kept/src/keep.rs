@@ -9,6 +9,7 @@ use std::process::{Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::Exception;
+use crate::exception::without_sign_in;
 
 /// The variable of the environment that names the folder to keep things in.
 pub const FOLDER: &str = "REMINT_TEST_OUTPUT";
@@ -54,8 +55,8 @@ pub fn stdio(source: &str) -> Stdio {
     keeper().map_or_else(Stdio::null, |keeper| keeper.file(source).into())
 }
 
-/// Keeps an answer: its status and headers, and its body unless a good answer
-/// of that path is meant to hold a credential.
+/// Keeps an answer: its status, headers and body, but for what is meant to hold
+/// a credential, see [`Exception`].
 ///
 /// # Panics
 /// As [`keep`].
@@ -76,7 +77,7 @@ pub fn keep_answer<'a>(
     if Exception::of_answer(path, status).is_none() {
         text.extend(body);
     }
-    keep(source, text);
+    keep(source, without_sign_in(text));
 }
 
 /// Keeps what is written to it, an event of a log at a time. Of events that

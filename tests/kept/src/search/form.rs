@@ -186,7 +186,12 @@ impl<'a> Word<'a> {
         }
         let is = |names: &[&str]| names.iter().any(|name| name.as_bytes() == word);
         if is(&JWK_MEMBERS) {
-            return value(Kind::PrivateJwk, behind, json_gap(behind)?, JWK_MEMBER, false);
+            let (kind, length) = (Kind::PrivateJwk, JWK_MEMBER);
+            let found = value(kind, behind, json_gap(behind)?, length, false)?;
+            // They are Base64url, where a list of folders has dots and strokes.
+            let value = &behind[..found.1];
+            let letters = value.iter().rev().take_while(|byte| is_word(**byte)).count();
+            return (letters >= length).then_some(found);
         }
         if is(&PARAMETERS) {
             let gap = json_gap(behind).or_else(|| form_gap(behind))?;
