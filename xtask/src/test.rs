@@ -42,6 +42,10 @@ pub(crate) fn run(words: &[&str]) -> Result {
     let mut tests = exec::cargo();
     tests.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.args(words).env("ENVOY", &envoy);
+    if words.is_empty() {
+        // What a test prints that passes is searched too.
+        tests.args(["--", "--show-output"]);
+    }
     let output = Output::begin()?;
     let (count, result) = counted(tests.env(remint_kept::FOLDER, output.folder()), &output)?;
     let searched = output.search(words.is_empty());
@@ -77,9 +81,12 @@ fn counted(tests: &mut Command, output: &Output) -> Result<(Count, Result)> {
             }
         });
         let mut count = Count::default();
+        let mut told = Told::default();
         let mut kept = output.printed("stdout")?;
         lines(out, |line| {
-            println!("{line}");
+            if told.is_worth_showing(line) {
+                println!("{line}");
+            }
             count.add(line);
             writeln!(kept, "{line}")
         })?;
@@ -90,6 +97,24 @@ fn counted(tests: &mut Command, output: &Output) -> Result<(Count, Result)> {
         Ok((count, true)) => Ok((count, Ok(()))),
         Ok((count, false)) => Ok((count, Err("some tests failed".to_owned()))),
         Err(error) => Err(format!("the tests can't be run: {error}")),
+    }
+}
+
+/// Which lines people see: not the outputs and names of tests that passed,
+/// which stand between those of `successes:` and what comes next.
+#[derive(Default)]
+struct Told {
+    is_quiet: bool,
+}
+
+impl Told {
+    fn is_worth_showing(&mut self, line: &str) -> bool {
+        self.is_quiet = match line {
+            "successes:" => true,
+            "failures:" => false,
+            _ => self.is_quiet && !line.starts_with("test result: "),
+        };
+        !self.is_quiet
     }
 }
 
@@ -131,6 +156,20 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_see_what_failed_and_not_what_passed() {
+        let mut told = Told::default();
+        let lines = "test a ... ok\n\nsuccesses:\n---- a stdout ----\nprinted\n\nsuccesses:\n    a\n\
+                     failures:\n---- b stdout ----\npanicked\ntest result: FAILED. 1 passed";
+        let shown: Vec<_> = lines.lines().filter(|line| told.is_worth_showing(line)).collect();
+        let expected = "test a ... ok\n\nfailures:\n---- b stdout ----\npanicked\n\
+                        test result: FAILED. 1 passed";
+        assert_eq!(shown, expected.lines().collect::<Vec<_>>());
+        assert!(told.is_worth_showing("     Running tests/it.rs"));
+        assert!(!told.is_worth_showing("successes:"));
+        assert!(told.is_worth_showing("test result: ok. 1 passed"));
+    }
 
     #[test]
     fn summaries_of_cargo_test_are_added_up() {

@@ -20,7 +20,8 @@ pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to 
 pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
-    let text = format!("{NO_PERMISSION} <code>{}</code> from this server.", escape(&without_tokens(url)));
+    let text =
+        format!("{NO_PERMISSION} <code>{}</code> from this server.", escape(&without_tokens(url)));
     let mut answer = page(status, &title, reason, &text);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(CHALLENGE);

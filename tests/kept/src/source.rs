@@ -45,7 +45,31 @@ pub fn of_admin(path: &str) -> &'static str {
 }
 
 /// Each package with what its tests must have kept in a whole run.
-pub const EXPECTED: [(&str, &str); 0] = [];
+pub const EXPECTED: [(&str, &str); 23] = [
+    ("xtask", CARGO_TEST),
+    ("remint-gateway", GATEWAY_LOG),
+    ("remint-gateway", GATEWAY_ANSWERS),
+    ("remint-gateway", ADMIN),
+    ("remint-gateway", ADMIN_PAGE),
+    ("remint-gateway", METRICS),
+    ("remint-gateway", DOCTOR),
+    ("remint-gateway", REMINT),
+    ("remint-gateway", SCRIPTS),
+    ("remint-emulator", EMULATOR_ANSWERS),
+    ("remint-emulator", TIMELINE),
+    ("remint-emulator", REMINT_EMULATOR),
+    ("remint-emulator", SCRIPTS),
+    ("remint-tests", CHAIN_ANSWERS),
+    ("remint-tests", TIMELINE),
+    ("remint-tests", ENVOY),
+    ("remint-tests", REMINT),
+    ("remint-tests", REMINT_DEMO),
+    ("remint-tests", ADMIN),
+    ("remint-tests", ADMIN_PAGE),
+    ("remint-tests", METRICS),
+    ("remint-tests", RENDERED),
+    ("remint-tests", SCRIPTS),
+];
 
 /// What of [`EXPECTED`] is missing among files that were kept (their sources
 /// and names, as [`search::Found`](crate::search::Found) has them).
