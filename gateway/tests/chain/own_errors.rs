@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use remint_emulator::{Message, PushSubscription};
+use remint_kept::{keep, source};
 use tokio::net::TcpStream;
 
 use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST};

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use remint_kept::{keep, source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Leak, leaks};
 
 /// More leaks than these are only counted.
-const MOST_TOLD: usize = 400;
+const MOST_TOLD: usize = 40;
 
 /// What became of a search.
 #[derive(Debug, Default)]
