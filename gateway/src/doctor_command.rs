@@ -34,9 +34,8 @@ roles/viewer and roles/iam.securityReviewer are enough to read everything. What
 may not be read is said, and is no failure. The gateway's calls are taken to
 come from the internet; --gateway-in vpc says otherwise.
 
-The exit status is 0 if nothing is wrong, 3 if something is, 2 if the arguments
-are wrong, and 1 if nothing could be looked at. remint doctor --markdown prints
-all checks.";
+The exit status is 0 if nothing is wrong, 1 if something is, and 2 if nothing
+could be looked at. remint doctor --markdown prints all checks.";
 
 /// Hold a configuration against what is deployed, and say what does not fit.
 #[derive(Args)]

@@ -76,7 +76,7 @@ const WOULD_BE_REFUSED: u8 = 1;
 /// The same, if something could not be checked and the rest is right.
 const NOT_DECIDED: u8 = 3;
 /// What `remint doctor` has looked at.
-const SOMETHING_WRONG: u8 = 3;
+const SOMETHING_WRONG: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| {
@@ -119,7 +119,10 @@ fn examined(arguments: &doctor_command::Arguments) -> ExitCode {
     match doctor_command::run(arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => SOMETHING_WRONG.into(),
-        Err(error) => failed(&*error),
+        Err(error) => {
+            complain(&*error);
+            WRONG_USAGE.into()
+        }
     }
 }
 

@@ -86,11 +86,10 @@ fn command(refusal: &Refusal) -> Option<String> {
 fn wanted_account(refusal: &Refusal) -> Option<&str> {
     let address = |listed: &str| listed.contains('@') && !listed.starts_with('@');
     let accounts = || {
-        let listed = refusal.wanted_callers().iter().filter_map(|it| {
+        refusal.wanted_callers().iter().filter_map(|it| {
             let (account, of) = it.split_once(' ').unwrap_or((it, ""));
             Some((account, of)).filter(|_| address(account))
-        });
-        listed
+        })
     };
     let is_of = |of: &str| refusal.sender().is_some_and(|it| of.contains(it.name()));
     let own = accounts().find(|(_, of)| is_of(of));

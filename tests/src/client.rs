@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use remint_kept::{keep_answer, source};
 use tokio::net::TcpStream;
 
 use crate::process::PATIENCE;
@@ -50,6 +51,11 @@ impl Answer {
 /// # Errors
 /// If there is no answer in time.
 pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
+    answered(source::CHAIN_ANSWERS, to, request).await
+}
+
+async fn answered(source: &str, to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
+    let path = request.uri().path().to_owned();
     let exchange = async {
         let stream = TcpStream::connect(to).await?;
         let (mut sender, connection) =
@@ -60,9 +66,12 @@ pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer>
             sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         connection.abort();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok::<_, io::Error>(Answer { status: head.status, headers: head.headers, body })
     };
-    tokio::time::timeout(PATIENCE, exchange).await.map_err(io::Error::other)?
+    let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(io::Error::other)??;
+    let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    keep_answer(source, &path, answer.status.as_u16(), headers, &answer.body);
+    Ok(answer)
 }
 
 /// Fetches a page of a program's own.
@@ -71,5 +80,5 @@ pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer>
 /// If there is no answer in time.
 pub async fn get(from: SocketAddr, path: &str) -> io::Result<Answer> {
     let request = Request::get(path).header("host", from.to_string()).body(Bytes::new());
-    send(from, request.map_err(io::Error::other)?).await
+    answered(source::of_admin(path), from, request.map_err(io::Error::other)?).await
 }

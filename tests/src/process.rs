@@ -56,10 +56,10 @@ impl Process {
         let (counter, count) = watch::channel(0);
         let counter = Arc::new(counter);
         if let Some(out) = child.stdout.take() {
-            tokio::spawn(collect(out, Arc::clone(&lines), Arc::clone(&counter)));
+            tokio::spawn(collect(name, out, Arc::clone(&lines), Arc::clone(&counter)));
         }
         if let Some(err) = child.stderr.take() {
-            tokio::spawn(collect(err, Arc::clone(&lines), counter));
+            tokio::spawn(collect(name, err, Arc::clone(&lines), counter));
         }
         Ok(Self { name, child, printed: Printed { lines, count } })
     }
@@ -187,12 +187,14 @@ pub(crate) fn end(child: &mut Child) {
 }
 
 async fn collect(
+    name: &str,
     from: impl AsyncRead + Unpin,
     lines: Arc<Mutex<Vec<String>>>,
     counter: Arc<watch::Sender<usize>>,
 ) {
     let mut from = BufReader::new(from).lines();
     while let Ok(Some(line)) = from.next_line().await {
+        remint_kept::keep(name, &line);
         lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         counter.send_modify(|count| *count += 1);
     }

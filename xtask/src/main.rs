@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod envoy;
 mod exec;
+mod leaks;
 mod node;
 mod python;
 mod test;

@@ -1,10 +1,12 @@
 //! Everything that must hold.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use crate::exec::{self, Result};
+use crate::leaks::Output;
 use crate::{build, envoy, node, python};
 
 /// How many tests passed, failed and were skipped.
@@ -40,7 +42,13 @@ pub(crate) fn run(words: &[&str]) -> Result {
     let mut tests = exec::cargo();
     tests.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.args(words).env("ENVOY", &envoy);
-    let (count, result) = counted(&mut tests)?;
+    if words.is_empty() {
+        // What a test prints that passes is searched too.
+        tests.args(["--", "--show-output"]);
+    }
+    let output = Output::begin()?;
+    let (count, result) = counted(tests.env(remint_kept::FOLDER, output.folder()), &output)?;
+    let searched = output.search(words.is_empty());
     println!(
         "\n{}\ntook {} s",
         match words {
@@ -50,24 +58,39 @@ pub(crate) fn run(words: &[&str]) -> Result {
         begun.elapsed().as_secs()
     );
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
-    match count {
-        Count { passed: 0, .. } => Err("no test was run".to_owned()),
-        _ => result,
+    if count.passed == 0 {
+        return Err("no test was run".to_owned());
     }
+    println!("{}", searched?);
+    result
 }
 
-/// Runs `cargo test`, shows what it prints, and adds up its summaries.
-fn counted(tests: &mut Command) -> Result<(Count, Result)> {
+/// Runs `cargo test`, shows and keeps what it prints, and adds up its
+/// summaries.
+fn counted(tests: &mut Command, output: &Output) -> Result<(Count, Result)> {
     let run = |tests: &mut Command| -> std::io::Result<(Count, bool)> {
-        let mut child = tests.stdout(Stdio::piped()).spawn()?;
-        let mut count = Count::default();
-        if let Some(out) = child.stdout.take() {
-            for line in BufReader::new(out).lines() {
-                let line = line?;
-                println!("{line}");
-                count.add(&line);
+        let mut child = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let errors = thread::spawn({
+            let mut kept = output.printed("stderr")?;
+            move || {
+                lines(err, |line| {
+                    eprintln!("{line}");
+                    writeln!(kept, "{line}")
+                })
             }
-        }
+        });
+        let mut count = Count::default();
+        let mut told = Told::default();
+        let mut kept = output.printed("stdout")?;
+        lines(out, |line| {
+            if told.is_worth_showing(line) {
+                println!("{line}");
+            }
+            count.add(line);
+            writeln!(kept, "{line}")
+        })?;
+        errors.join().map_err(|_| std::io::Error::other("its errors can't be shown"))??;
         Ok((count, child.wait()?.success()))
     };
     match run(tests) {
@@ -75,6 +98,36 @@ fn counted(tests: &mut Command) -> Result<(Count, Result)> {
         Ok((count, false)) => Ok((count, Err("some tests failed".to_owned()))),
         Err(error) => Err(format!("the tests can't be run: {error}")),
     }
+}
+
+/// Which lines people see: not the outputs and names of tests that passed,
+/// which stand between those of `successes:` and what comes next.
+#[derive(Default)]
+struct Told {
+    is_quiet: bool,
+}
+
+impl Told {
+    fn is_worth_showing(&mut self, line: &str) -> bool {
+        self.is_quiet = match line {
+            "successes:" => true,
+            "failures:" => false,
+            _ => self.is_quiet && !line.starts_with("test result: "),
+        };
+        !self.is_quiet
+    }
+}
+
+/// Hands on each line of an output, in UTF-8 or not.
+fn lines(
+    from: Option<impl Read>,
+    mut each: impl FnMut(&str) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    for line in BufReader::new(from).split(b'\n') {
+        each(&String::from_utf8_lossy(&line?))?;
+    }
+    Ok(())
 }
 
 impl Count {
@@ -103,6 +156,20 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_see_what_failed_and_not_what_passed() {
+        let mut told = Told::default();
+        let lines = "test a ... ok\n\nsuccesses:\n---- a stdout ----\nprinted\n\nsuccesses:\n    a\n\
+                     failures:\n---- b stdout ----\npanicked\ntest result: FAILED. 1 passed";
+        let shown: Vec<_> = lines.lines().filter(|line| told.is_worth_showing(line)).collect();
+        let expected = "test a ... ok\n\nfailures:\n---- b stdout ----\npanicked\n\
+                        test result: FAILED. 1 passed";
+        assert_eq!(shown, expected.lines().collect::<Vec<_>>());
+        assert!(told.is_worth_showing("     Running tests/it.rs"));
+        assert!(!told.is_worth_showing("successes:"));
+        assert!(told.is_worth_showing("test result: ok. 1 passed"));
+    }
 
     #[test]
     fn summaries_of_cargo_test_are_added_up() {

@@ -114,7 +114,7 @@ impl Container {
             ("version", format!("{:?}", parts.version).into()),
             ("path", without_tokens(parts.uri.path()).into()),
             ("query", parts.uri.query().map(without_tokens).into()),
-            ("host", host.into()),
+            ("host", host.map(without_tokens).into()),
             ("headers", shown_headers(&parts.headers)),
             ("audience", arrival.audience.into()),
             ("caller", arrival.caller.into()),

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::answers::{Answer, answer};
 use crate::html::escape;
+use crate::redact::without_tokens;
 
 const CHALLENGE: &str = "Bearer error=\"invalid_token\" \
      error_description=\"The access token could not be verified\"";
@@ -16,12 +17,13 @@ pub(crate) const NO_PERMISSION: &str = "Your client does not have permission to 
 const NOT_BELIEVED: &str = "Your client does not have permission to the requested URL";
 
 /// The refusal of a call to that path with its query. It never says why: that
-/// is in the emulator's timeline, as it would be in Cloud Run's log. Only an
-/// unverifiable token is challenged: no source shows a challenge beside 403.
+/// is in the emulator's timeline, as it would be in Cloud Run's log. A token in
+/// the URL is left out: pages get into logs. Only an unverifiable token is
+/// challenged: no source shows a challenge beside 403.
 pub(super) fn refusal(status: StatusCode, url: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());
-    let url = escape(url);
+    let url = escape(&without_tokens(url));
     let text = match status {
         StatusCode::UNAUTHORIZED => format!("{NOT_BELIEVED} <code>{url}</code>."),
         _ => format!("{NO_PERMISSION} <code>{url}</code> from this server."),

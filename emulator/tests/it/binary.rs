@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use remint_kept::{Exception, keep, keep_output, source};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -24,7 +25,10 @@ fn program(args: &[&str]) -> Command {
 
 /// What the program says until it ends by itself.
 async fn output(args: &[&str]) -> Output {
-    timeout(DEADLINE, program(args).output()).await.unwrap().unwrap()
+    let output = timeout(DEADLINE, program(args).output()).await.unwrap().unwrap();
+    let meant = (args[0] == "mint").then_some(Exception::MintPrintsAToken);
+    keep_output(source::REMINT_EMULATOR, &output, meant);
+    output
 }
 
 /// The same if all is well.
@@ -53,6 +57,7 @@ impl Running {
         let mut told = Vec::new();
         while !told.last().is_some_and(|line: &String| line.contains("curl -H")) {
             let line = timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap();
+            keep(source::REMINT_EMULATOR, line.as_deref().unwrap_or_default());
             told.push(line.unwrap_or_else(|| panic!("it ended after {told:?}")));
         }
         Self { process, told }
@@ -82,6 +87,7 @@ pub(crate) async fn pasted(script: &str) -> String {
     let mut shell = Command::new("bash");
     shell.args(["-euc", script]).kill_on_drop(true);
     let output = timeout(DEADLINE, shell.output()).await.unwrap().unwrap();
+    keep_output(source::SCRIPTS, &output, None);
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -36,6 +36,7 @@ async fn no_token_is_shown_by_the_container_or_the_timeline() {
     let token = world.token(world.us().url());
     let reply = get(&format!("/{token}?t={token}"))
         .bearer(&token)
+        .header("host", &token)
         .header("x-copy", &token)
         .header("cookie", &format!("session={token}"))
         .header("proxy-authorization", "Basic c2VjcmV0")
@@ -48,6 +49,23 @@ async fn no_token_is_shown_by_the_container_or_the_timeline() {
         assert!(!reply.text.contains(part), "{}", reply.text);
         assert!(!timeline.contains(part), "{timeline}");
     }
+}
+
+#[tokio::test]
+async fn no_token_is_shown_by_the_page_of_a_refusal() {
+    let world = World::start().await;
+    let token = world.token("https://wrong.example");
+    for (call, status) in
+        [(get(&format!("/a/{token}?t={token}")), 403), (get("/").bearer(&token), 401)]
+    {
+        let reply = call.send(world.us().addr()).await;
+        assert_eq!(reply.status, status);
+        for part in token.split('.') {
+            assert!(!reply.text.contains(part), "{}", reply.text);
+        }
+    }
+    let told = get("/a/b?c=d").send(world.us().addr()).await.text;
+    assert!(told.contains("<code>/a/b?c=d</code>"), "{told}");
 }
 
 #[tokio::test]

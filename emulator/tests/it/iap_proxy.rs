@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -511,26 +511,33 @@ async fn verified(iap: &Proxied, token: &str) -> Result<(), Reason> {
     admission.map(drop).map_err(|refusal| refusal.reason)
 }
 
-/// A service that says which assertion it got.
-async fn teller() -> Backend {
+/// The assertion that a service got last.
+type Heard = Arc<Mutex<String>>;
+
+/// A service that remembers which assertion it got.
+async fn hearer() -> (Backend, Heard) {
+    let heard = Heard::default();
+    let memory = Arc::clone(&heard);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(|request: Request<Incoming>| async move {
+            let memory = Arc::clone(&memory);
+            let service = service_fn(move |request: Request<Incoming>| {
                 let assertion = request.headers()["x-goog-iap-jwt-assertion"].to_str().unwrap();
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(assertion.to_owned()))))
+                assertion.clone_into(&mut memory.lock().unwrap());
+                std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
             });
             let builder = hyper::server::conn::http1::Builder::new();
             tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
         }
     });
-    Backend::Address { addr, protocol: Protocol::Http1 }
+    (Backend::Address { addr, protocol: Protocol::Http1 }, heard)
 }
 
 #[tokio::test]
 async fn the_assertion_is_good_and_each_test_of_it_is_bad_in_its_way() {
-    let backend = teller().await;
+    let (backend, heard) = hearer().await;
     let world = World::with(|config| {
         behind_iap(config, IapIdentity::ServiceAgent);
         config.services[0].backend = backend;
@@ -548,7 +555,8 @@ async fn the_assertion_is_good_and_each_test_of_it_is_bad_in_its_way() {
         let path = format!("/?gcp-iap-mode=SECURE_TOKEN_TEST&iap-secure-token-test-type={test}");
         let reply = iap.send(get(&path).header("cookie", &session)).await;
         assert_eq!(reply.status, StatusCode::OK);
-        assert_eq!(verified(&iap, &reply.text).await, expected, "{test}");
+        let assertion = heard.lock().unwrap().clone();
+        assert_eq!(verified(&iap, &assertion).await, expected, "{test}");
     }
 }
 

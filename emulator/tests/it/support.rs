@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use remint_emulator::timeline::Call as Seen;
 use remint_emulator::{Config, Emulator, ManualClock, Region, TokenRequest};
 use remint_idtoken::UnixTime;
+use remint_kept::{keep, keep_answer, source};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -25,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The demo, with a clock that stands still.
 pub(crate) struct World {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: Told,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -42,7 +44,7 @@ impl World {
         let emulator = Emulator::start(config).await.unwrap();
         // A clock that is paused would run on while keys are made.
         emulator.ready().await.unwrap();
-        Self { emulator, clock }
+        Self { emulator: Told(Some(emulator)), clock }
     }
 
     pub(crate) fn us(&self) -> &Region {
@@ -57,6 +59,36 @@ impl World {
     pub(crate) fn token(&self, audience: &str) -> String {
         let request = TokenRequest::new(GATEWAY, audience);
         self.emulator.issuer().mint(&request)
+    }
+}
+
+/// An emulator whose timeline is kept in the end.
+pub(crate) struct Told(Option<Emulator>);
+
+impl Told {
+    pub(crate) async fn shutdown(mut self) {
+        self.keep();
+        self.0.take().unwrap().shutdown().await;
+    }
+
+    fn keep(&self) {
+        if let Some(emulator) = &self.0 {
+            keep(source::TIMELINE, format!("{:?}", emulator.timeline().calls()));
+        }
+    }
+}
+
+impl Deref for Told {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.keep();
     }
 }
 
@@ -143,9 +175,13 @@ impl Call {
         let is_own = self.0.uri().path().starts_with("/emulator");
         let host = if is_own { "localhost" } else { "host.example" }.parse().unwrap();
         self.0.headers_mut().entry("host").or_insert(host);
+        let path = self.0.uri().path().to_owned();
         let exchange = async {
             let (parts, body) = connection.send_request(self.0).await?.into_parts();
             let body = body.collect().await?.to_bytes();
+            let headers = parts.headers.iter();
+            let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+            keep_answer(source::EMULATOR_ANSWERS, &path, parts.status.as_u16(), headers, &body);
             Ok(Reply {
                 status: parts.status,
                 headers: parts.headers,

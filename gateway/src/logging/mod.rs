@@ -15,6 +15,7 @@ use std::io::IsTerminal;
 
 use remint_idtoken::TraceContext;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 pub(crate) use project::follow as follow_project;
 pub use queue::Writing;
@@ -49,15 +50,26 @@ fn current_trace() -> Option<TraceContext> {
 pub fn start(format: LogFormat) -> Writing {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (queue, writing) = queue::to_stderr();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue);
+    start_to(queue, std::io::stderr().is_terminal(), format, filter);
+    writing
+}
+
+/// The same to somewhere else, with colours or without, and with the lines that
+/// `filter` lets through.
+///
+/// # Panics
+/// If the process has a log already.
+pub fn start_to<W>(out: W, coloured: bool, format: LogFormat, filter: EnvFilter)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(out);
     match format {
         LogFormat::Json => builder.event_format(cloud::Cloud).init(),
         LogFormat::Text => {
-            let is_terminal = std::io::stderr().is_terminal();
-            builder.with_ansi(is_terminal).event_format(text::Text::default()).init();
+            builder.with_ansi(coloured).event_format(text::Text::default()).init();
         }
     }
-    writing
 }
 
 #[cfg(test)]

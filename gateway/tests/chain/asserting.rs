@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Request, Version};
 use http_body_util::Empty;
 use hyper::ext::Protocol;
+use remint_kept::{keep_output, source};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -198,6 +199,7 @@ impl Language {
             .unwrap_or_else(|error| panic!("{} is needed: {error}", self.program));
         program.stdin.take().unwrap().write_all(assertion.as_bytes()).unwrap();
         let output = program.wait_with_output().unwrap();
+        keep_output(source::SCRIPTS, &output, None);
         match output.status.success() {
             true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
             false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),

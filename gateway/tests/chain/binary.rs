@@ -9,12 +9,20 @@ use http_body_util::Full;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use remint_emulator::TokenRequest;
+use remint_kept::{Exception, is_on, keep, keep_output, source, stdio};
 
 use crate::client::{get, send};
+use crate::kept::said;
 use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, configuration, eventually};
 
+/// The program. Where its output is kept, it logs all that it can, but for
+/// the frames of HTTP/2: those are logged by the gateways inside tests.
 pub(crate) fn remint() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_remint"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
+    if is_on() {
+        command.env("RUST_LOG", "trace,h2=info");
+    }
+    command
 }
 
 /// A program that does not outlive its test.
@@ -39,6 +47,7 @@ pub(crate) fn address(
     before: &str,
 ) -> SocketAddr {
     let line = lines.next().unwrap().unwrap();
+    keep(source::REMINT, &line);
     line.strip_prefix(before).unwrap().parse().unwrap()
 }
 
@@ -55,7 +64,7 @@ impl Started {
         let (google, folder) = (Google::start().await, Folder::new());
         folder.write("ca.pem", google.emulator.ca_pem());
         let text = configuration(&google.emulator, &google.regions());
-        let (program, front, _) = started(&folder, &text, Stdio::null(), |it| it).await;
+        let (program, front, _) = started(&folder, &text, stdio(source::REMINT), |it| it).await;
         Self { program, front, google, _folder: folder }
     }
 
@@ -95,7 +104,7 @@ async fn sighup_has_the_configuration_read_again() {
     folder.write("ca.pem", google.emulator.ca_pem());
     // By itself it never looks.
     let text = configuration(&google.emulator, &google.regions()) + "reload_interval: 0s\n";
-    let (program, front, admin) = started(&folder, &text, Stdio::null(), |it| it).await;
+    let (program, front, admin) = started(&folder, &text, stdio(source::REMINT), |it| it).await;
     let token = google.emulator.issuer().mint(&TokenRequest::new(CALLER, AUDIENCE));
     let status = async || {
         let request = Request::get("/").header("host", HOST);
@@ -143,7 +152,7 @@ async fn sigterm_lets_the_requests_under_way_finish() {
 fn a_check_reports_every_mistake_and_fails() {
     let folder = Folder::new();
     let file = folder.write("remint.yaml", "listen: here\npolcy: {}\n");
-    let output = remint().arg("check").arg(&file).output().unwrap();
+    let output = said(remint().arg("check").arg(&file));
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     let name = file.display();
@@ -163,7 +172,7 @@ async fn a_check_of_a_good_file_says_what_it_amounts_to() {
     let folder = Folder::new();
     folder.write("ca.pem", emulator.ca_pem());
     let file = folder.write("remint.yaml", &configuration(emulator, &google.regions()));
-    let output = remint().arg("check").env("REMINT_CONFIG", &file).output().unwrap();
+    let output = said(remint().arg("check").env("REMINT_CONFIG", &file));
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with(&format!("{}: ok\n", file.display())), "{said}");
@@ -184,7 +193,7 @@ async fn a_check_warns_of_a_certificate_that_has_expired() {
     let tls = "tls: { certificate: tls.pem, key: tls.key }\n";
     let text = configuration(emulator, &google.regions()) + tls;
     let file = folder.write("remint.yaml", &text);
-    let output = remint().arg("check").arg(file).output().unwrap();
+    let output = said(remint().arg("check").arg(file));
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let warning = "tls: warning: the certificate expired at 2020-02-29T00:00:00Z";
@@ -194,11 +203,12 @@ async fn a_check_warns_of_a_certificate_that_has_expired() {
 #[test]
 fn a_new_key_for_assertions_is_one_that_a_configuration_may_name() {
     let output = remint().arg("assertion-key").output().unwrap();
+    keep_output(source::REMINT, &output, Some(Exception::AssertionKeyPrintsAKey));
     assert_eq!(output.status.code(), Some(0));
     let folder = Folder::new();
     let file = folder.write("keys.pem", &String::from_utf8(output.stdout).unwrap());
     let text = format!("assertion: {{ issuer: me, keys: {} }}\n", file.display());
-    let output = remint().arg("check").arg(folder.write("remint.yaml", &text)).output().unwrap();
+    let output = said(remint().arg("check").arg(folder.write("remint.yaml", &text)));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("\"services\" is missing") && !said.contains("assertion"), "{said}");
 }

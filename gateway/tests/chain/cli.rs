@@ -9,10 +9,12 @@ use std::process::{Command, Output, Stdio};
 use http::Request;
 use http_body_util::Full;
 use remint_emulator::{Emulator, TokenRequest};
+use remint_kept::{source, stdio};
 use serde_json::Value;
 
 use crate::binary::{Program, address, remint};
 use crate::client::{Answer, get, send};
+use crate::kept::said;
 use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, eventually};
 
 const OTHER: &str = "other@demo-project.iam.gserviceaccount.com";
@@ -27,7 +29,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 fn output(arguments: &[&str]) -> Output {
-    remint().args(arguments).output().unwrap()
+    said(remint().args(arguments))
 }
 
 /// `remint serve` with flags for the emulator's service in its regions.
@@ -50,7 +52,7 @@ fn serve(google: &Google, folder: &Folder) -> Command {
 
 /// The program once it is ready, and where it takes requests.
 async fn started(mut command: Command) -> (Program, SocketAddr) {
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let command = command.stdout(Stdio::piped()).stderr(stdio(source::REMINT));
     let mut program = Program(command.spawn().unwrap());
     let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
     let front = address(&mut lines, "remint: listening on http://");
@@ -91,7 +93,7 @@ async fn flags_alone_make_a_gateway_that_serves_in_two_regions() {
 #[tokio::test]
 async fn everybody_may_call_only_if_that_is_said() {
     let (google, folder) = (Google::start().await, Folder::new());
-    let refused = serve(&google, &folder).output().unwrap();
+    let refused = said(&mut serve(&google, &folder));
     assert_eq!(refused.status.code(), USAGE);
     assert!(stderr(&refused).contains("--caller EMAIL (or --any-caller"), "{}", stderr(&refused));
     let mut command = serve(&google, &folder);
@@ -103,8 +105,7 @@ async fn everybody_may_call_only_if_that_is_said() {
 #[tokio::test]
 async fn the_configuration_that_flags_amount_to_serves_as_they_do() {
     let (google, folder) = (Google::start().await, Folder::new());
-    let printed = serve(&google, &folder).args(["--caller", CALLER, "--print-config"]).output();
-    let printed = printed.unwrap();
+    let printed = said(serve(&google, &folder).args(["--caller", CALLER, "--print-config"]));
     assert_eq!(printed.status.code(), Some(0), "{}", stderr(&printed));
     let file = folder.write("remint.yaml", stdout(&printed));
     let mut command = remint();
@@ -120,12 +121,11 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     let nothing = output(&["serve"]);
     assert_eq!(nothing.status.code(), USAGE);
     assert!(stderr(&nothing).contains("give --config FILE"), "{}", stderr(&nothing));
-    let both = remint().args(["serve", "--host", "x"]).env("REMINT_CONFIG", "x.yaml").output();
-    let both = both.unwrap();
+    let both = said(remint().args(["serve", "--host", "x"]).env("REMINT_CONFIG", "x.yaml"));
     assert_eq!(both.status.code(), USAGE);
     assert!(stderr(&both).contains("only one of them can hold"), "{}", stderr(&both));
-    let emptied = remint().args(["serve", "--host", "x"]).env("REMINT_CONFIG", "").output();
-    assert!(stderr(&emptied.unwrap()).contains("--audience AUDIENCE"), "as if it was not set");
+    let emptied = said(remint().args(["serve", "--host", "x"]).env("REMINT_CONFIG", ""));
+    assert!(stderr(&emptied).contains("--audience AUDIENCE"), "as if it was not set");
     let part = output(&["serve", "--host", "x", "--print-config"]);
     assert_eq!(part.status.code(), USAGE);
     assert!(stderr(&part).contains("--audience AUDIENCE, --caller EMAIL"), "{}", stderr(&part));

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use remint_kept::{keep_answer, source};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -52,10 +53,18 @@ where
 
 /// Sends a request and reads its answer to the end.
 pub(crate) async fn send(to: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    whole(source::GATEWAY_ANSWERS, to, request).await
+}
+
+async fn whole(source: &str, to: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let path = request.uri().path().to_owned();
     let request = request.map(|body| body.map_err(|never| match never {}).boxed());
     let (head, body) = exchange(to, request).await.into_parts();
     let body = timeout(PATIENCE, body.collect()).await.unwrap().unwrap();
-    Answer { status: head.status, headers: head.headers, body: body.to_bytes() }
+    let answer = Answer { status: head.status, headers: head.headers, body: body.to_bytes() };
+    let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    keep_answer(source, &path, answer.status.as_u16(), headers, &answer.body);
+    answer
 }
 
 /// A connection by HTTP/2.
@@ -72,5 +81,5 @@ where
 /// Fetches a page.
 pub(crate) async fn get(to: SocketAddr, path: &str) -> Answer {
     let request = Request::get(path).header("host", to.to_string());
-    send(to, request.body(Full::default()).unwrap()).await
+    whole(source::of_admin(path), to, request.body(Full::default()).unwrap()).await
 }

@@ -74,7 +74,11 @@ async fn the_image_s_command_serves_on_port_answers_the_probes_and_stops_at_sigt
     assert_eq!(instruction("ENTRYPOINT "), ["/remint"]);
     let mut command = remint();
     command.args(instruction("CMD ")).env("REMINT_CONFIG", file).env("PORT", "0");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(remint_kept::stdio(remint_kept::source::REMINT))
+        .spawn()
+        .unwrap();
     let mut program = Program(child);
     let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
     let mut front = address(&mut lines, "remint: listening on http://");

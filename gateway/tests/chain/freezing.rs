@@ -57,7 +57,11 @@ impl World {
         let file = folder.write("remint.yaml", &text);
         let mut command = remint();
         command.arg("serve").arg("--config").arg(file);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(remint_kept::stdio(remint_kept::source::REMINT))
+            .spawn()
+            .unwrap();
         let mut program = Program(child);
         let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
         let front = address(&mut lines, "remint: listening on http://");

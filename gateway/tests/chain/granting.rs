@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::binary::remint;
 use crate::identity::{GATEWAY, MIDDLE, RUNNER, chain, google, grant, with_identity};
+use crate::kept::said;
 use crate::support::{Chain, Folder, Google, configuration, eventually};
 
 /// Stands for the machine's account, which the configuration does not tell.
@@ -31,7 +32,7 @@ fn identity(google: &Google) -> Value {
 }
 
 fn script_for(file: &Path) -> String {
-    let output = remint().arg("check").arg(file).arg("--print-iam").output().unwrap();
+    let output = said(remint().arg("check").arg(file).arg("--print-iam"));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

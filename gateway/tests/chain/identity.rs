@@ -296,7 +296,7 @@ fn the_program_reads_the_variables_that_googles_libraries_read() {
     let check = |variables: &[(&str, &Path)]| {
         let mut command = crate::binary::remint();
         command.arg("check").arg(&file).env_clear().envs(variables.iter().copied());
-        let output = command.output().unwrap();
+        let output = crate::kept::said(&mut command);
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     };
     let home = ("HOME", path);

@@ -9,6 +9,7 @@ use http::Request;
 use http::request::Builder;
 use http_body_util::Full;
 use remint_emulator::{RegionFault, TokenRequest};
+use remint_kept::{keep, source};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -64,7 +65,9 @@ impl Logged {
         let google = Google::start().await;
         folder.write("ca.pem", google.emulator.ca_pem());
         let text = configuration(&google.emulator, &google.regions()) + more;
-        let (program, front, admin) = started(&folder, &text, log, change).await;
+        // Its lines are counted.
+        let (program, front, admin) =
+            started(&folder, &text, log, |command| change(command).env_remove("RUST_LOG")).await;
         Self { _program: program, front, admin, google, folder }
     }
 
@@ -104,6 +107,12 @@ impl Logged {
     pub(crate) async fn line_of(&self, id: &str) -> Value {
         let is_it = |line: &Value| line["request_id"] == id && line["httpRequest"].is_object();
         self.wait_for(is_it).await
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        keep(source::REMINT, self.text());
     }
 }
 

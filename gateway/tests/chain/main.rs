@@ -28,6 +28,8 @@ mod grpc;
 mod grpc_server;
 mod http_2;
 mod identity;
+#[path = "../common/kept.rs"]
+mod kept;
 mod limits;
 mod limits_admin;
 mod limits_http_2;

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use remint_emulator::{Message, PushSubscription};
+use remint_kept::{keep, source};
 use tokio::net::TcpStream;
 
 use crate::support::{AUDIENCE, CALLER, Chain, Google, HOST};
@@ -62,7 +63,9 @@ async fn send(chain: &Chain, request: Builder) -> Response<Incoming> {
     let io = TokioIo::new(TcpStream::connect(chain.gateway.address()).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
-    sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap()
+    let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    keep(source::GATEWAY_ANSWERS, format!("{answer:?}"));
+    answer
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use remint_idtoken::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Answer, PATIENCE, get, send};
+use crate::kept;
 
 pub(crate) const HOST: &str = "orders.example.com";
 pub(crate) const AUDIENCE: &str = "https://orders.example.com/push";
@@ -147,6 +148,7 @@ impl Google {
 
     /// The demo after a change.
     pub(crate) async fn with(change: impl FnOnce(&mut EmulatorConfig)) -> Self {
+        kept::log();
         let clock = Arc::new(JumpingClock::default());
         let mut config = EmulatorConfig::demo();
         config.clock = Arc::clone(&clock) as _;

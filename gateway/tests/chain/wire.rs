@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use remint_kept::{keep, source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,6 +29,7 @@ impl Wire {
             let count = timeout(PATIENCE, self.0.read_buf(&mut read)).await.unwrap().unwrap();
             assert!(count > 0, "closed without an answer");
         }
+        keep(source::GATEWAY_ANSWERS, &read);
         String::from_utf8_lossy(&read).lines().next().unwrap().to_owned()
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use remint_emulator::Emulator;
 use serde_json::Value;
 
+use crate::kept::said;
 use crate::support::{Folder, GATEWAY, configuration, google};
 
 async fn doctor(emulator: &Emulator, arguments: &[&str]) -> Output {
@@ -29,8 +30,8 @@ pub(crate) async fn run(
     }
     command.env("HOME", &folder.0).envs(variables.iter().copied());
     command.arg("doctor").arg(file).args(arguments);
-    let output = tokio::task::spawn_blocking(move || (command.output(), folder)).await.unwrap();
-    output.0.unwrap()
+    let output = tokio::task::spawn_blocking(move || (said(&mut command), folder)).await.unwrap();
+    output.0
 }
 
 pub(crate) fn out(output: &Output) -> String {
@@ -56,10 +57,10 @@ async fn something_wrong_ends_with_3_and_says_so_in_words_and_in_json() {
     google.services[0].regions[1].invokers = Some(Vec::new());
     let emulator = Emulator::start(google).await.unwrap();
     let output = doctor(&emulator, &[]).await;
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(1));
     assert!(out(&output).contains("WRONG  region orders/europe-west1  invoker_missing: "));
     let output = doctor(&emulator, &["--json"]).await;
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         (&report["level"], &report["findings"][0]["check"]),
@@ -75,7 +76,7 @@ async fn where_nothing_can_be_read_it_ends_with_1() {
     emulator.faults().set_metadata(Some(fault));
     let output = doctor(&emulator, &[]).await;
     let text = out(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(output.status.code(), Some(2), "{text}");
     let start = "remint: nothing could be looked at: there is no access token to ask with: \
                  the metadata server answers 403";
     assert!(text.starts_with(start), "{text}");
@@ -95,8 +96,7 @@ async fn what_is_no_flag_or_no_path_ends_with_2() {
 #[test]
 fn the_page_of_checks_is_printed_without_a_configuration() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_remint"));
-    let output =
-        command.env_remove("REMINT_CONFIG").args(["doctor", "--markdown"]).output().unwrap();
+    let output = said(command.env_remove("REMINT_CONFIG").args(["doctor", "--markdown"]));
     assert_eq!(output.status.code(), Some(0));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/doctor.md");
     let page = std::fs::read_to_string(file).unwrap();

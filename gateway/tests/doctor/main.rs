@@ -12,6 +12,8 @@
 
 mod cli;
 mod iap;
+#[path = "../common/kept.rs"]
+mod kept;
 mod reading;
 mod regions;
 mod senders;

@@ -159,7 +159,7 @@ async fn with_the_gateway_s_account_given_nothing_is_minted() {
     assert_eq!(emulator.identity_fetches(), 0);
     let other = ["--adc", "--account", READER];
     let output = run(&emulator, with_ways(&emulator), &other, &variables).await;
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(1));
     let missing = format!("invoker_missing: {READER} has no role");
     assert!(out(&output).contains(&missing), "{}", out(&output));
 }
@@ -179,7 +179,7 @@ async fn credentials_that_are_not_there_or_not_taken_end_with_1_and_one_line() {
         let variables = [("GOOGLE_APPLICATION_CREDENTIALS", file.to_str().unwrap())];
         let output = run(&emulator, with_ways(&emulator), &["--adc"], &variables).await;
         let text = out(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(output.status.code(), Some(2), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.starts_with("remint: ") && text.contains(said), "{text}");
         assert!(!text.contains("1//revoked"), "{text}");

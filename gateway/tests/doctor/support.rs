@@ -13,6 +13,9 @@ use remint_emulator::{HttpTarget, OidcToken};
 use remint_gateway::clock::SystemClock;
 use remint_gateway::config::{Config, Environment};
 use remint_gateway::doctor::{Level, Options, Report, examine};
+use remint_kept::{keep, source};
+
+use crate::kept;
 
 pub(crate) const US: &str = "https://orders-123456789012.us-central1.run.app";
 pub(crate) const EU: &str = "https://orders-123456789012.europe-west1.run.app";
@@ -193,6 +196,7 @@ impl Case {
     }
 
     pub(crate) async fn report(self) -> Report {
+        kept::log();
         let mut google = google();
         (self.google)(&mut google);
         let emulator = Emulator::start(google).await.unwrap();
@@ -204,7 +208,9 @@ impl Case {
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", self.name));
         let mut options = Options::default();
         (self.options)(&mut options);
-        examine(&config, &options, Arc::new(SystemClock)).await.unwrap()
+        let report = examine(&config, &options, Arc::new(SystemClock)).await.unwrap();
+        keep(source::DOCTOR, format!("{report}\n{report:?}"));
+        report
     }
 
     /// This is the only thing that is red, with its check, reason, subject and

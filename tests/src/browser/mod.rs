@@ -190,7 +190,7 @@ impl Page {
         let mut tick = interval(Duration::from_millis(20));
         loop {
             if self.eval(expression).await?.as_bool() == Some(true) {
-                return Ok(());
+                return self.keep().await;
             }
             if timeout_at(deadline, tick.tick()).await.is_err() {
                 let (text, errors) = (self.text().await?, self.console_errors());
@@ -198,6 +198,15 @@ impl Page {
                 return Err(io::Error::other(message));
             }
         }
+    }
+
+    /// Keeps what it shows, for the search of all that tests put out.
+    async fn keep(&self) -> io::Result<()> {
+        if remint_kept::is_on() {
+            let (dom, errors) = (self.dom().await?, self.console_errors().join("\n"));
+            remint_kept::keep(remint_kept::source::RENDERED, format!("{dom}\n{errors}"));
+        }
+        Ok(())
     }
 
     /// The document as it is now, as HTML.
@@ -269,6 +278,7 @@ impl Page {
     /// If there is no picture, or the file can't be written.
     pub async fn screenshot(&self, path: &Path) -> io::Result<()> {
         let picture = self.call("Page.captureScreenshot", json!({ "format": "png" })).await?;
+        self.keep().await?;
         let data = picture["data"].as_str().unwrap_or_default();
         std::fs::write(path, STANDARD.decode(data).map_err(io::Error::other)?)
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use remint_kept::{is_on, keep_output, source};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -63,7 +64,11 @@ impl Envoy {
         // Connections to a configuration that was replaced end soon.
         command.args(["--drain-time-s", "1"]);
         command.args(["--disable-hot-restart", "--log-level", "info"]);
-        let mut process = Process::start("envoy", &mut command)?;
+        if is_on() {
+            // The filter's own lines; Envoy itself shows headers at "debug".
+            command.args(["--component-log-level", "wasm:trace"]);
+        }
+        let mut process = Process::start(source::ENVOY, &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;
         process.wait_for(|line| line.contains("starting workers").then_some(())).await?;
         let listeners = get(admin, "/listeners?format=json").await?.json()?;
@@ -112,6 +117,7 @@ impl Envoy {
         command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"]);
         let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output());
         let output = ended.await.map_err(|_| io::Error::other("envoy runs: it must not"))??;
+        keep_output(source::ENVOY, &output, None);
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         match output.status.success() {
             false => Ok(log),
@@ -188,6 +194,9 @@ impl Envoy {
     /// # Errors
     /// If it does not stop.
     pub async fn stop(self) -> io::Result<()> {
+        if is_on() {
+            get(self.admin, "/stats").await?;
+        }
         self.process.stop().await.map(drop)
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use http::StatusCode;
 use remint_emulator::Emulator;
+use remint_kept::{is_on, source};
 use serde_json::{Value, json};
 
 use super::{REGIONS, SERVICE};
@@ -81,7 +82,11 @@ impl Gateway {
         let mut command = on_processor(processor, &built("remint")?);
         command.arg("serve").arg("--config").arg(&file);
         command.env("GCE_METADATA_HOST", google.google_addr().to_string());
-        let mut process = Process::start("remint", &mut command)?;
+        if is_on() {
+            // Frames of HTTP/2 are logged where gateways run inside tests.
+            command.env("RUST_LOG", "trace,h2=info");
+        }
+        let mut process = Process::start(source::REMINT, &mut command)?;
         let address = process.wait_for(|line| after(line, "remint: listening on http://")).await?;
         let admin = process.wait_for(|line| after(line, "remint: admin on http://")).await?;
         Ok(Self { process, address, admin })
@@ -169,6 +174,11 @@ impl Gateway {
     /// # Errors
     /// If it does not stop in order.
     pub async fn stop(self) -> io::Result<()> {
+        if is_on() {
+            for page in ["/", "/status", "/metrics"] {
+                get(self.admin, page).await?;
+            }
+        }
         match self.process.stop().await? {
             Some(0) => Ok(()),
             other => Err(io::Error::other(format!("remint ended with {other:?}"))),

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use remint_emulator::{Config, Emulator};
+use remint_kept::{keep, source};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -112,6 +113,7 @@ impl Chain {
     pub async fn stop(self) -> io::Result<()> {
         self.envoy.stop().await?;
         self.gateway.stop().await?;
+        keep(source::TIMELINE, format!("{:?}", self.emulator.timeline().calls()));
         self.emulator.shutdown().await;
         self.folder.close()
     }

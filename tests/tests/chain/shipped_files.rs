@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use remint_kept::{keep_output, source};
 use remint_tests::chain::envoy_program;
 use remint_tests::shipped::{EnvoyConfig, built, read, workspace};
 use serde_json::{Value, json};
@@ -11,7 +12,9 @@ fn validated(config: &Value) -> Output {
     let file = folder.path().join("envoy.json");
     std::fs::write(&file, config.to_string()).unwrap();
     let mut envoy = Command::new(envoy_program().unwrap());
-    envoy.args(["--mode", "validate", "--config-path"]).arg(&file).output().unwrap()
+    let output = envoy.args(["--mode", "validate", "--config-path"]).arg(&file).output().unwrap();
+    keep_output(source::ENVOY, &output, None);
+    output
 }
 
 fn shipped() -> EnvoyConfig {
@@ -32,6 +35,7 @@ fn envoy_accepts_the_shipped_configurations() {
 fn the_gateway_accepts_the_shipped_configuration() {
     let mut check = Command::new(built("remint").unwrap());
     let output = check.arg("check").arg(workspace().join("envoy/remint.yaml")).output().unwrap();
+    keep_output(source::REMINT, &output, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

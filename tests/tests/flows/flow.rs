@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use remint_emulator::timeline::Call;
 use remint_emulator::{Backend, Config, Emulator, HostMapping, Protocol, Verdict};
+use remint_kept::{keep, source};
 use remint_tests::chain::{DOMAIN, Envoy, Gateway, PUSHER, SERVICE};
 use remint_tests::client::{Answer, send};
 use remint_tests::process::PATIENCE;
@@ -231,6 +232,7 @@ impl Flow {
     pub(crate) async fn stop(self) {
         self.envoy.stop().await.unwrap();
         self.gateway.stop().await.unwrap();
+        keep(source::TIMELINE, format!("{:?}", self.emulator.timeline().calls()));
         self.emulator.shutdown().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use remint_kept::{keep_output, source};
 use remint_tests::chain::PUSHER;
 use remint_tests::process::PATIENCE;
 use remint_tests::shipped::workspace;
@@ -22,6 +23,7 @@ async fn published(flow: &Flow) -> String {
     command.arg(script).args(["demo-project", &format!("{URL}/push"), PUSHER, URL]);
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output());
     let output = output.await.unwrap().unwrap();
+    keep_output(source::SCRIPTS, &output, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use remint_emulator::tasks::TaskOutcome;
 use remint_emulator::{Agent, Attempt, Ingress, Origin, Part, QueueConfig, Verdict};
+use remint_kept::{keep_output, source};
 use remint_tests::chain::PUSHER;
 use remint_tests::process::PATIENCE;
 use remint_tests::shipped::workspace;
@@ -45,6 +46,7 @@ async fn created(flow: &Flow, urls: &[&str]) -> Vec<String> {
     }
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output());
     let output = output.await.unwrap().unwrap();
+    keep_output(source::SCRIPTS, &output, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

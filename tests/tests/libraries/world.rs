@@ -7,6 +7,7 @@ use std::process::Stdio;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use remint_emulator::{Config, Emulator, Grant, Provider, Region};
+use remint_kept::{Exception, keep_output, source};
 use remint_tests::process::PATIENCE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -167,6 +168,7 @@ impl World {
         drop(stdin);
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
         let output = output.unwrap_or_else(|_| panic!("{program} takes too long")).unwrap();
+        keep_output(source::SCRIPTS, &output, Some(Exception::ScriptsPrintTheirTokens));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{language:?} {program}: {errors}");
         serde_json::from_slice(&output.stdout).unwrap()

@@ -1,8 +1,10 @@
 //! What one part of Remint has told, and whether that is all that it should.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Output};
 
 use remint_idtoken::{Reason, Teller};
+use remint_kept::{keep_output, source};
 use remint_tests::shipped::workspace;
 use serde_json::Value;
 
@@ -17,10 +19,17 @@ const ELSEWHERE: [(Teller, Reason, &str, &str); 2] = [
     (
         Teller::Doctor,
         Reason::IapInvokerMissing,
-        "gateway/src/doctor/checks/tests.rs",
+        "gateway/src/doctor/checks/tests/mod.rs",
         "behind_iap_it_is_iap_s_service_agent_that_may_call",
     ),
 ];
+
+/// What the program says, kept for the search of all that tests put out.
+pub fn said(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    keep_output(source::REMINT, &output, None);
+    output
+}
 
 /// The reasons that one part has told so far.
 pub struct Told {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use remint_emulator::{Config, Emulator};
+use remint_kept::{keep_output, source};
 use remint_tests::chain::Envoy;
 use remint_tests::shipped::{EnvoyConfig, built};
 use serde_json::{Value, json};
@@ -78,7 +79,9 @@ impl World {
             let there = self.google.google_addr();
             command.arg("--connect-to").arg(format!("{host}={there}"));
         }
-        command.args(more).output().await.unwrap()
+        let output = command.args(more).output().await.unwrap();
+        keep_output(source::REMINT, &output, None);
+        output
     }
 
     /// What it renders, which must succeed.

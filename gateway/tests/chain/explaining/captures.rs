@@ -111,8 +111,8 @@ fn what_can_not_be_read_is_told_in_one_line() {
         (&["har", "-"], "not JSON"),
     ] {
         let mut command = remint();
-        let output = command.arg("explain").arg(SHIPPED).args(arguments).stdin(Stdio::null());
-        let output = output.output().unwrap();
+        let command = command.arg("explain").arg(SHIPPED).args(arguments).stdin(Stdio::null());
+        let output = said(command);
         assert_eq!(output.status.code(), UNREADABLE);
         let text = text(&output);
         assert!(text.contains(why) && text.trim_end().lines().count() == 1, "{text}");

@@ -12,9 +12,11 @@ use std::process::{Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use remint_emulator::TokenRequest;
+use remint_kept::{keep_output, source};
 use serde_json::{Value, json};
 
 use crate::binary::remint;
+use crate::kept::said;
 use crate::support::{Folder, Google};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../envoy/remint.yaml");
@@ -61,7 +63,9 @@ impl World {
         let mut child = piped.spawn().unwrap();
         // Who is called wrongly ends without reading.
         let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        keep_output(source::REMINT, &output, None);
+        output
     }
 
     fn explain_token(&self, token: &str, more: &[&str]) -> Output {
@@ -122,7 +126,7 @@ async fn one_key_set_may_be_given_as_a_file() {
     let token = world.folder.write("token", &world.token("https://orders.example.com"));
     let mut command = remint();
     command.args(["explain", SHIPPED, "token", "--url", URL]).arg(token).arg("--keys").arg(file);
-    assert_eq!(command.output().unwrap().status.code(), ADMITTED);
+    assert_eq!(said(&mut command).status.code(), ADMITTED);
 }
 
 #[tokio::test]
@@ -166,13 +170,13 @@ async fn a_request_out_of_a_log_is_held_against_its_own_time() {
 
 #[test]
 fn every_reason_can_be_looked_up() {
-    let all = remint().arg("reasons").output().unwrap();
+    let all = said(remint().arg("reasons"));
     let all = text(&all);
     assert!(all.lines().count() > 30);
     for line in all.lines() {
         let code = line.split(' ').next().unwrap();
-        let one = remint().args(["reasons", code]).output().unwrap();
+        let one = said(remint().args(["reasons", code]));
         assert!(text(&one).starts_with(&format!("### {code}\n")), "{code}");
     }
-    assert_eq!(remint().args(["reasons", "aud_has_pth"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(said(remint().args(["reasons", "aud_has_pth"])).status.code(), Some(2));
 }
