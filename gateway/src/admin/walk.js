@@ -89,7 +89,9 @@ function otherRules(rules) {
   if (rules.length === 0) return null;
   const ways = ({ part, expected }) => `its ${part} is ${some(expected).join(" or ")}`;
   const why = ({ misses }) => (misses.length === 0 ? "is for it too, and comes later" : misses.map(ways).join(", "));
-  const nearest = rules.toSorted((one, other) => one.misses.length - other.misses.length);
+  // One for another host is further away than one for another path.
+  const far = ({ misses }) => misses.length + (misses.some(({ part }) => part === "host") ? 0.5 : 0);
+  const nearest = rules.toSorted((one, other) => far(one) - far(other));
   return make("details", { class: "known" },
     make("summary", {}, `Why not by ${counted(rules.length, "other rule")}`),
     make("dl", {}, terms(nearest.slice(0, LISTED).map((other) => [other.rule, why(other)]))),

@@ -26,6 +26,7 @@ mod front_end;
 mod granting;
 mod grpc;
 mod grpc_server;
+mod guarding;
 mod http_2;
 mod identity;
 #[path = "../common/kept.rs"]

@@ -23,7 +23,7 @@ async fn fifty_regions_and_two_hundred_rules_fit_and_what_is_broken_is_on_top() 
     world
         .push("/wrong", &format!("https://{}.example.com/{}", "a".repeat(60), "x/".repeat(90)))
         .await;
-    page.wait_for("document.querySelectorAll('#list > li').length === 1").await.unwrap();
+    page.wait_for(&says("#list", "aud_mismatch")).await.unwrap();
     page.eval("document.querySelector('#list summary').click()").await.unwrap();
     // What is broken is seen at once, what is well is folded away.
     let first = "document.querySelector('.part:last-child tbody').innerText";
@@ -55,7 +55,7 @@ async fn fifty_regions_and_two_hundred_rules_fit_and_what_is_broken_is_on_top() 
     page.wait_for(&says(".part:nth-child(2) tbody", "partner-150")).await.unwrap();
     let rows = "[...document.querySelectorAll('.part:nth-child(2) tbody tr')].filter(it => it.checkVisibility()).length";
     assert_eq!(page.eval(rows).await.unwrap(), 1);
-    page.wait_for(&says("#refused-count", "0 of 1 refusal")).await.unwrap();
+    page.wait_for(&says("#refused-count", "0 of ")).await.unwrap();
     picture(&page, "gateway-search").await;
     world.is_clean(&page);
 }
