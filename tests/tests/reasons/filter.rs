@@ -117,6 +117,7 @@ async fn an_outage_of_the_key_server_is_told() -> Reason {
     let issuers = [("google", "https://accounts.google.com", &keys)];
     let start = Edge::start(1, &issuers, json!({}), |config| {
         config.plugin()["wait_for_keys"] = json!("0s");
+        config.plugin()["properties"] = json!(true);
     });
     let mut edge = start.await.unwrap();
     let token = keys.issuer.mint(&TokenRequest::new(PUSHER, format!("https://{DOMAIN}")));
