@@ -80,20 +80,21 @@ fn command(refusal: &Refusal) -> Option<String> {
     }
 }
 
-/// An account that the rule takes: one that it has for this sender before others.
-/// Accounts of a sender are listed with the sender's name behind them; domains
-/// and the like are no accounts.
+/// An account that the rule takes: one that it has for this sender before others,
+/// and any if nobody knows who sends. Accounts of a sender are listed with the
+/// sender's name behind them; domains and the like are no accounts.
 fn wanted_account(refusal: &Refusal) -> Option<&str> {
-    let address = |listed: &str| listed.contains('@') && !listed.starts_with('@');
     let accounts = || {
-        refusal.wanted_callers().iter().filter_map(|it| {
-            let (account, of) = it.split_once(' ').unwrap_or((it, ""));
-            Some((account, of)).filter(|_| address(account))
-        })
+        let listed = refusal.wanted_callers().iter();
+        let parts = listed.map(|it| it.split_once(' ').unwrap_or((it, "")));
+        parts.filter(|(account, _)| account.contains('@') && !account.starts_with('@'))
     };
-    let is_of = |of: &str| refusal.sender().is_some_and(|it| of.contains(it.name()));
-    let own = accounts().find(|(_, of)| is_of(of));
-    let (account, _) = own.or_else(|| accounts().find(|(_, of)| of.is_empty()))?;
+    let sender = refusal.sender();
+    let is_own = |of: &str| sender.is_some_and(|it| of.contains(it.name()));
+    let own = accounts().find(|(_, of)| is_own(of));
+    let plain = || accounts().find(|(_, of)| of.is_empty());
+    let any = || accounts().next().filter(|_| sender.is_none());
+    let (account, _) = own.or_else(plain).or_else(any)?;
     Some(account)
 }
 

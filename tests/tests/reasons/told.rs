@@ -104,6 +104,8 @@ pub fn is_well_told(refusal: &Value, reason: Reason, name: &str) {
         _ if reason == Reason::SignatureRemoved => &["SERVICE", "REGION"],
         _ if reason == Reason::KeysExpired => &["FILE"],
         Some("Pub/Sub push") => &["SUBSCRIPTION", "ENDPOINT"],
+        // Who is not authenticated names no queue in a command.
+        Some("Cloud Tasks") if refusal["caller"].is_null() => &["QUEUE", "LOCATION"],
         Some("Cloud Tasks") => &["LOCATION"],
         Some("Cloud Scheduler") => &["JOB", "LOCATION"],
         Some("Eventarc") => &["PIPELINE", "LOCATION", "ENDPOINT"],
