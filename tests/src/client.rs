@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use remint_kept::{keep_answer, source};
+use remint_kept::{Exception, keep_answer, source};
 use tokio::net::TcpStream;
 
 use crate::process::PATIENCE;
@@ -51,10 +51,27 @@ impl Answer {
 /// # Errors
 /// If there is no answer in time.
 pub async fn send(to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
-    answered(source::CHAIN_ANSWERS, to, request).await
+    answered(source::CHAIN_ANSWERS, None, to, request).await
 }
 
-async fn answered(source: &str, to: SocketAddr, request: Request<Bytes>) -> io::Result<Answer> {
+/// The same to an echo, whose answer is `meant` to hold credentials.
+///
+/// # Errors
+/// If there is no answer in time.
+pub async fn send_to_echo(
+    to: SocketAddr,
+    request: Request<Bytes>,
+    meant: Exception,
+) -> io::Result<Answer> {
+    answered(source::CHAIN_ANSWERS, Some(meant), to, request).await
+}
+
+async fn answered(
+    source: &str,
+    meant: Option<Exception>,
+    to: SocketAddr,
+    request: Request<Bytes>,
+) -> io::Result<Answer> {
     let path = request.uri().path().to_owned();
     let exchange = async {
         let stream = TcpStream::connect(to).await?;
@@ -70,7 +87,10 @@ async fn answered(source: &str, to: SocketAddr, request: Request<Bytes>) -> io::
     };
     let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(io::Error::other)??;
     let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    keep_answer(source, &path, answer.status.as_u16(), headers, &answer.body);
+    // Only a good answer is an echo's.
+    let is_kept = meant.is_none() || answer.status != StatusCode::OK;
+    let body = if is_kept { &answer.body[..] } else { &[] };
+    keep_answer(source, &path, answer.status.as_u16(), headers, body);
     Ok(answer)
 }
 
@@ -80,5 +100,5 @@ async fn answered(source: &str, to: SocketAddr, request: Request<Bytes>) -> io::
 /// If there is no answer in time.
 pub async fn get(from: SocketAddr, path: &str) -> io::Result<Answer> {
     let request = Request::get(path).header("host", from.to_string()).body(Bytes::new());
-    answered(source::of_admin(path), from, request.map_err(io::Error::other)?).await
+    answered(source::of_admin(path), None, from, request.map_err(io::Error::other)?).await
 }

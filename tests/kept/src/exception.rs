@@ -14,6 +14,9 @@ pub enum Exception {
     /// IAM Credentials is a token, a signature or a signed assertion, as
     /// Google's is; it goes to who has asked and may have it.
     GoogleAnswersWithAToken,
+    /// The echo behind Envoy answers with all that a backend got from the filter,
+    /// for a test to look into: the caller's token where a rule passes it on.
+    EchoShowsWhatItGot,
     /// The emulated IAP gives a browser its session as a cookie, and the state
     /// of a sign-in as a parameter and a hidden field, as IAP does. Neither is
     /// a token for anything else, and both are signed by the emulator alone.
@@ -23,6 +26,9 @@ pub enum Exception {
 /// What stands before the values of [`Exception::IapSignsIn`].
 const SIGN_IN: [&str; 3] =
     ["GCP_IAP_AUTH_TOKEN_", "/_gcp_iap/sign_in?state=", "name=\"state\" value=\""];
+
+/// The headers in which an Envoy without a backend shows what one would get.
+const ECHOED: [&str; 2] = ["x-seen-token", "x-seen-payload"];
 
 /// How the paths end at which Google hands out credentials: the metadata
 /// server's, the token endpoint's and STS's, IAM Credentials'; and where the
@@ -39,6 +45,11 @@ const TOKEN_PATHS: [&str; 8] = [
 ];
 
 impl Exception {
+    /// Whether a header of an answer is one.
+    pub(crate) fn of_header(name: &str) -> Option<Self> {
+        ECHOED.contains(&name).then_some(Self::EchoShowsWhatItGot)
+    }
+
     /// Whether the body of an answer is one. Its errors are none.
     pub(crate) fn of_answer(path: &str, status: u16) -> Option<Self> {
         let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -82,6 +93,18 @@ mod tests {
              <input name=\"state\" value=\"(IapSignsIn)\"><input name=\"state\" value=\"(IapSignsIn)\">\n\
              state=eyJh"
         );
+    }
+
+    #[test]
+    fn of_an_echo_s_headers_only_those_with_credentials_are_left_out() {
+        for (name, is_one) in [
+            ("x-seen-token", true),
+            ("x-seen-payload", true),
+            ("x-seen-caller", false),
+            ("via", false),
+        ] {
+            assert_eq!(Exception::of_header(name).is_some(), is_one, "{name}");
+        }
     }
 
     #[test]

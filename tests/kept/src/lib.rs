@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` names a folder in [`FOLDER`]. What programs print, what
 //! is logged, and what pages, metrics and errors say while the tests run is
-//! then kept there ([`keep`]), whatever a test itself looks at. When they are
+//! then kept there ([`keep()`]), whatever a test itself looks at. When they are
 //! through, all of it is searched ([`search::folder`]), and what is found
 //! fails the run. So does a [`source`] that should have been heard of and was
 //! not: a search of nothing finds nothing.

@@ -65,8 +65,8 @@ impl Envoy {
         command.args(["--drain-time-s", "1"]);
         command.args(["--disable-hot-restart", "--log-level", "info"]);
         if is_on() {
-            // The filter's own lines; Envoy itself shows headers at "debug".
-            command.args(["--component-log-level", "wasm:trace"]);
+            // The filter's own lines; Envoy itself shows headers at that level.
+            command.args(["--component-log-level", "wasm:debug"]);
         }
         let mut process = Process::start(source::ENVOY, &mut command)?;
         let admin = process.wait_for(|line| address_after(line, "admin address: ")).await?;

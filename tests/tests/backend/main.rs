@@ -18,8 +18,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, header};
 use remint_emulator::{AssertionRequest, Config, Emulator, IapResource, TokenRequest};
+use remint_kept::Exception;
 use remint_tests::chain::{DOMAIN, Envoy, PUSHER};
-use remint_tests::client::{Answer, send};
+use remint_tests::client::{Answer, send_to_echo};
 use remint_tests::server::Server;
 use remint_tests::shipped::{EnvoyConfig, built};
 use serde_json::{Value, json};
@@ -79,7 +80,8 @@ impl World {
             let value = HeaderValue::from_str(value).unwrap();
             request.headers_mut().append(HeaderName::from_static(name), value);
         }
-        send(self.address(), request).await.unwrap()
+        let meant = Exception::EchoShowsWhatItGot;
+        send_to_echo(self.address(), request, meant).await.unwrap()
     }
 
     async fn stop(self) {
