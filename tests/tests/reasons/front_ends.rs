@@ -39,7 +39,8 @@ fn with_iap(google: &mut Config, users: &[&str], invoker: &str) {
     let picking = Picking::Weighted(vec![(REGIONS[0].to_owned(), 1)]);
     let users = users.iter().map(|&user| user.to_owned()).collect();
     let identity = IapIdentity::ServiceAgent;
-    let iap = Iap { client_id: CLIENT.to_owned(), backend_service: 42, users, identity };
+    let iap =
+        Iap { enabled: true, client_id: CLIENT.to_owned(), backend_service: 42, users, identity };
     google.load_balancers = vec![LoadBalancer {
         host: IAP_HOST.to_owned(),
         port: 0,

@@ -40,6 +40,7 @@ fn google() -> Config {
         iap,
     };
     let iap = Iap {
+        enabled: true,
         client_id: CLIENT.to_owned(),
         backend_service: 42,
         users: vec![GATEWAY.to_owned()],
