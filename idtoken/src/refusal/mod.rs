@@ -66,13 +66,19 @@ struct Details {
     sender: Option<Sender>,
     /// What of the sender's has sent it: a queue, a job, a subscription.
     source: Option<String>,
-    /// The audiences and callers that the rule takes.
-    wanted: Option<(Arc<[String]>, Arc<[String]>)>,
+    wanted: Wanted,
     /// Where the issuer's keys are.
     keys_url: Option<String>,
     endpoint: Option<String>,
     /// The URL as the sender has it, which may go into a command.
     whole_url: Option<String>,
+}
+
+/// What the rule takes, for commands; nothing without a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    audiences: Arc<[String]>,
+    callers: Arc<[String]>,
 }
 
 impl From<Reason> for Refusal {
@@ -133,7 +139,8 @@ impl Refusal {
     /// With the audiences and callers that the rule takes, for commands.
     #[must_use]
     pub(crate) fn wanting(mut self, audiences: &Arc<[String]>, callers: &Arc<[String]>) -> Self {
-        self.details.wanted = Some((Arc::clone(audiences), Arc::clone(callers)));
+        self.details.wanted =
+            Wanted { audiences: Arc::clone(audiences), callers: Arc::clone(callers) };
         self
     }
 
@@ -146,7 +153,7 @@ impl Refusal {
 
     /// As if that sender had sent the request.
     #[must_use]
-    pub(crate) fn from_sender(mut self, sender: Option<Sender>) -> Self {
+    pub(crate) fn sent_by(mut self, sender: Option<Sender>) -> Self {
         self.details.sender = sender;
         self
     }
@@ -242,12 +249,12 @@ impl Refusal {
 
     /// The rule's audiences, if there is a rule.
     pub(crate) fn wanted_audiences(&self) -> &[String] {
-        self.details.wanted.as_ref().map_or(&[], |(audiences, _)| audiences)
+        &self.details.wanted.audiences
     }
 
     /// The callers that the rule lists, as messages show them.
     pub(crate) fn wanted_callers(&self) -> &[String] {
-        self.details.wanted.as_ref().map_or(&[], |(_, callers)| callers)
+        &self.details.wanted.callers
     }
 
     /// Where the issuer's keys are fetched.
