@@ -35,7 +35,7 @@ impl Reason {
         let senders = Sender::ALL.map(Some).into_iter().chain([None]);
         let mut commands: Vec<String> = Vec::new();
         for sender in senders {
-            let refusal = Refusal::from(self).from_sender(sender);
+            let refusal = Refusal::from(self).sent_by(sender);
             commands.extend(command(&refusal).filter(|it| !commands.contains(it)));
         }
         commands
@@ -59,7 +59,7 @@ fn command(refusal: &Refusal) -> Option<String> {
     match refusal.reason {
         // It is a person's, whatever the request looks like.
         Reason::AudienceIsGcloudClient => {
-            sender_command(&refusal.clone().from_sender(None), wanted_account(refusal))
+            sender_command(&refusal.clone().sent_by(None), wanted_account(refusal))
         }
         reason if reason.is_about_audience() => sender_command(refusal, refusal.caller_name()),
         Reason::TokenMissing => sender_command(refusal, wanted_account(refusal)),
@@ -246,7 +246,7 @@ mod tests {
             let callers: Arc<[String]> = callers.iter().map(|&it| it.to_owned()).collect();
             let refusal =
                 Refusal::from(reason).wanting(&["https://o.example".to_owned()].into(), &callers);
-            refusal.from_sender(sender).remedy().command.unwrap_or_default()
+            refusal.sent_by(sender).remedy().command.unwrap_or_default()
         };
         let callers =
             ["addresses @example.com", "any@p", "jobs@p (Cloud Scheduler)", "subject 104"];

@@ -26,7 +26,7 @@ impl Explanation {
             return vec![("", filled(command.replace(&its, other)))];
         }
         let of = |sender: Sender| {
-            let command = refusal.clone().from_sender(Some(sender)).remedy().command?;
+            let command = refusal.clone().sent_by(Some(sender)).remedy().command?;
             Some((sender.name(), filled(command)))
         };
         let mut all: Vec<_> = Sender::ALL.into_iter().filter_map(of).collect();

@@ -66,7 +66,7 @@ struct Details {
     sender: Option<Sender>,
     /// What of the sender's has sent it: a queue, a job, a subscription.
     source: Option<String>,
-    wanted: Option<Wanted>,
+    wanted: Wanted,
     /// Where the issuer's keys are.
     keys_url: Option<String>,
     endpoint: Option<String>,
@@ -74,8 +74,8 @@ struct Details {
     whole_url: Option<String>,
 }
 
-/// What the rule takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the rule takes, for commands; nothing without a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wanted {
     audiences: Arc<[String]>,
     callers: Arc<[String]>,
@@ -139,8 +139,8 @@ impl Refusal {
     /// With the audiences and callers that the rule takes, for commands.
     #[must_use]
     pub(crate) fn wanting(mut self, audiences: &Arc<[String]>, callers: &Arc<[String]>) -> Self {
-        let (audiences, callers) = (Arc::clone(audiences), Arc::clone(callers));
-        self.details.wanted = Some(Wanted { audiences, callers });
+        self.details.wanted =
+            Wanted { audiences: Arc::clone(audiences), callers: Arc::clone(callers) };
         self
     }
 
@@ -153,7 +153,7 @@ impl Refusal {
 
     /// As if that sender had sent the request: what would mend it there.
     #[must_use]
-    pub fn from_sender(mut self, sender: Option<Sender>) -> Self {
+    pub fn sent_by(mut self, sender: Option<Sender>) -> Self {
         self.details.sender = sender;
         self
     }
@@ -249,12 +249,12 @@ impl Refusal {
 
     /// The rule's audiences, if there is a rule.
     pub(crate) fn wanted_audiences(&self) -> &[String] {
-        self.details.wanted.as_ref().map_or(&[], |wanted| &wanted.audiences)
+        &self.details.wanted.audiences
     }
 
     /// The callers that the rule lists, as messages show them.
     pub(crate) fn wanted_callers(&self) -> &[String] {
-        self.details.wanted.as_ref().map_or(&[], |wanted| &wanted.callers)
+        &self.details.wanted.callers
     }
 
     /// Where the issuer's keys are fetched.

@@ -128,7 +128,7 @@ async fn it_tells_every_reason_that_a_deployment_has_with_the_command_that_mends
         told.add(reason(&code));
     }
     told.add(of_a_role_that_is_on_the_way().await);
-    told.is_all();
+    told.hears_all();
 }
 
 async fn of_senders() -> Vec<String> {

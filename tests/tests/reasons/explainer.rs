@@ -95,7 +95,7 @@ fn it_decides_as_the_table_says_and_tells_every_reason_with_its_remedy_and_no_to
     let code = json["refusal"]["reason"].as_str().unwrap();
     is_well_told(&json["refusal"], reason(code), "without keys");
     told.add(reason(code));
-    told.is_all();
+    told.hears_all();
 }
 
 #[test]

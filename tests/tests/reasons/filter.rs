@@ -108,7 +108,7 @@ async fn it_decides_as_the_table_says_and_tells_every_reason_in_log_figures_and_
     envoy.stop().await.unwrap();
     emulator.shutdown().await;
     told.add(an_outage_of_the_key_server_is_told().await);
-    told.is_all();
+    told.hears_all();
 }
 
 async fn an_outage_of_the_key_server_is_told() -> Reason {

@@ -50,22 +50,26 @@ fn with_iap(google: &mut Config, users: &[&str], invoker: &str) {
     }];
 }
 
-fn cases() -> Vec<Case> {
+const BIND: &str = "gcloud run services add-iam-policy-binding";
+
+fn case(
+    reason: Reason,
+    status: u16,
+    google: fn(&mut Config),
+    region: Value,
+    command: &str,
+) -> Case {
+    Case { reason, google, region, then: None, status, command: command.to_owned() }
+}
+
+/// Cloud Run's own.
+fn of_cloud_run() -> Vec<Case> {
     let us = || json!({"name": REGIONS[0], "url": US});
-    let behind_iap = |client: &str| {
-        let url = format!("https://{IAP_HOST}");
-        json!({"name": REGIONS[0], "kind": "iap", "url": url, "client_id": client})
-    };
     let update = "gcloud run services update orders --region=us-central1";
-    let bind = "gcloud run services add-iam-policy-binding";
     let grant = format!(
-        "{bind} orders --region=us-central1 --member=serviceAccount:{GATEWAY} \
+        "{BIND} orders --region=us-central1 --member=serviceAccount:{GATEWAY} \
          --role=roles/run.invoker"
     );
-    let case = |reason, status, google, region, command: &str| {
-        let command = command.to_owned();
-        Case { reason, google, region, then: None, status, command }
-    };
     vec![
         case(
             Reason::AudienceMismatch,
@@ -105,13 +109,23 @@ fn cases() -> Vec<Case> {
                 &format!("{update} --max-instances=MAX_INSTANCES"),
             )
         },
+    ]
+}
+
+/// IAP's, and what Cloud Run says to IAP.
+fn of_iap() -> Vec<Case> {
+    let behind_iap = |client: &str| {
+        let url = format!("https://{IAP_HOST}");
+        json!({"name": REGIONS[0], "kind": "iap", "url": url, "client_id": client})
+    };
+    vec![
         case(
             Reason::IapInvokerMissing,
             403,
             |google| with_iap(google, &[GATEWAY], GATEWAY),
             behind_iap(CLIENT),
             &format!(
-                "{bind} SERVICE --region=REGION --member=serviceAccount:\
+                "{BIND} SERVICE --region=REGION --member=serviceAccount:\
                  service-PROJECT_NUMBER@gcp-sa-iap.iam.gserviceaccount.com --role=roles/run.invoker"
             ),
         ),
@@ -140,7 +154,7 @@ fn cases() -> Vec<Case> {
 /// Has each front end refuse the gateway. Returns the reasons that it told.
 pub async fn are_told() -> Vec<Reason> {
     let mut told = Vec::new();
-    for case in cases() {
+    for case in of_cloud_run().into_iter().chain(of_iap()) {
         is_told(&case).await;
         told.push(case.reason);
     }

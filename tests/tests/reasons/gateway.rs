@@ -82,7 +82,7 @@ async fn it_decides_as_the_table_says_and_tells_every_reason_in_log_and_figures(
         told.add(reason);
     }
     told.add(front_ends::a_mint_that_is_denied_is_told().await);
-    told.is_all();
+    told.hears_all();
 }
 
 async fn an_outage_of_the_key_server_is_told() -> Reason {

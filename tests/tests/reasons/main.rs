@@ -5,9 +5,9 @@
 //! the core, the filter in Envoy, the gateway and `remint explain` decide alike
 //! about each of them. The others come from front ends, senders and mints. What
 //! each part has told in its test is held against what the catalogue says it
-//! tells ([`Told::is_all`]), so that a reason without a test fails.
+//! tells ([`Told::hears_all`]), so that a reason without a test fails.
 //!
-//! [`Told::is_all`]: told::Told::is_all
+//! [`Told::hears_all`]: told::Told::hears_all
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -111,7 +111,7 @@ async fn it_tells_every_reason_that_google_has_and_no_token() {
     }
     emulator.shutdown().await;
     told.add(of_an_invoker_who_is_on_the_way().await);
-    told.is_all();
+    told.hears_all();
 }
 
 /// What is wrong with a token.

@@ -48,7 +48,7 @@ impl Told {
 
     /// It has told what the catalogue says it tells, and nothing else: a reason
     /// without a test is missed here.
-    pub fn is_all(mut self) {
+    pub fn hears_all(mut self) {
         for (teller, reason, file, test) in ELSEWHERE {
             let text = std::fs::read_to_string(workspace().join(file)).unwrap();
             assert!(text.contains(&format!("fn {test}()")), "{file} has no test {test}");
