@@ -178,10 +178,14 @@ impl Metrics {
         self.region_in_flight.remove(&labels);
     }
 
-    /// Says when an issuer's keys were fetched last.
-    pub(crate) fn keys_of(&self, issuer: &str, fetched_at: Option<UnixTime>) {
-        let labels = IssuerLabels { issuer: issuer.to_owned() };
-        self.keys_fetched.get_or_create(&labels).set(seconds(fetched_at));
+    /// Says when the issuers' keys were fetched last, and tells of no issuer else:
+    /// an old one's figure would stand still and look like an outage.
+    pub(crate) fn keys<'i>(&self, all: impl Iterator<Item = (&'i str, Option<UnixTime>)>) {
+        self.keys_fetched.clear();
+        for (issuer, fetched_at) in all {
+            let labels = IssuerLabels { issuer: issuer.to_owned() };
+            self.keys_fetched.get_or_create(&labels).set(seconds(fetched_at));
+        }
     }
 
     /// No gauge tells of the service any more.
@@ -335,6 +339,16 @@ pub(crate) fn seconds(time: Option<UnixTime>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_issuer_that_is_there_no_more_has_no_age_of_keys() {
+        let metrics = Metrics::new();
+        metrics.keys([("google", Some(UnixTime(7))), ("old", None)].into_iter());
+        assert!(metrics.text().contains("issuer=\"old\"} 0"));
+        metrics.keys([("google", Some(UnixTime(8)))].into_iter());
+        let text = metrics.text();
+        assert!(text.contains("issuer=\"google\"} 8") && !text.contains("old"), "{text}");
+    }
 
     #[test]
     fn figures_are_told_by_their_names_and_labels() {
