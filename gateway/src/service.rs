@@ -173,7 +173,9 @@ impl Region {
     /// time.
     pub(crate) fn answered(&self, service: &str, began: Instant) {
         self.counters.answered.inc();
-        if self.balancer.answered(self.place, began.into_std(), std::time::Instant::now()) {
+        let (began, now) = (began.into_std(), std::time::Instant::now());
+        self.counters.response_time.observe(now.saturating_duration_since(began).as_secs_f64());
+        if self.balancer.answered(self.place, began, now) {
             info!(service, region = &*self.name, "region is back");
         }
     }

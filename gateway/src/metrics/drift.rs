@@ -40,8 +40,12 @@ fn figures() -> BTreeMap<String, BTreeSet<String>> {
             continue;
         }
         let Some((name, rest)) = line.split_once('{') else { continue };
+        let parts = ["_bucket", "_sum", "_count"];
+        let histogram = parts.iter().find_map(|part| name.strip_suffix(part));
+        let name = histogram.filter(|it| figures.contains_key(*it)).unwrap_or(name);
         let labels = rest.split('}').next().unwrap();
         let labels = labels.split(',').filter_map(|it| it.split_once('=')).map(|(name, _)| name);
+        let labels = labels.filter(|name| *name != "le");
         let of: &mut BTreeSet<String> = figures.entry(name.to_owned()).or_default();
         of.extend(labels.map(str::to_owned));
     }
