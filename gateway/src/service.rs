@@ -15,14 +15,13 @@ use crate::balance::{Balancer, Cause, Failure, InFlight, Member, Places};
 use crate::clock::Clock;
 use crate::config::{HostHeader, Kind};
 use crate::doorbell::News;
-use crate::error::chain;
 use crate::headers::{self, Address, TokenHeader};
 use crate::last_refusal::LastRefusal;
 use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
 use crate::random;
-use crate::request::shown;
 use crate::retry::Budget;
+use crate::trouble::{Trouble, Troubles};
 use crate::upstream::{ConnectError, LostError, Pool, RegionBodyError};
 
 /// How long a request waits for a token when no region has one.
@@ -61,6 +60,7 @@ pub(crate) struct Region {
     pub(crate) counters: RegionCounters,
     pub(crate) last_refusal: LastRefusal,
     pub(crate) warned_at: AtomicU64,
+    pub(crate) troubles: Troubles,
 }
 
 /// The regions that a request was tried in: each at most once.
@@ -189,8 +189,12 @@ impl Region {
         began: Instant,
     ) {
         self.counters.unserved.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, status, "the front end could not serve");
+        let what = "the front end could not serve";
+        self.tell(
+            service,
+            request_id,
+            Trouble { what, status: Some(status), ..Trouble::default() },
+        );
         self.failed(service, Failure::FrontEnd, began);
     }
 
@@ -207,8 +211,7 @@ impl Region {
             return self.refused_stream(service, request_id, error, began);
         }
         self.counters.unreachable.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "region can't be reached");
+        self.tell_error(service, request_id, "region can't be reached", error);
         // All regions would seem to be dead then, and be left alone together.
         if !error.is_own_trouble() {
             self.failed(service, Failure::Unreachable, began);
@@ -228,8 +231,7 @@ impl Region {
             return self.refused_stream(service, request_id, error, began);
         }
         self.counters.lost.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "connection lost");
+        self.tell_error(service, request_id, "connection lost", error);
         if error.is_of_connection() {
             self.pool.close_idle();
         }
@@ -246,8 +248,7 @@ impl Region {
         began: Instant,
     ) {
         self.counters.broken_off.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "an answer broke off");
+        self.tell_error(service, request_id, "an answer broke off", error);
         self.failed(service, Failure::Lost, began);
     }
 
@@ -261,8 +262,7 @@ impl Region {
         began: Instant,
     ) {
         self.counters.refused_stream.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "region refused the stream");
+        self.tell_error(service, request_id, "region refused the stream", error);
         self.failed(service, Failure::Refused, began);
     }
 
@@ -276,12 +276,27 @@ impl Region {
         began: Instant,
     ) {
         self.counters.timed_out.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, had_time, "no answer in time");
+        let what = "no answer in time";
+        let trouble = Trouble { what, had_time: Some(had_time), ..Trouble::default() };
+        self.tell(service, request_id, trouble);
         if had_time {
             self.pool.close_idle();
             self.failed(service, Failure::TimedOut, began);
         }
+    }
+
+    fn tell(&self, service: &str, request_id: &HeaderValue, trouble: Trouble<'_>) {
+        self.troubles.tell(service, &self.name, request_id, trouble);
+    }
+
+    fn tell_error(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        what: &'static str,
+        error: &dyn Error,
+    ) {
+        self.tell(service, request_id, Trouble { what, error: Some(error), ..Trouble::default() });
     }
 
     fn failed(&self, service: &str, failure: Failure, began: Instant) {

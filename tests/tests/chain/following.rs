@@ -103,7 +103,8 @@ async fn a_request_is_found_by_its_id_in_every_log_that_it_reached() {
     let line = at_envoy(&mut chain, "/push/yes/stranger").await;
     let id = line["request_id"].clone();
     assert_eq!((&line["verdict"], &line["reason"]), (&"refused".into(), &"token_missing".into()));
-    assert_eq!(chain.envoy.refusal_number(0).await.unwrap()["request_id"], id);
+    let refusal = chain.envoy.refusal_number(0).await.unwrap();
+    assert_eq!((&refusal["request_id"], &refusal["trace_id"]), (&id, &PARENT[3..35].into()));
     assert!(at_regions(&chain, &id).is_empty());
     assert!(!chain.gateway.lines().join("\n").contains(id.as_str().unwrap()));
 
