@@ -122,8 +122,10 @@ impl Worker {
         let mut line = refusal.clone().about(&head.target(), head).to_json();
         if let Some(object) = line.as_object_mut() {
             let id = head.request_id().map(|id| ("request_id", Value::from(id)));
+            // As in the shipped access log.
+            let trace = TraceContext::of(head).map(|it| ("trace_id", it.id().to_string().into()));
             let left_out = (left_out > 0).then(|| ("left_out", Value::from(left_out)));
-            let more = id.into_iter().chain(left_out);
+            let more = id.into_iter().chain(trace).chain(left_out);
             object.extend(more.map(|(name, value)| (name.to_owned(), value)));
         }
         host::log(LogLevel::Warn, &format!("remint: {what}: {line}"));

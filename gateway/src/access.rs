@@ -103,6 +103,18 @@ impl AccessLog {
         budget.take(Duration::from_secs(now.0))
     }
 
+    /// The gateway answers what is for itself.
+    pub(crate) fn answered_here(&self, seen: &Seen, response: &Response<ResponseBody>) {
+        if self.lines == AccessLines::All {
+            drop(Line(Record {
+                status: response.status().as_u16(),
+                sent: response.body().size_hint().exact().unwrap_or_default(),
+                message: "answered by the gateway",
+                ..Record::of(seen, &Course::default())
+            }));
+        }
+    }
+
     /// A region has answered: the answer gets the line that will be written at
     /// its end, if there is to be one.
     pub(crate) fn answered(

@@ -68,6 +68,7 @@ mod site;
 #[cfg(test)]
 mod test_callers;
 mod token_store;
+mod trouble;
 mod upstream;
 
 pub use assertion::new_key as new_assertion_key;

@@ -11,6 +11,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use remint_idtoken::{Reason, Refusal, UnixTime};
 
@@ -56,6 +57,15 @@ pub(crate) struct Metrics {
     pub(crate) queued: Gauge,
     ejections: Family<EjectionLabels, Counter>,
     region_in_flight: Family<RegionLabels, Gauge>,
+    response_time: Family<RegionLabels, Histogram, fn() -> Histogram>,
+}
+
+/// Limits in seconds: from a cache's answer to a handler that works for minutes.
+const RESPONSE_TIMES: [f64; 12] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+
+fn response_times() -> Histogram {
+    Histogram::new(RESPONSE_TIMES)
 }
 
 impl Metrics {
@@ -86,6 +96,7 @@ impl Metrics {
             queued: Gauge::default(),
             ejections: Family::default(),
             region_in_flight: Family::default(),
+            response_time: Family::new_with_constructor(response_times),
         };
         metrics.last_reload_successful.set(1);
         metrics.register();
@@ -143,6 +154,8 @@ impl Metrics {
         registry.register("ejections", "How often a region was left alone", ejections);
         let in_flight = self.region_in_flight.clone();
         registry.register("region_in_flight", "Requests under way in a region", in_flight);
+        let help = "Time from an attempt to its answer's head";
+        registry.register("region_response_seconds", help, self.response_time.clone());
         let panic = self.panic.clone();
         let help = "1 while so few regions are left that ejected ones are used too";
         registry.register("service_panic", help, panic);
@@ -181,10 +194,14 @@ impl Metrics {
         self.region_in_flight.remove(&labels);
     }
 
-    /// Says when an issuer's keys were fetched last.
-    pub(crate) fn keys_of(&self, issuer: &str, fetched_at: Option<UnixTime>) {
-        let labels = IssuerLabels { issuer: issuer.to_owned() };
-        self.keys_fetched.get_or_create(&labels).set(seconds(fetched_at));
+    /// Says when the issuers' keys were fetched last, and tells of no issuer else:
+    /// an old one's figure would stand still and look like an outage.
+    pub(crate) fn keys<'i>(&self, all: impl Iterator<Item = (&'i str, Option<UnixTime>)>) {
+        self.keys_fetched.clear();
+        for (issuer, fetched_at) in all {
+            let labels = IssuerLabels { issuer: issuer.to_owned() };
+            self.keys_fetched.get_or_create(&labels).set(seconds(fetched_at));
+        }
     }
 
     /// No gauge tells of the service any more.
@@ -268,6 +285,7 @@ impl Metrics {
                 (status, reason, self.front_end_refusals.get_or_create_owned(&labels))
             }),
             broken_off: self.broken_off.get_or_create_owned(&own),
+            response_time: self.response_time.get_or_create_owned(&own),
             ejected: self.ejected.get_or_create_owned(&own),
             token_ends: self.token_ends.get_or_create_owned(&own),
             in_flight: self.region_in_flight.get_or_create_owned(&own),
@@ -346,6 +364,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_issuer_that_is_there_no_more_has_no_age_of_keys() {
+        let metrics = Metrics::new();
+        metrics.keys([("google", Some(UnixTime(7))), ("old", None)].into_iter());
+        assert!(metrics.text().contains("issuer=\"old\"} 0"));
+        metrics.keys([("google", Some(UnixTime(8)))].into_iter());
+        let text = metrics.text();
+        assert!(text.contains("issuer=\"google\"} 8") && !text.contains("old"), "{text}");
+    }
+
+    #[test]
     fn figures_are_told_by_their_names_and_labels() {
         let metrics = Metrics::new();
         let requests = metrics.requests("orders", "push");
@@ -357,6 +385,7 @@ mod tests {
         metrics.service("orders").panics.inc();
         metrics.region("orders", "us").ejected.set(1);
         metrics.region("orders", "us").ejected_for(Cause::FailureRate);
+        metrics.region("orders", "us").response_time.observe(0.02);
         let text = metrics.text();
         for line in [
             r#"remint_requests_total{service="orders",rule="push",outcome="2xx"} 1"#,
@@ -368,6 +397,8 @@ mod tests {
             r#"remint_ejections_total{service="orders",region="us",cause="failure_rate"} 1"#,
             r#"remint_ejections_total{service="orders",region="us",cause="probes"} 0"#,
             r#"remint_service_panic{service="orders"} 0"#,
+            r#"remint_region_response_seconds_bucket{le="0.01",service="orders",region="us"} 0"#,
+            r#"remint_region_response_seconds_bucket{le="0.025",service="orders",region="us"} 1"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -86,13 +86,14 @@ impl Proxy {
         peer: &HeaderValue,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        if let Some(keys) = self.asserter.as_ref().and_then(|it| it.published(&request)) {
-            return keys;
-        }
         let id = self.ids.of(request.headers());
-        let form = self.form(&request);
         let trace = TraceContext::of(request.headers());
         let seen = Seen::of(&request, &id, peer, trace);
+        if let Some(keys) = self.asserter.as_ref().and_then(|it| it.published(&request)) {
+            self.access.answered_here(&seen, &keys);
+            return keys;
+        }
+        let form = self.form(&request);
         // All lines of this request's carry its trace.
         logging::within(trace, self.followed(form, &seen, request)).await
     }

@@ -15,15 +15,14 @@ use crate::balance::{Balancer, Cause, Failure, InFlight, Member, Places};
 use crate::clock::Clock;
 use crate::config::{HostHeader, Kind};
 use crate::doorbell::News;
-use crate::error::chain;
 use crate::front_end;
 use crate::headers::{self, Address, TokenHeader};
 use crate::last_refusal::LastRefusal;
 use crate::metrics::{RegionCounters, RetryCounters, ServiceCounters};
 use crate::mint::{MintedToken, Slot};
 use crate::random;
-use crate::request::shown;
 use crate::retry::{self, Budget};
+use crate::trouble::{Trouble, Troubles};
 use crate::upstream::{ConnectError, LostError, Pool, RegionBodyError};
 
 /// How long a request waits for a token when no region has one.
@@ -62,6 +61,7 @@ pub(crate) struct Region {
     pub(crate) counters: RegionCounters,
     pub(crate) last_refusal: LastRefusal,
     pub(crate) warned_at: AtomicU64,
+    pub(crate) troubles: Troubles,
 }
 
 /// The regions that a request was tried in: each at most once.
@@ -179,7 +179,9 @@ impl Region {
     /// time.
     pub(crate) fn answered(&self, service: &str, began: Instant) {
         self.counters.answered.inc();
-        if self.balancer.answered(self.place, began.into_std(), std::time::Instant::now()) {
+        let (began, now) = (began.into_std(), std::time::Instant::now());
+        self.counters.response_time.observe(now.saturating_duration_since(began).as_secs_f64());
+        if self.balancer.answered(self.place, began, now) {
             info!(service, region = &*self.name, "region is back");
         }
     }
@@ -193,8 +195,12 @@ impl Region {
         began: Instant,
     ) {
         self.counters.unserved.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, status, "the front end could not serve");
+        let what = "the front end could not serve";
+        self.tell(
+            service,
+            request_id,
+            Trouble { what, status: Some(status), ..Trouble::default() },
+        );
         self.failed(service, Failure::FrontEnd, began);
     }
 
@@ -211,8 +217,7 @@ impl Region {
             return self.refused_stream(service, request_id, error, began);
         }
         self.counters.unreachable.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "region can't be reached");
+        self.tell_error(service, request_id, "region can't be reached", error);
         // All regions would seem to be dead then, and be left alone together.
         if !error.is_own_trouble() {
             self.failed(service, Failure::Unreachable, began);
@@ -232,8 +237,7 @@ impl Region {
             return self.refused_stream(service, request_id, error, began);
         }
         self.counters.lost.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "connection lost");
+        self.tell_error(service, request_id, "connection lost", error);
         if error.is_of_connection() {
             self.pool.close_idle();
         }
@@ -250,8 +254,7 @@ impl Region {
         began: Instant,
     ) {
         self.counters.broken_off.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "an answer broke off");
+        self.tell_error(service, request_id, "an answer broke off", error);
         self.failed(service, Failure::Lost, began);
     }
 
@@ -265,8 +268,7 @@ impl Region {
         began: Instant,
     ) {
         self.counters.refused_stream.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, error = %chain(error), "region refused the stream");
+        self.tell_error(service, request_id, "region refused the stream", error);
         self.failed(service, Failure::Refused, began);
     }
 
@@ -280,12 +282,27 @@ impl Region {
         began: Instant,
     ) {
         self.counters.timed_out.inc();
-        let (region, request_id) = (&*self.name, shown(request_id));
-        warn!(service, region, request_id, had_time, "no answer in time");
+        let what = "no answer in time";
+        let trouble = Trouble { what, had_time: Some(had_time), ..Trouble::default() };
+        self.tell(service, request_id, trouble);
         if had_time {
             self.pool.close_idle();
             self.failed(service, Failure::TimedOut, began);
         }
+    }
+
+    fn tell(&self, service: &str, request_id: &HeaderValue, trouble: Trouble<'_>) {
+        self.troubles.tell(service, &self.name, request_id, trouble);
+    }
+
+    fn tell_error(
+        &self,
+        service: &str,
+        request_id: &HeaderValue,
+        what: &'static str,
+        error: &dyn Error,
+    ) {
+        self.tell(service, request_id, Trouble { what, error: Some(error), ..Trouble::default() });
     }
 
     fn failed(&self, service: &str, failure: Failure, began: Instant) {

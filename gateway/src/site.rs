@@ -19,6 +19,7 @@ use crate::mint::Source;
 use crate::random;
 use crate::retry::Budget;
 use crate::service::{Region, Service};
+use crate::trouble::Troubles;
 use crate::upstream::{Connector, ConnectorError, Pool, PoolSettings};
 
 /// A token that is being put into use, and the counters of its regions.
@@ -83,6 +84,7 @@ impl<'a> Site<'a> {
             counters: kept.metrics.region(&service.name, &settings.name),
             last_refusal: LastRefusal::default(),
             warned_at: AtomicU64::new(0),
+            troubles: Troubles::default(),
         })
     }
 

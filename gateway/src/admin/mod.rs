@@ -189,9 +189,7 @@ fn metrics(instance: &Instance) -> String {
         }
     }
     let (metrics, in_flight) = (&gateway.proxy.metrics, &gateway.proxy.in_flight);
-    for (issuer, keys) in gateway.proxy.keyring.status() {
-        metrics.keys_of(issuer, keys.fetched_at);
-    }
+    metrics.keys(gateway.proxy.keyring.status().map(|(issuer, keys)| (issuer, keys.fetched_at)));
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     metrics.connections.set(number(instance.connections.count()));
     metrics.in_flight.set(number(in_flight.under_way()));

@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use remint_idtoken::Reason;
 
 use crate::balance::Cause;
@@ -74,6 +75,8 @@ pub(crate) struct RegionCounters {
     /// When its token ends.
     pub(crate) token_ends: Gauge,
     pub(crate) in_flight: Gauge,
+    /// From an attempt to its answer's head, in seconds.
+    pub(crate) response_time: Histogram,
     pub(super) ejections: [(Cause, Counter); Cause::ALL.len()],
 }
 

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::binary::{Program, started};
-use crate::client::{Answer, PATIENCE, get, send};
+use crate::client::{Answer, PATIENCE, connect_http_2, get, send};
 use crate::support::{AUDIENCE, CALLER, Folder, Google, HOST, configuration, eventually};
 
 const LABELS: &str = "logging.googleapis.com/labels";
@@ -194,6 +194,56 @@ async fn a_log_that_nobody_reads_keeps_no_request_waiting_and_is_counted() {
     assert_eq!(get(logged.admin, "/healthz").await.status, 200);
     let page = get(logged.admin, "/metrics").await.text();
     assert!(page.contains("\nremint_log_lines_lost_total 0\n"), "they wait for a reader: {page}");
+}
+
+#[tokio::test]
+async fn an_outage_does_not_flood_the_log() {
+    let logged = Logged::start("").await;
+    for region in logged.google.emulator.regions() {
+        region.stop().await;
+    }
+    for _ in 0..400 {
+        assert_eq!(logged.send(logged.request("/", true)).await.status, 503);
+    }
+    // It comes when there is a line to be had again; then all before it is written.
+    let last = async || {
+        logged.send(logged.request("/", false).header("x-request-id", "last")).await;
+        logged.text().contains("\"last\"")
+    };
+    eventually("all is written", last).await;
+    let lines = logged.lines();
+    let of = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    // Two regions, with a burst of 200 and 20 in a second each.
+    let (attempts, requests) = (of("region can't be reached"), of("failed"));
+    assert!((100..=700).contains(&attempts) && requests < 400, "{attempts} {requests}");
+    let page = get(logged.admin, "/metrics").await.text();
+    let counted = page
+        .lines()
+        .filter(|it| it.starts_with("remint_attempts_total") && it.contains("unreachable"));
+    let counted: u64 =
+        counted.map(|it| it.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    assert!(counted >= attempts as u64, "{counted}");
+}
+
+#[tokio::test]
+async fn a_line_names_the_protocol_as_cloud_logging_does_and_what_the_gateway_says_itself() {
+    let more =
+        "logs: { access: all }\nassertion: { issuer: \"https://gateway.example\", keys: dev }\n";
+    let logged = Logged::start_as(more, |command| command.arg("--dev")).await;
+    let request = Request::get("/.well-known/remint/jwks.json").header("host", HOST);
+    let answer = logged.send(request.header("x-request-id", "keys")).await;
+    let line = logged.line_of("keys").await;
+    assert_eq!(line["httpRequest"]["status"], answer.status.as_u16());
+    assert_eq!(line["message"], "answered by the gateway", "{line}");
+    let request = logged.request("/", true).header("x-request-id", "two");
+    let mut request = request.body(Full::<Bytes>::default()).unwrap();
+    request.headers_mut().remove("host");
+    *request.uri_mut() = format!("http://{HOST}/").parse().unwrap();
+    assert_eq!(
+        connect_http_2(logged.front).await.send_request(request).await.unwrap().status(),
+        200
+    );
+    assert_eq!(logged.line_of("two").await["httpRequest"]["protocol"], "HTTP/2");
 }
 
 #[tokio::test]

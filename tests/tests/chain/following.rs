@@ -76,7 +76,7 @@ async fn a_request_is_found_by_its_id_in_every_log_that_it_reached() {
     let line = at_envoy(&mut chain, "/push/yes/accepted").await;
     let id = line["request_id"].clone();
     assert_eq!((&line["verdict"], &line["status"]), (&"verified".into(), &200.into()), "{line}");
-    assert_eq!(line["logging.googleapis.com/trace"], PARENT[3..35], "{line}");
+    assert_eq!(line["trace_id"], PARENT[3..35], "{line}");
     assert_eq!(
         (&line["span_id"], &line["trace_sampled"]),
         (&PARENT[36..52].into(), &"true".into())
@@ -103,7 +103,8 @@ async fn a_request_is_found_by_its_id_in_every_log_that_it_reached() {
     let line = at_envoy(&mut chain, "/push/yes/stranger").await;
     let id = line["request_id"].clone();
     assert_eq!((&line["verdict"], &line["reason"]), (&"refused".into(), &"token_missing".into()));
-    assert_eq!(chain.envoy.refusal_number(0).await.unwrap()["request_id"], id);
+    let refusal = chain.envoy.refusal_number(0).await.unwrap();
+    assert_eq!((&refusal["request_id"], &refusal["trace_id"]), (&id, &PARENT[3..35].into()));
     assert!(at_regions(&chain, &id).is_empty());
     assert!(!chain.gateway.lines().join("\n").contains(id.as_str().unwrap()));
 
@@ -127,7 +128,7 @@ async fn a_malformed_trace_passes_and_is_in_no_log() {
     assert_eq!(seen["headers"]["traceparent"], "00-evil", "{seen}");
     assert_eq!(seen["headers"]["x-cloud-trace-context"], "evil/1;o=1");
     let line = at_envoy(&mut chain, "/push/yes/odd").await;
-    assert!(line["logging.googleapis.com/trace"].is_null(), "{line}");
+    assert!(line["trace_id"].is_null(), "{line}");
     at_gateway(&mut chain, &line["request_id"]).await;
     let logs = [chain.envoy.lines(), chain.gateway.lines()].concat().join("\n");
     assert!(!logs.contains("evil"), "{logs}");

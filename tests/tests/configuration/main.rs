@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod bundled;
 mod cloud_run;
 mod documents;

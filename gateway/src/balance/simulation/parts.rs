@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::mint::{MintedToken, Slot};
 use crate::retry::Budget;
 use crate::service::{Region, Service};
+use crate::trouble::Troubles;
 use crate::upstream::{Connector, Pool, PoolSettings};
 
 /// When it all takes place.
@@ -64,6 +65,7 @@ impl Parts {
             counters: self.metrics.region("s", &format!("r{place}")),
             last_refusal: LastRefusal::default(),
             warned_at: AtomicU64::new(0),
+            troubles: Troubles::default(),
         };
         Service {
             name: "s".into(),
