@@ -54,7 +54,7 @@ pub use line_budget::LineBudget;
 pub use native::AwsLc;
 pub use policy::{Admission, Policy, Rule};
 pub use refusal::{Answer, Entry, Expected, Reason, Refusal, Teller};
-pub use remedy::{Remedy, shell_word};
+pub use remedy::{Remedy, is_service_account, shell_word};
 pub use request::{Headers, Target, TargetError};
 pub use safe::{holds_secret, safe};
 pub use sender::Sender;

@@ -107,7 +107,12 @@ fn sender_command(refusal: &Refusal, account: Option<&str>) -> Option<String> {
         return None;
     }
     let endpoint = shell_word(refusal.url_for_command().unwrap_or("ENDPOINT"));
-    let account = account.filter(|account| account.contains('@'));
+    // Nobody can impersonate a person.
+    let is_usable = |account: &&str| match refusal.sender() {
+        Some(_) => account.contains('@'),
+        None => is_service_account(account),
+    };
+    let account = account.filter(is_usable);
     let account = shell_word(account.unwrap_or("SERVICE_ACCOUNT_EMAIL"));
     let audience = shell_word(audience.unwrap_or("AUDIENCE"));
     let source = |word| shell_word(refusal.source_for_command().unwrap_or(word));
@@ -140,6 +145,12 @@ fn sender_command(refusal: &Refusal, account: Option<&str>) -> Option<String> {
              --audiences={audience} --include-email"
         ),
     })
+}
+
+/// Whether that is a service account's address (IAM, "Types of service accounts").
+#[must_use]
+pub fn is_service_account(email: &str) -> bool {
+    email.ends_with(".gserviceaccount.com")
 }
 
 /// A value as one word of a POSIX shell, for commands that are shown: quoted if
@@ -242,23 +253,29 @@ mod tests {
 
     #[test]
     fn a_rule_s_own_account_and_audience_go_into_the_command() {
+        const ANY: &str = "any@p.iam.gserviceaccount.com";
         let of = |sender, callers: &[&str], reason: Reason| {
             let callers: Arc<[String]> = callers.iter().map(|&it| it.to_owned()).collect();
             let refusal =
                 Refusal::from(reason).wanting(&["https://o.example".to_owned()].into(), &callers);
             refusal.sent_by(sender).remedy().command.unwrap_or_default()
         };
-        let callers =
-            ["addresses @example.com", "any@p", "jobs@p (Cloud Scheduler)", "subject 104"];
+        let callers = ["addresses @example.com", ANY, "jobs@p (Cloud Scheduler)", "subject 104"];
         assert_eq!(
             of(Some(Sender::Scheduler), &callers, Reason::TokenMissing),
             "gcloud scheduler jobs update http JOB --location=LOCATION \
              --oidc-service-account-email=jobs@p --oidc-token-audience=https://o.example"
         );
-        let by_hand = "gcloud auth print-identity-token --impersonate-service-account=any@p \
-                       --audiences=https://o.example --include-email";
+        let by_hand = |account: &str| {
+            format!(
+                "gcloud auth print-identity-token --impersonate-service-account={account} \
+                 --audiences=https://o.example --include-email"
+            )
+        };
         for reason in [Reason::TokenMissing, Reason::Expired, Reason::EmailUnverified] {
-            assert_eq!(of(None, &callers, reason), by_hand);
+            assert_eq!(of(None, &callers, reason), by_hand(ANY));
+            let person = of(None, &["boss@example.com"], reason);
+            assert_eq!(person, by_hand("SERVICE_ACCOUNT_EMAIL"), "nobody can impersonate a person");
         }
         assert_eq!(of(None, &callers, Reason::CallerNotAllowed), "", "whoever it is");
         assert!(of(None, &["subject 1"], Reason::TokenMissing).contains("=SERVICE_ACCOUNT_EMAIL "));

@@ -1,9 +1,9 @@
 //! Commands that mend a refusal, for whoever may have sent the request.
 
-use remint_idtoken::{Refusal, Sender, shell_word};
+use remint_idtoken::{Refusal, Sender, is_service_account, shell_word};
 
+use super::Explanation;
 use super::subject::NO_AUDIENCE;
-use super::{Explanation, meanings};
 
 /// How commands begin that make a token by hand.
 const BY_HAND: &str = "gcloud auth print-identity-token";
@@ -19,11 +19,8 @@ impl Explanation {
         }
         let claims = self.token_of(refusal).and_then(|token| token.claims.as_ref());
         let email = claims.and_then(remint_idtoken::Claims::claimed_email);
-        if let Some(person) = email.filter(|email| !meanings::is_service_account(email)) {
-            // Nobody can impersonate a person.
-            let its = format!("--impersonate-service-account={} ", shell_word(person));
-            let other = "--impersonate-service-account=SERVICE_ACCOUNT_EMAIL ";
-            return vec![("", filled(command.replace(&its, other)))];
+        if email.is_some_and(|email| !is_service_account(email)) {
+            return vec![("", filled(command))];
         }
         let of = |sender: Sender| {
             let command = refusal.clone().sent_by(Some(sender)).remedy().command?;

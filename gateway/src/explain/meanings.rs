@@ -94,11 +94,6 @@ fn email(email: &str) -> Option<String> {
     }
 }
 
-/// Whether that is a service account's address.
-pub(super) fn is_service_account(email: &str) -> bool {
-    email.ends_with(".gserviceaccount.com")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

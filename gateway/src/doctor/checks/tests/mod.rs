@@ -230,7 +230,7 @@ fn a_refused_probe_is_for_a_missing_role_only_if_none_is_known_to_be_granted() {
     // What a setting explains is not said twice.
     assert_eq!(found(&plain(), &facts), [lacking]);
     region(&mut facts).policy = Read::Unread("403".into());
-    assert_eq!(found(&plain(), &facts), [refused, ("unread", None)]);
+    assert_eq!(found(&plain(), &facts), [("unread", None), refused]);
 }
 
 #[test]
