@@ -1,7 +1,7 @@
 //! Which of curl's options have a value.
 
-/// Long options with a value that has no say in what is looked at here (curl 8.14,
-/// `curl --help all`), in the order of the alphabet.
+/// Long options with a value that has no say in what is looked at here (`curl --help
+/// all` of 7.88, and some that newer ones have), in the order of the alphabet.
 const LONG: [&str; 128] = [
     "abstract-unix-socket",
     "alt-svc",
