@@ -6,6 +6,8 @@ use std::fmt::Write;
 use remint_idtoken::Reason;
 use serde_json::{Value, json};
 
+use crate::reasons::capital;
+
 /// What stands around the reasons.
 const FRAME: &str = include_str!("reasons.html");
 /// Where they stand in it.
@@ -84,12 +86,6 @@ fn add(page: &mut String, reason: Reason) {
 
 fn items(texts: &[&str], before: &str, after: &str) -> String {
     texts.iter().map(|it| format!("<li>{before}{}{after}</li>", text(it))).collect()
-}
-
-fn capital(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }
 
 /// As text of a page. What stands between two backquotes is code.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::explanation::{Decided, shown};
 use super::{Explanation, meanings};
+use crate::reasons::capital;
 
 /// How many of several values are shown.
 const LISTED: usize = 8;
@@ -46,7 +47,7 @@ impl Explanation {
                 let (verdict, rule) = (admission.verdict().name(), admission.rule().name());
                 writeln!(f, "LET THROUGH ({verdict}), by rule {rule:?}.")?;
                 if let Some(other) = self.other_answer() {
-                    writeln!(f, "{}.", sentence(&other))?;
+                    writeln!(f, "{}.", capital(&other))?;
                 }
                 match admission.reported() {
                     None => Ok(()),
@@ -98,7 +99,7 @@ impl Explanation {
         with_commands: bool,
     ) -> fmt::Result {
         if let Some(note) = self.note(refusal) {
-            writeln!(f, "{}.", sentence(&note))?;
+            writeln!(f, "{}.", capital(&note))?;
         }
         writeln!(f, "What to do: {}.", refusal.remedy().advice)?;
         let commands = if with_commands { self.commands(refusal) } else { Vec::new() };
@@ -253,13 +254,6 @@ fn value(name: &str, value: &Value) -> String {
     }
 }
 
-/// With a capital at its beginning.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +263,7 @@ mod tests {
         let values: Vec<_> = (0..10).map(|number| number.to_string()).collect();
         assert_eq!(some(&values).last().unwrap(), "one of 2 more");
         assert_eq!(some(&values[..8]).len(), 8);
-        assert_eq!(sentence("it is é"), "It is é");
-        assert_eq!(sentence(""), "");
+        assert_eq!(capital("it is é"), "It is é");
+        assert_eq!(capital(""), "");
     }
 }

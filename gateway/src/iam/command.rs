@@ -1,5 +1,7 @@
 //! The command that lets an account call what stands in a region.
 
+use remint_idtoken::policy::RunHost;
+
 use super::{BACKEND_SERVICE, FUNCTION, REGION, SERVICE};
 use crate::config::Kind;
 
@@ -81,11 +83,10 @@ pub(super) fn number_of(host: &str) -> Option<&str> {
 }
 
 fn parts_of(host: &str) -> Option<[&str; 3]> {
-    let (name, region) = host.strip_suffix(".run.app")?.split_once('.')?;
-    let (service, project) = name.rsplit_once('-')?;
-    let is_number = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());
-    let service = service.rsplit_once("---").map_or(service, |(_, service)| service);
-    (is_number && is_name(service) && is_name(region)).then_some([service, project, region])
+    let host = RunHost::of(host)?;
+    let (service, region) = (host.service(), host.region());
+    let are_names = is_name(service) && is_name(region);
+    host.project_number().filter(|_| are_names).map(|number| [service, number, region])
 }
 
 /// What is called at a path; what follows the first segment is the function's

@@ -12,6 +12,12 @@ use crate::config::{
     ACCOUNT_OF_THIS_MACHINE, Config, Grant, Identity, Impersonation, Region, Service, YOUR_ADDRESS,
 };
 
+/// The member of bindings that IAP calls as, of the project with that number (IAP,
+/// "Enabling IAP for Cloud Run").
+pub(crate) fn iap_agent(project_number: impl fmt::Display) -> String {
+    format!("serviceAccount:service-{project_number}@gcp-sa-iap.iam.gserviceaccount.com")
+}
+
 /// Stands for the gateway's account.
 const ACCOUNT: &str = "GATEWAY_SERVICE_ACCOUNT";
 /// Stand for what a URL does not tell.

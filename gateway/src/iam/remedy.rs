@@ -3,15 +3,13 @@
 use remint_idtoken::Reason;
 
 use super::command::{number_of, of_region, or_word, run_command, service_of};
-use super::{REGION, SERVICE};
+use super::{REGION, SERVICE, iap_agent};
 use crate::config::Kind;
 
-/// The agent as which IAP calls what is behind it (IAP, "Enabling IAP for
-/// Cloud Run"). The number of its project stands in one of the URLs that a
-/// service has, and in none of a load balancer's.
-fn iap_agent(host: &str) -> String {
-    let number = number_of(host).unwrap_or("PROJECT_NUMBER");
-    format!("--member=serviceAccount:service-{number}@gcp-sa-iap.iam.gserviceaccount.com")
+/// The agent as which IAP calls what is behind it. The number of its project
+/// stands in one of the URLs that a service has, and in none of a load balancer's.
+fn agent_before(host: &str) -> String {
+    format!("--member={}", iap_agent(number_of(host).unwrap_or("PROJECT_NUMBER")))
 }
 
 /// Tells the OAuth client ID of the IAP before a load balancer's backend.
@@ -41,7 +39,7 @@ pub(crate) fn remedy(place: &Place<'_>, reason: Reason) -> Option<String> {
             let grant = of_region(place.kind, place.host, place.path, place.account);
             grant.map(|grant| grant.command)
         }
-        Reason::IapInvokerMissing => Some(run_command(names(place), &iap_agent(place.host))),
+        Reason::IapInvokerMissing => Some(run_command(names(place), &agent_before(place.host))),
         Reason::IngressRefused => of_service("--ingress=all"),
         Reason::AudienceMismatch if is_plain(place.audience) => {
             of_service(&format!("--add-custom-audiences={}", place.audience))

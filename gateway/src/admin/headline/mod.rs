@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::lately::{Count, FAILURES};
 use super::refusals::Group;
+use crate::reasons::capital;
 
 /// A certificate that ends sooner is mentioned.
 const CERTIFICATE_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -61,10 +62,9 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// As a sentence begins. Names stay as they are.
     fn as_start(&self) -> String {
-        let mut letters = self.text.chars();
-        match (&self.service, letters.next()) {
-            (None, Some(first)) => first.to_uppercase().chain(letters).collect(),
-            _ => self.text.clone(),
+        match &self.service {
+            None => capital(&self.text),
+            Some(_) => self.text.clone(),
         }
     }
 }

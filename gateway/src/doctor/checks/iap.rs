@@ -12,6 +12,7 @@ use crate::doctor::facts::{BackendService, Behind, Gap, Place, Read};
 use crate::doctor::finding::Finding;
 use crate::doctor::policy::{Held, Policy};
 use crate::doctor::protected::{Protected, What, audience, is_client, protected};
+use crate::iam::iap_agent;
 
 /// Who has it is let through (IAP, "Managing access").
 const ACCESSORS: [&str; 1] = ["roles/iap.httpsResourceAccessor"];
@@ -96,14 +97,9 @@ pub(super) fn agent(
     place: &Place,
     policy: &Policy,
 ) -> Option<Finding> {
-    let member = agent_of(looked.facts.project(&place.project)?.number?);
+    let member = iap_agent(looked.facts.project(&place.project)?.number?);
     let call = Call { subject, place, policy, member: &member };
     looked.lacking(Check::IapInvokerMissing, &call)
-}
-
-/// The member of bindings that IAP calls as (IAP, "Enabling IAP for Cloud Run").
-pub(super) fn agent_of(project_number: u64) -> String {
-    format!("serviceAccount:service-{project_number}@gcp-sa-iap.iam.gserviceaccount.com")
 }
 
 /// What IAP is looked at for.

@@ -11,6 +11,7 @@ use crate::doctor::facts::{Gap, Ingress, Place, Probe, Probed, Read, RegionFacts
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::policy::{Held, Policy};
 use crate::doctor::protected::is_client;
+use crate::iam::iap_agent;
 
 /// What is looked at, with all that is known of it.
 pub(super) struct Site<'a> {
@@ -200,7 +201,7 @@ impl Site<'_> {
             self.facts.place.as_ref().and_then(|it| self.looked.facts.project(&it.project));
         let is_behind_iap = self.facts.run.is().is_some_and(|run| run.iap_enabled);
         let member = match is_behind_iap {
-            true => project.and_then(|it| it.number).map(iap::agent_of),
+            true => project.and_then(|it| it.number).map(iap_agent),
             false => self.account.map(|account| format!("serviceAccount:{account}")),
         };
         let policies = [self.facts.policy.is(), project.and_then(|it| it.policy.is())];
