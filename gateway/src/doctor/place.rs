@@ -1,5 +1,7 @@
 //! What the URL of a region tells of the service behind it.
 
+use remint_idtoken::policy::RunHost;
+
 use crate::config::{Kind, Region};
 
 /// What a URL names.
@@ -23,22 +25,12 @@ pub(crate) fn named(region: &Region) -> Option<Named> {
 }
 
 fn run(host: &str, region_name: &str) -> Option<Named> {
-    let (first, location) = host.strip_suffix(".run.app")?.split_once('.')?;
-    let first = first.split_once("---").map_or(first, |(_, service)| service);
-    if location == "a" {
-        let (rest, _code) = first.rsplit_once('-')?;
-        let (service, _hash) = rest.rsplit_once('-')?;
-        return is_location(region_name).then(|| Named {
-            project: None,
-            service: service.to_owned(),
-            location: region_name.to_owned(),
-        });
-    }
-    let (service, number) = first.rsplit_once('-')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && is_location(location)).then(|| Named {
-        project: Some(number.to_owned()),
-        service: service.to_owned(),
+    let host = RunHost::of(host)?;
+    let project = host.project_number();
+    let location = if project.is_some() { host.region() } else { region_name };
+    is_location(location).then(|| Named {
+        project: project.map(str::to_owned),
+        service: host.service().to_owned(),
         location: location.to_owned(),
     })
 }
