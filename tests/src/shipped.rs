@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use remint_emulator::Emulator;
 use serde_json::{Value, json};
 
 /// The folder of the workspace.
@@ -73,6 +74,24 @@ impl EnvoyConfig {
             }
         }
         self
+    }
+
+    /// The shipped filter with another policy and this Google's keys, alone: Envoy
+    /// itself answers 200 to whatever passes it.
+    ///
+    /// # Errors
+    /// If the shipped file or module can't be read, or nothing be written to the
+    /// folder.
+    pub fn filter_alone(google: &Emulator, policy: Value, folder: &Path) -> io::Result<Self> {
+        let ca = folder.join("ca.pem");
+        std::fs::write(&ca, google.ca_pem())?;
+        let mut config = Self::shipped("envoy.yaml")?
+            .cluster("google_keys", &[google.google_addr()])
+            .trusted_ca(&ca)
+            .module(&built("remint_filter.wasm")?);
+        config.plugin()["policy"] = policy;
+        config.answer_200();
+        Ok(config)
     }
 
     /// Lets all clusters trust this certificate authority.

@@ -26,7 +26,7 @@ use http::{Request, header};
 use remint_emulator::{Config, Emulator};
 use remint_tests::chain::Envoy;
 use remint_tests::client::send;
-use remint_tests::shipped::{EnvoyConfig, built};
+use remint_tests::shipped::EnvoyConfig;
 use serde_json::{Value, json};
 
 use cases::{AUDIENCE, Case};
@@ -41,17 +41,10 @@ enum Verdict {
 /// One Envoy with both filters, each on a listener of its own, in front of a
 /// page that says 200.
 async fn both_filters(emulator: &Emulator, folder: &std::path::Path) -> io::Result<Envoy> {
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, emulator.ca_pem())?;
-    let mut config = EnvoyConfig::shipped("envoy.yaml")?
-        .cluster("google_keys", &[emulator.google_addr()])
-        .trusted_ca(&ca)
-        .module(&built("remint_filter.wasm")?);
-    config.plugin()["policy"] = json!({"rules": [{
+    let policy = json!({"rules": [{
         "name": "all", "match": {}, "audiences": [AUDIENCE], "callers": {"anyone": true},
     }]});
-    // No backend: the page is Envoy's own.
-    config.answer_200();
+    let mut config = EnvoyConfig::filter_alone(emulator, policy, folder)?;
     let mut native = config.clone();
     *native.filter() = jwt_authn(&emulator.issuer().jwks());
     let mut listener = native.0["static_resources"]["listeners"][0].take();

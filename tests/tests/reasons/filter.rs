@@ -10,7 +10,7 @@ use remint_tests::chain::{DOMAIN, Edge, Envoy, PUSHER};
 use remint_tests::client::{get, send};
 use remint_tests::process::PATIENCE;
 use remint_tests::server::KeyServer;
-use remint_tests::shipped::{EnvoyConfig, built};
+use remint_tests::shipped::EnvoyConfig;
 use serde_json::{Value, json};
 
 use crate::cases::{Expected, World};
@@ -23,19 +23,11 @@ type Counts = BTreeMap<(String, &'static str), u64>;
 /// An Envoy that hands paths to the filter as they came, so that the filter
 /// itself has to tell the unsafe ones.
 async fn envoy(emulator: &Emulator, policy: Value, folder: &Path) -> Envoy {
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, emulator.ca_pem()).unwrap();
-    let mut config = EnvoyConfig::shipped("envoy.yaml")
-        .unwrap()
-        .cluster("google_keys", &[emulator.google_addr()])
-        .trusted_ca(&ca)
-        .module(&built("remint_filter.wasm").unwrap());
-    config.plugin()["policy"] = policy;
+    let mut config = EnvoyConfig::filter_alone(emulator, policy, folder).unwrap();
     let manager = config.manager();
     manager["normalize_path"] = json!(false);
     manager["merge_slashes"] = json!(false);
     manager["path_with_escaped_slashes_action"] = json!("KEEP_UNCHANGED");
-    config.answer_200();
     Envoy::start(&config, folder).await.unwrap()
 }
 

@@ -23,7 +23,7 @@ use http::{HeaderValue, Request, header};
 use remint_emulator::{Config, Emulator};
 use remint_tests::chain::{Envoy, Gateway, REGIONS, SERVICE};
 use remint_tests::client::{Answer, send};
-use remint_tests::shipped::{EnvoyConfig, built, workspace};
+use remint_tests::shipped::{EnvoyConfig, workspace};
 use serde_json::{Value, json};
 
 use table::{Case, DOMAIN, URL, cases, markdown};
@@ -86,15 +86,7 @@ async fn the_emulator_s_front_end_decides_as_the_table_says() {
 }
 
 async fn envoy(emulator: &Emulator, folder: &Path) -> Envoy {
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, emulator.ca_pem()).unwrap();
-    let mut config = EnvoyConfig::shipped("envoy.yaml")
-        .unwrap()
-        .cluster("google_keys", &[emulator.google_addr()])
-        .trusted_ca(&ca)
-        .module(&built("remint_filter.wasm").unwrap());
-    config.plugin()["policy"] = policy(emulator);
-    config.answer_200();
+    let config = EnvoyConfig::filter_alone(emulator, policy(emulator), folder).unwrap();
     Envoy::start(&config, folder).await.unwrap()
 }
 
